@@ -1,0 +1,240 @@
+/**
+ * The Bayeux service: what transports connect to, and what the application that runs the server can do.
+ *
+ * It needs an `Engine` and a `Monitor`; transports and servers need it. How it works is in `Shell`, what the protocol
+ * means in `core`.
+ */
+import {
+  Clock,
+  Context,
+  Duration,
+  Effect,
+  FiberSet,
+  HashMap,
+  Layer,
+  type Schema as S,
+  Schema,
+  type Scope,
+  type Stream
+} from "effect"
+import * as Channel from "./core/Channel.ts"
+import type { ClientId } from "./core/ClientId.ts"
+import type { Delivery } from "./core/Message.ts"
+import type { Session } from "./core/Session.ts"
+import * as Settings from "./core/Settings.ts"
+import * as State from "./core/State.ts"
+import * as Subscriptions from "./core/Subscriptions.ts"
+import { Engine, type EngineError } from "./engine/Engine.ts"
+import type { Extension } from "./Extension.ts"
+import { Monitor } from "./monitor/Monitor.ts"
+import * as Options from "./Options.ts"
+import { Shell } from "./Shell.ts"
+import * as LocalTransport from "./transport/LocalTransport.ts"
+import type { Open, Transport } from "./transport/Transport.ts"
+
+/** The options of {@link layer}; each may be left out. Times are `"45 seconds"`, milliseconds or a `Duration`. */
+export const BayeuxOptions = Schema.Struct({
+  /** The longest a `/meta/connect` is held. Default: 45 seconds. */
+  timeout: Schema.optionalKey(Options.Time),
+  /** How long a client waits before it connects again. Default: 0. */
+  interval: Schema.optionalKey(Options.Time),
+  /** How long a session lives without a connect. Default: twice `timeout`, plus `interval`. */
+  sessionTimeout: Schema.optionalKey(Options.Time),
+  /** How long an extension may take over a message. Default: 10 seconds. */
+  extensionTimeout: Schema.optionalKey(Options.Time),
+  /** The most messages that wait for a session; one more ends it. Default: 10,000. */
+  maxQueueLength: Schema.optionalKey(Options.Count),
+  /** The most subscriptions of a session. Default: 10,000. */
+  maxSubscriptions: Schema.optionalKey(Options.Count),
+  /** The most segments of a channel. Default: 64. */
+  maxChannelSegments: Schema.optionalKey(Options.Count)
+})
+/** The options of {@link layer}. */
+export type BayeuxOptions = typeof BayeuxOptions.Type
+
+/** A message of the application was refused. `error` is as remote clients see it. */
+export class RequestRefused extends Schema.TaggedError<RequestRefused>()("RequestRefused", {
+  request: Schema.String,
+  error: Schema.String
+}) {
+  override get message() {
+    return `${this.request} was refused: ${this.error}`
+  }
+}
+
+/** A session as the owner of the server sees it. Times are milliseconds since the epoch. */
+export interface SessionInfo {
+  readonly clientId: ClientId
+  /** The application's own, of {@link Bayeux.subscribe}. */
+  readonly local: boolean
+  readonly createdAt: number
+  /** When it last shook hands or connected. */
+  readonly lastSeen: number
+  readonly subscriptions: ReadonlyArray<string>
+  /** How many messages wait for it. */
+  readonly queueLength: number
+  /** How it is reached now: not at all, by a held connect, or by an open socket or stream. */
+  readonly link: "Detached" | "Polling" | "Attached"
+}
+
+/** A running Bayeux server, without the bytes. */
+export class Bayeux extends Context.Service<Bayeux, {
+  /**
+   * Publishes a message as the application, without a session: its event has `clientId: null`. `data` is any JSON
+   * value; it is copied. Done when the engine has accepted it.
+   */
+  readonly publish: (channel: string, data: S.Json) => Effect.Effect<void, RequestRefused>
+  /**
+   * All messages on a channel or pattern, `/service/**` as well, while the stream runs. It is a session of its own,
+   * with its events, but it does not time out. Its buffer has no bound unless one is given; a bounded one loses the
+   * newest (`dropping`) or the oldest (`sliding`) messages.
+   */
+  readonly subscribe: (
+    pattern: string,
+    options?: LocalTransport.SubscribeOptions
+  ) => Stream.Stream<Delivery, RequestRefused>
+  /** All sessions of this process. */
+  readonly sessions: Effect.Effect<ReadonlyArray<SessionInfo>>
+  /** The sessions of this process that would get a message on the channel, by whatever pattern. */
+  readonly subscribers: (channel: string) => Effect.Effect<ReadonlyArray<ClientId>>
+  /** Ends a session with the cause `Kicked`; its client is told not to come back. False when there is none of that name. */
+  readonly disconnect: (clientId: string, reason: string) => Effect.Effect<boolean>
+  /** Adds an extension behind the others, for messages that arrive from now on. */
+  readonly addExtension: (extension: Extension) => Effect.Effect<void>
+  /** Takes an extension out; messages that are on their way through it are finished. */
+  readonly removeExtension: (extension: Extension) => Effect.Effect<void>
+  /** Offers a transport for as long as the scope is open. For transports. */
+  readonly addTransport: (transport: Transport) => Effect.Effect<void, never, Scope.Scope>
+  /** The transports that are offered now. For servers. */
+  readonly transports: () => ReadonlyArray<Transport>
+  /** A transport has a new connection. For transports. */
+  readonly open: Open
+  /** Ends the connections of a server: what is held is answered, what was written leaves. For servers. */
+  readonly endConnections: (owner: object) => Effect.Effect<void>
+}>()("effect-bayeux/Bayeux") {}
+
+const settings = (options: BayeuxOptions): Settings.Settings => {
+  const millis = (time: Duration.Input | undefined, byDefault: number) =>
+    time === undefined ? byDefault : Duration.toMillis(time)
+  const timeout = millis(options.timeout, Settings.defaults.timeout)
+  const interval = millis(options.interval, Settings.defaults.interval)
+  return {
+    timeout,
+    interval,
+    sessionTimeout: millis(options.sessionTimeout, 2 * timeout + interval),
+    maxQueueLength: options.maxQueueLength ?? Settings.defaults.maxQueueLength,
+    maxSubscriptions: options.maxSubscriptions ?? Settings.defaults.maxSubscriptions,
+    maxChannelSegments: options.maxChannelSegments ?? Settings.defaults.maxChannelSegments
+  }
+}
+
+const sessionInfo = (session: Session): SessionInfo => ({
+  clientId: session.clientId,
+  local: session.local,
+  createdAt: session.createdAt,
+  lastSeen: session.lastSeen,
+  subscriptions: [...session.subscriptions],
+  queueLength: session.queue.length,
+  link: session.link._tag
+})
+
+const makeShell = Effect.fnUntraced(function*(options: BayeuxOptions) {
+  const engine = yield* Engine
+  const runFork = yield* FiberSet.makeRuntime<never>()
+  const shell = new Shell({
+    settings: settings(options),
+    extensionTimeout: Duration.fromInputUnsafe(options.extensionTimeout ?? "10 seconds"),
+    engine,
+    monitor: yield* Monitor,
+    clock: yield* Clock.Clock,
+    runFork
+  })
+  yield* engine.listen((fact) => shell.step({ _tag: "Happened", now: shell.now, fact }))
+  yield* Effect.addFinalizer(() => Effect.sync(() => shell.stop()))
+  return shell
+})
+
+/** Transports come and go; the machine offers the connection types of those that are there. */
+const makeTransports = (shell: Shell) => {
+  let transports: ReadonlyArray<Transport> = []
+  const set = (next: ReadonlyArray<Transport>) =>
+    Effect.sync(() => {
+      transports = next
+      const connectionTypes = [...new Set(next.flatMap((transport) => transport.connectionTypes))]
+      shell.step({ _tag: "TransportsChanged", now: shell.now, connectionTypes })
+    })
+  return {
+    list: () => transports,
+    add: (transport: Transport) =>
+      Effect.acquireRelease(
+        Effect.suspend(() => set([...transports, transport])),
+        () => Effect.suspend(() => set(transports.filter((other) => other !== transport)))
+      )
+  }
+}
+
+const subscribersOf = (shell: Shell, channel: string): ReadonlyArray<ClientId> => {
+  const parsed = Channel.parse(channel, shell.state.settings.maxChannelSegments)
+  return parsed._tag === "Failure" ? [] : [...Subscriptions.subscribers(shell.state.routes.subscriptions, parsed.success)]
+}
+
+const make = Effect.fnUntraced(function*(input: unknown) {
+  const options = yield* Options.decode("Bayeux.layer", BayeuxOptions, input)
+  const shell = yield* makeShell(options)
+  const transports = makeTransports(shell)
+  const open: Open = (info, sink) => shell.open(info, sink)
+  const refused = (request: string) => (error: string) => new RequestRefused({ request, error })
+  return Bayeux.of({
+    publish: (channel, data) =>
+      Effect.mapError(LocalTransport.publish(open, channel, data), refused(`Publishing to "${channel}"`)),
+    subscribe: (pattern, options) =>
+      LocalTransport.subscribe(open, pattern, refused(`Subscribing to "${pattern}"`), options),
+    sessions: Effect.sync(() => [...HashMap.values(shell.state.sessions)].map(sessionInfo)),
+    subscribers: (channel) => Effect.sync(() => subscribersOf(shell, channel)),
+    disconnect: (clientId, reason) =>
+      Effect.sync(() => {
+        const session = State.session(shell.state, clientId)
+        if (session === undefined) return false
+        const cause = { _tag: "Kicked", reason } as const
+        shell.step({ _tag: "EndRequested", now: shell.now, clientId: session.clientId, cause })
+        return true
+      }),
+    addExtension: (extension) => Effect.sync(() => shell.install([...shell.extensions, extension])),
+    removeExtension: (extension) =>
+      Effect.sync(() => shell.install(shell.extensions.filter((other) => other !== extension))),
+    addTransport: transports.add,
+    transports: transports.list,
+    open,
+    endConnections: (owner) => Effect.sync(() => shell.endConnections(owner))
+  })
+})
+
+/** The service. Options that do not exist or make no sense fail with `OptionsInvalid`. */
+export const layer = (
+  options: BayeuxOptions = {}
+): Layer.Layer<Bayeux, Options.OptionsInvalid | EngineError, Engine | Monitor> => Layer.effect(Bayeux, make(options))
+
+/**
+ * Installs extensions, in this order and behind those that are installed already, for as long as the layer lives. What
+ * they need is taken from where the layer is built.
+ */
+export const layerExtensions = <R = never>(
+  ...extensions: ReadonlyArray<Extension<R>>
+): Layer.Layer<never, never, Bayeux | R> =>
+  Layer.effectDiscard(Effect.gen(function*() {
+    const bayeux = yield* Bayeux
+    const context = yield* Effect.context<R>()
+    for (const extension of extensions) {
+      const provided = provide(extension, context)
+      yield* Effect.acquireRelease(bayeux.addExtension(provided), () => bayeux.removeExtension(provided))
+    }
+  }))
+
+const provide = <R>(extension: Extension<R>, context: Context.Context<R>): Extension => {
+  const { incoming, name, outgoing } = extension
+  return {
+    name,
+    ...(incoming && { incoming: (message, at) => Effect.provideContext(incoming(message, at), context) }),
+    ...(outgoing && { outgoing: (message, at) => Effect.provideContext(outgoing(message, at), context) })
+  }
+}

@@ -1,0 +1,99 @@
+/**
+ * Code of the application that sees each message on its way in and out: authentication, authorisation, `ext`.
+ *
+ * Extensions are as in Faye (an `incoming` and an `outgoing` function, in the order in which they were added), with
+ * these differences: they are Effects; a refusal is a value of its own; `ext` and all other fields that an extension
+ * has read do not travel on, because what subscribers get is built anew from `channel`, `data` and `id`.
+ */
+import { Data, Duration, Effect } from "effect"
+import type { Advice } from "./core/Advice.ts"
+import * as BayeuxError from "./core/BayeuxError.ts"
+import type { ClientId } from "./core/ClientId.ts"
+import type { Raw } from "./core/Message.ts"
+import type { RequestInfo } from "./transport/Transport.ts"
+
+/** Where a message comes from or goes to. */
+export interface ExtensionContext {
+  /** The transport: `websocket`, `long-polling`, … and `in-process` for the application's own messages. */
+  readonly connectionType: string
+  /** The application's own message. */
+  readonly local: boolean
+  /** The session to which the socket or stream belongs. For an incoming message of an exchange, look at the message. */
+  readonly clientId: ClientId | undefined
+  /** Headers, address and URL of the HTTP request, of the upgrade for a WebSocket. In-process messages have none. */
+  readonly request: RequestInfo | undefined
+}
+
+/** The message is not accepted; its sender gets the error, and the advice if there is one. */
+export class Refusal extends Data.TaggedError("Refusal")<{
+  readonly error: BayeuxError.BayeuxError
+  readonly advice: Advice | undefined
+}> {}
+
+/**
+ * What a message becomes: itself or a changed copy, or `undefined` to drop it without an answer. An incoming message
+ * is whatever JSON object the peer has sent; only what leaves the last extension is decoded.
+ */
+export type Handler<R = never> = (
+  message: Raw,
+  context: ExtensionContext
+) => Effect.Effect<Raw | undefined, Refusal, R>
+
+/** An extension. One that fails otherwise, or takes longer than the service allows, has its message refused. */
+export interface Extension<R = never> {
+  readonly name: string
+  readonly incoming?: Handler<R>
+  readonly outgoing?: Handler<R>
+}
+
+/**
+ * Refuses a message. A plain sentence becomes `403::sentence`; advice may be given, for instance
+ * `{ reconnect: "none" }` with a refused handshake.
+ */
+export const refuse = (error: string | BayeuxError.BayeuxError, advice?: Advice): Effect.Effect<never, Refusal> =>
+  Effect.fail(
+    new Refusal({ error: typeof error === "string" ? BayeuxError.make(403, [], error) : error, advice })
+  )
+
+/** The way of a message: `incoming` passes the extensions in their order, `outgoing` as well. */
+export type Direction = "incoming" | "outgoing"
+
+/** What becomes of a message in one extension: every way to fail is a refusal, and is logged unless it was meant. */
+const pass = (
+  extension: Extension,
+  direction: Direction,
+  message: Raw,
+  context: ExtensionContext,
+  timeout: Duration.Duration
+): Effect.Effect<Raw | undefined, Refusal> => {
+  const handle = extension[direction]
+  if (handle === undefined) return Effect.succeed(message)
+  const broken = (what: string, error: BayeuxError.BayeuxError) =>
+    Effect.logError(`Extension "${extension.name}" ${what} with an ${direction} message on ${String(message["channel"])}`)
+      .pipe(Effect.andThen(refuse(error)))
+  return Effect.suspend(() => handle(message, context)).pipe(
+    Effect.timeoutOrElse({
+      duration: timeout,
+      orElse: () => broken(`took longer than ${Duration.format(timeout)}`, BayeuxError.make(500, [], "Extension timed out"))
+    }),
+    Effect.catchDefect((defect) =>
+      Effect.logError(defect).pipe(Effect.andThen(broken("failed", BayeuxError.serverError)))
+    )
+  )
+}
+
+/** Sends a message through all extensions, as far as it gets. */
+export const run = Effect.fnUntraced(function*(
+  extensions: ReadonlyArray<Extension>,
+  direction: Direction,
+  message: Raw,
+  context: ExtensionContext,
+  timeout: Duration.Duration
+) {
+  let current: Raw | undefined = message
+  for (const extension of extensions) {
+    if (current === undefined) return undefined
+    current = yield* pass(extension, direction, current, context, timeout)
+  }
+  return current
+})

@@ -1,0 +1,45 @@
+/**
+ * Options as users write them, checked when a layer is built: an option that does not exist or has a wrong value is an
+ * error that names it, the rule and the mend.
+ */
+import { Duration, Effect, Option, Result, Schema } from "effect"
+
+/** Options were given that cannot be used. */
+export class OptionsInvalid extends Schema.TaggedError<OptionsInvalid>()("OptionsInvalid", {
+  owner: Schema.String,
+  issue: Schema.String
+}) {
+  override get message() {
+    return `The options of ${this.owner} are not valid: ${this.issue}`
+  }
+}
+
+const isDuration = (input: unknown): input is Duration.Input =>
+  Option.match(Duration.fromInput(input as Duration.Input), {
+    onNone: () => false,
+    onSome: (duration) => Duration.isFinite(duration) && Duration.toMillis(duration) >= 0
+  })
+
+/** A time: `"45 seconds"`, a number of milliseconds or a `Duration`. */
+export const Time: Schema.declare<Duration.Input> = Schema.declare(isDuration, {
+  expected: "a time that is not negative, such as \"45 seconds\" or a number of milliseconds"
+})
+
+/** A whole number from 1. */
+export const Count = Schema.Int.check(Schema.isGreaterThanOrEqualTo(1))
+
+/** Checks what was given against a schema; unknown fields are refused. */
+export const decode = <S extends Schema.ConstraintDecoder<unknown>>(
+  owner: string,
+  schema: S,
+  options: unknown
+): Effect.Effect<S["Type"], OptionsInvalid> => {
+  const decoded = Schema.decodeUnknownResult(schema, {
+    errors: "all",
+    onExcessProperty: "error",
+    reportInput: true
+  })(options)
+  return Result.isSuccess(decoded)
+    ? Effect.succeed(decoded.success)
+    : Effect.fail(new OptionsInvalid({ owner, issue: String(decoded.failure) }))
+}

@@ -1,0 +1,241 @@
+/**
+ * The shell around the reducer: it holds the state, steps the machine with whatever happens and carries out what comes
+ * of it, in the same call. From a transport's callback to the frame that leaves there is no fiber and no promise.
+ *
+ * What is written in one turn of the event loop is collected; at its end connects that were woken are answered, each
+ * connection writes one frame, the events go to the monitor and the timer is set.
+ */
+import { type Clock, Duration, Effect, type Fiber, HashMap } from "effect"
+import { randomBytes } from "node:crypto"
+import * as ClientId from "./core/ClientId.ts"
+import type { Connection } from "./core/Connection.ts"
+import type { Input } from "./core/Input.ts"
+import * as Machine from "./core/Machine.ts"
+import * as Message from "./core/Message.ts"
+import type { Output } from "./core/Output.ts"
+import type { Settings } from "./core/Settings.ts"
+import * as State from "./core/State.ts"
+import type { Engine } from "./engine/Engine.ts"
+import type { Extension } from "./Extension.ts"
+import type { Monitor } from "./monitor/Monitor.ts"
+import { type Host, ShellConnection } from "./ShellConnection.ts"
+import * as Frame from "./transport/Frame.ts"
+import type { ConnectionInfo, OpenConnection, Sink } from "./transport/Transport.ts"
+
+/** What the shell is made of. */
+export interface Parts {
+  readonly settings: Settings
+  readonly extensionTimeout: Duration.Duration
+  readonly engine: Engine["Service"]
+  readonly monitor: Monitor["Service"]
+  readonly clock: Clock.Clock
+  /** Starts an effect that ends with the service. */
+  readonly runFork: <A>(effect: Effect.Effect<A>) => Fiber.Fiber<A>
+}
+
+/** 160 random bits as 40 hexadecimal digits (specification, "Client ID": at least 128). */
+const freshClientId = (): ClientId.ClientId => ClientId.make(randomBytes(20).toString("hex"))
+
+/** The running machine. */
+export class Shell {
+  readonly #parts: Parts
+  readonly #connections = new Map<number, ShellConnection>()
+  #lastConnection = 0
+  #state: State.State
+
+  constructor(parts: Parts) {
+    this.#parts = parts
+    this.#host = this.#makeHost(parts)
+    this.#state = State.make(parts.settings, [])
+    const { clock } = parts
+    this.#epoch = clock.currentTimeMillisUnsafe() - Number(clock.monotonicTimeNanosUnsafe()) / 1e6
+  }
+
+  /** The state as it is now. */
+  get state(): State.State {
+    return this.#state
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // time
+
+  readonly #epoch: number
+  #turnBegan: number | undefined
+  #timerAt = Infinity
+  #timer: Fiber.Fiber<void> | undefined
+
+  /**
+   * Milliseconds since the epoch, the same for all of a turn, by a clock that never goes back: setting the system's
+   * time ends no session.
+   */
+  get now(): number {
+    return this.#turnBegan ?? this.#readClock()
+  }
+
+  #readClock(): number {
+    return Math.floor(this.#epoch + Number(this.#parts.clock.monotonicTimeNanosUnsafe()) / 1e6)
+  }
+
+  /** A timer that comes too early does no harm, so it is only moved forward. */
+  #setTimer(): void {
+    const next = Machine.nextDeadline(this.#state)
+    if (next >= this.#timerAt || next === Infinity) return
+    this.#timer?.interruptUnsafe()
+    this.#timerAt = next
+    this.#timer = this.#parts.runFork(
+      Effect.andThen(
+        this.#parts.clock.sleep(Duration.millis(Math.max(0, next - this.now))),
+        Effect.sync(() => this.#timeIsUp())
+      )
+    )
+  }
+
+  #timeIsUp(): void {
+    this.#timerAt = Infinity
+    this.#timer = undefined
+    this.step({ _tag: "DeadlinePassed", now: this.now })
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // steps
+
+  readonly #inputs: Array<Input> = []
+  #isStepping = false
+
+  /** Something happens: the machine takes a step, and further ones for what that brings about. */
+  step(input: Input): void {
+    this.#inputs.push(input)
+    this.#beginTurn()
+    if (this.#isStepping) return
+    this.#isStepping = true
+    for (let input = this.#inputs.shift(); input !== undefined; input = this.#inputs.shift()) this.#reduce(input)
+    this.#isStepping = false
+  }
+
+  /** A step that throws is our own bug. It is told, the state stays as it was, and everybody else is served. */
+  #reduce(input: Input): void {
+    try {
+      const { outputs, state } = Machine.reduce(this.#state, input)
+      this.#state = state
+      for (const output of outputs) this.#carryOut(output, input.now)
+    } catch (cause) {
+      this.#parts.runFork(Effect.logError(`A step of the machine failed with the input ${input._tag}`, cause))
+    }
+  }
+
+  #carryOut(output: Output, now: number): void {
+    switch (output._tag) {
+      case "Reply":
+        this.#connections.get(output.connection)?.reply(output.slot, output.messages, output.clientId)
+        return
+      case "Deliver":
+        for (const connection of output.connections) this.#connections.get(connection)?.deliver(output.message)
+        return
+      case "Emit":
+        this.#parts.monitor.emit(output.event, now)
+        return
+      case "Commit":
+        this.#parts.engine.commit(output.order)
+        return
+      case "Bind":
+        this.#connections.get(output.connection)?.bind(output.clientId)
+        return
+      case "CloseConnection":
+        this.#connections.get(output.connection)?.close(output.reason)
+        return
+    }
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // turns
+
+  #isInTurn = false
+  #touched: Array<ShellConnection> = []
+
+  #beginTurn(): void {
+    if (this.#isInTurn) return
+    this.#isInTurn = true
+    this.#turnBegan = this.#readClock()
+    queueMicrotask(this.#endTurn)
+  }
+
+  readonly #endTurn = (): void => {
+    if (this.#state.woken.length > 0) this.step({ _tag: "DeadlinePassed", now: this.now })
+    this.#isInTurn = false
+    this.#turnBegan = undefined
+    const touched = this.#touched
+    this.#touched = []
+    for (const connection of touched) connection.flush()
+    Frame.empty.forget()
+    this.#parts.monitor.flush()
+    this.#setTimer()
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // connections
+
+  /** The extensions that are installed now, in their order. */
+  extensions: ReadonlyArray<Extension> = []
+
+  /** Installs extensions in the place of those before. */
+  install(extensions: ReadonlyArray<Extension>): void {
+    this.extensions = extensions
+    this.#host.extensions = {
+      incoming: extensions.filter((extension) => extension.incoming !== undefined),
+      outgoing: extensions.filter((extension) => extension.outgoing !== undefined)
+    }
+  }
+
+  /** A transport has a new connection. */
+  open(info: ConnectionInfo, sink: Sink): OpenConnection {
+    const connection = new ShellConnection(++this.#lastConnection, info, sink, this.#host)
+    this.#connections.set(connection.id, connection)
+    return connection
+  }
+
+  readonly #host: { -readonly [K in keyof Host]: Host[K] }
+
+  #makeHost(parts: Parts): Host {
+    return {
+      extensions: { incoming: [], outgoing: [] },
+      extensionTimeout: parts.extensionTimeout,
+      runFork: parts.runFork,
+      decode: (raw) => Message.decode(raw, parts.settings),
+      received: (connection, message, slot, alone) => this.#received(connection, message, slot, alone),
+      streamOpened: (connection, clientId) =>
+        this.step({ _tag: "StreamOpened", now: this.now, connection, clientId }),
+      ending: (connection) => this.step({ _tag: "ConnectionEnding", now: this.now, connection }),
+      closed: (connection) => {
+        this.#connections.delete(connection)
+        this.step({ _tag: "ConnectionClosed", now: this.now, connection })
+      },
+      returned: (clientId, messages) => this.step({ _tag: "Returned", now: this.now, clientId, messages }),
+      touched: (connection) => {
+        this.#touched.push(connection)
+        this.#beginTurn()
+      }
+    }
+  }
+
+  #received(connection: Connection, message: Message.Incoming, slot: number, alone: boolean): void {
+    const { now } = this
+    this.step(
+      message._tag === "Handshake"
+        ? { _tag: "HandshakeReceived", now, connection, slot, message, freshId: freshClientId() }
+        : { _tag: "Received", now, connection, slot, alone, message }
+    )
+  }
+
+  /** Ends the connections that came through a server. */
+  endConnections(owner: object): void {
+    for (const connection of [...this.#connections.values()]) if (connection.owner === owner) connection.end()
+  }
+
+  /** Ends all sessions, with their events, and writes what they are still to get. */
+  stop(): void {
+    for (const clientId of [...HashMap.keys(this.#state.sessions)]) {
+      this.step({ _tag: "EndRequested", now: this.now, clientId, cause: { _tag: "Shutdown" } })
+    }
+    this.#endTurn()
+  }
+}

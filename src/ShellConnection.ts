@@ -1,0 +1,269 @@
+/**
+ * A connection inside the service: it keeps the order of what comes in and goes out.
+ *
+ * - Messages are handed to the machine in the order in which they arrived, also when extensions take their time.
+ * - Answers leave in the order of their requests, although an engine may take its time. A `/meta/connect` that came
+ *   alone over a socket is answered out of turn, since it may be held.
+ * - What is written in a turn leaves at its end as one frame; the answers to an exchange leave when all are there.
+ */
+import { type Duration, Effect } from "effect"
+import type { ClientId } from "./core/ClientId.ts"
+import type { Connection, ConnectionId, Kind } from "./core/Connection.ts"
+import * as Message from "./core/Message.ts"
+import * as Extension from "./Extension.ts"
+import * as Serial from "./Serial.ts"
+import * as Frame from "./transport/Frame.ts"
+import type { CloseReason, ConnectionInfo, OpenConnection, Sink } from "./transport/Transport.ts"
+
+/** What a connection needs of the service around it. */
+export interface Host {
+  /** The extensions of each direction, in their order. */
+  readonly extensions: { readonly [direction in Extension.Direction]: ReadonlyArray<Extension.Extension> }
+  readonly extensionTimeout: Duration.Duration
+  readonly runFork: Serial.RunFork
+  readonly decode: (raw: unknown) => Message.Incoming
+  readonly received: (connection: Connection, message: Message.Incoming, slot: number, alone: boolean) => void
+  readonly streamOpened: (connection: Connection, clientId: string) => void
+  readonly ending: (connection: ConnectionId) => void
+  readonly closed: (connection: ConnectionId) => void
+  readonly returned: (clientId: ClientId, messages: ReadonlyArray<Message.Delivery>) => void
+  /** The connection has something to do at the end of this turn. */
+  readonly touched: (connection: ShellConnection) => void
+}
+
+/** The slot of an answer that waits for no other. */
+const outOfTurn = -1
+
+/** What an extension has made of a delivery, and the delivery itself: that is what comes back if it cannot be written. */
+const originals = new WeakMap<Message.Outgoing, Message.Outgoing>()
+
+const deliveries = (messages: ReadonlyArray<Message.Outgoing>): ReadonlyArray<Message.Delivery> =>
+  messages.map((message) => originals.get(message) ?? message).filter(Message.isDelivery)
+
+interface Delivered {
+  readonly clientId: ClientId
+  readonly messages: ReadonlyArray<Message.Delivery>
+}
+
+/** A connection that a transport has opened. */
+export class ShellConnection implements OpenConnection, Connection {
+  readonly id: ConnectionId
+  readonly kind: Kind
+  readonly local: boolean
+  readonly owner: object | undefined
+  readonly #info: ConnectionInfo
+  readonly #sink: Sink
+  readonly #host: Host
+  #isOpen = true
+  #clientId: ClientId | undefined
+  /** The socket has changed its session, so nobody can say any more whose an unwritten frame is. */
+  #isMixed = false
+
+  constructor(id: ConnectionId, info: ConnectionInfo, sink: Sink, host: Host) {
+    this.id = id
+    this.kind = info.kind
+    this.local = info.local
+    this.owner = info.owner
+    this.#info = info
+    this.#sink = sink
+    this.#host = host
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // in
+
+  #incoming: Serial.Serial | undefined
+  /** A batch is in the machine: an exchange can be answered as soon as all of its messages are. */
+  #isHandedIn = false
+  #allotted = 0
+
+  receive(batch: ReadonlyArray<unknown>): void {
+    if (!this.#isOpen) return
+    const messages = Message.batch(batch)
+    const extensions = this.#host.extensions.incoming
+    if (extensions.length === 0 && (this.#incoming?.isIdle ?? true)) {
+      return this.#handIn(messages.map(this.#host.decode))
+    }
+    this.#incoming ??= Serial.make(this.#host.runFork)
+    this.#incoming.push(
+      Effect.forEach(messages, (message) => this.#passIn(extensions, message)).pipe(
+        Effect.map((passed) => this.#handIn(passed.filter((message) => message !== undefined)))
+      )
+    )
+  }
+
+  #passIn(
+    extensions: ReadonlyArray<Extension.Extension>,
+    message: unknown
+  ): Effect.Effect<Message.Incoming | undefined> {
+    if (!Message.isRaw(message)) return Effect.succeed(this.#host.decode(message))
+    return Extension.run(extensions, "incoming", message, this.#context, this.#host.extensionTimeout).pipe(
+      Effect.map((passed) => passed === undefined ? undefined : this.#host.decode(passed)),
+      Effect.catchTag("Refusal", ({ advice, error }) => Effect.succeed(Message.refuse(message, error, advice)))
+    )
+  }
+
+  #handIn(messages: ReadonlyArray<Message.Incoming>): void {
+    const alone = messages.length === 1
+    for (const message of messages) {
+      const isOutOfTurn = alone && this.kind === "socket" && message._tag === "Connect"
+      this.#host.received(this, message, isOutOfTurn ? outOfTurn : this.#allotted++, alone)
+    }
+    this.#isHandedIn = this.kind === "exchange" || messages.length === 0
+    if (this.#isHandedIn) this.#touch()
+  }
+
+  attach(clientId: string): void {
+    if (this.#isOpen) this.#host.streamOpened(this, clientId)
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // out
+
+  #frame: Frame.Frame = Frame.empty
+  #isTouched = false
+  #answered = 0
+  #early: Map<number, ReadonlyArray<Message.Outgoing>> | undefined
+  #outgoing: Serial.Serial | undefined
+  /** What an exchange has been given for sessions: it comes back if the answer cannot be written. */
+  #delivered: ReadonlyArray<Delivered> = []
+
+  /** The session to which the connection belongs from now on. */
+  bind(clientId: ClientId): void {
+    this.#isMixed ||= this.#clientId !== undefined && this.#clientId !== clientId
+    this.#clientId = clientId
+    this.#sink.bound?.(clientId)
+  }
+
+  /** The answer to the request at a slot, with what is delivered to a session along with it. */
+  reply(slot: number, messages: ReadonlyArray<Message.Outgoing>, clientId: ClientId | undefined): void {
+    if (clientId !== undefined && this.kind === "exchange") {
+      this.#delivered = [...this.#delivered, { clientId, messages: deliveries(messages) }]
+    }
+    this.#passOut(messages, (passed) => this.#answer(slot, passed))
+  }
+
+  /** A message for the session to which the connection belongs. */
+  deliver(message: Message.Delivery): void {
+    if (this.#isPassing) return this.#passOut([message], (passed) => this.#write(passed))
+    this.#frame = this.#frame.append(message)
+    this.#touch()
+  }
+
+  #answer(slot: number, messages: ReadonlyArray<Message.Outgoing>): void {
+    if (slot === outOfTurn) return this.#write(messages)
+    if (slot !== this.#answered) {
+      this.#early ??= new Map()
+      this.#early.set(slot, messages)
+      return
+    }
+    this.#write(messages)
+    this.#answered++
+    const next = this.#early?.get(this.#answered)
+    if (next === undefined) return
+    this.#early?.delete(this.#answered)
+    this.#answer(this.#answered, next)
+  }
+
+  #write(messages: ReadonlyArray<Message.Outgoing>): void {
+    for (const message of messages) this.#frame = this.#frame.append(message)
+    this.#touch()
+  }
+
+  #touch(): void {
+    if (this.#isTouched) return
+    this.#isTouched = true
+    this.#host.touched(this)
+  }
+
+  /** Whether messages have to go through extensions, or behind others that do. */
+  get #isPassing(): boolean {
+    return this.#host.extensions.outgoing.length > 0 || this.#outgoing?.isIdle === false
+  }
+
+  #passOut(
+    messages: ReadonlyArray<Message.Outgoing>,
+    then: (messages: ReadonlyArray<Message.Outgoing>) => void
+  ): void {
+    if (!this.#isPassing) return then(messages)
+    const extensions = this.#host.extensions.outgoing
+    this.#outgoing ??= Serial.make(this.#host.runFork)
+    this.#outgoing.push(
+      Effect.forEach(messages, (message) => this.#passOne(extensions, message)).pipe(
+        Effect.map((passed) => then(passed.filter((message) => message !== undefined)))
+      )
+    )
+  }
+
+  /** A reply that an extension refuses is a refusal itself; a delivery that it refuses is not delivered. */
+  #passOne(
+    extensions: ReadonlyArray<Extension.Extension>,
+    message: Message.Outgoing
+  ): Effect.Effect<Message.Outgoing | undefined> {
+    const raw = message as Message.Outgoing & Message.Raw
+    return Extension.run(extensions, "outgoing", raw, this.#context, this.#host.extensionTimeout).pipe(
+      Effect.map((passed) => {
+        const outgoing = passed as Message.Outgoing | undefined
+        if (outgoing !== undefined && outgoing !== message) originals.set(outgoing, message)
+        return outgoing
+      }),
+      Effect.catchTag("Refusal", ({ advice, error }) =>
+        Effect.succeed(Message.isReply(message) ? Message.failed(Message.refuse(message, error), error, advice) : undefined))
+    )
+  }
+
+  /** Writes what this turn has brought, and closes the connection if that is due. */
+  flush(): void {
+    this.#isTouched = false
+    if (!this.#isOpen) return
+    const isDue = this.kind === "exchange"
+      ? this.#isHandedIn && this.#answered === this.#allotted
+      : this.#isHandedIn || this.#frame !== Frame.empty
+    if (isDue) {
+      const frame = this.#frame
+      this.#frame = Frame.empty
+      this.#isHandedIn = false
+      this.#sink.send(frame)
+    }
+    if (this.#closing === undefined) return
+    if (this.#outgoing?.isIdle === false) this.#outgoing.push(Effect.sync(() => this.#touch()))
+    else this.#sink.close(this.#closing)
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // end
+
+  #closing: CloseReason | undefined
+
+  /** Closes the connection at the end of this turn. */
+  close(reason: CloseReason): void {
+    this.#closing ??= reason
+    this.#touch()
+  }
+
+  end(): void {
+    if (!this.#isOpen) return
+    this.#host.ending(this.id)
+    this.close("Shutdown")
+  }
+
+  closed(unwritten: ReadonlyArray<Frame.Frame> = []): void {
+    if (!this.#isOpen) return
+    this.#isOpen = false
+    this.#host.closed(this.id)
+    const frames = this.#frame === Frame.empty ? unwritten : [...unwritten, this.#frame]
+    for (const { clientId, messages } of this.#returnable(frames)) this.#host.returned(clientId, messages)
+  }
+
+  #returnable(frames: ReadonlyArray<Frame.Frame>): ReadonlyArray<Delivered> {
+    if (frames.length === 0) return []
+    if (this.kind === "exchange") return this.#delivered
+    if (this.#isMixed || this.#clientId === undefined) return []
+    return [{ clientId: this.#clientId, messages: deliveries(frames.flatMap((frame) => frame.messages)) }]
+  }
+
+  get #context(): Extension.ExtensionContext {
+    const { connectionType, local, request } = this.#info
+    return { connectionType, local, request, clientId: this.#clientId }
+  }
+}

@@ -1,0 +1,30 @@
+/**
+ * The `advice` field of the server's replies: whether and when a client comes back (specification, "advice").
+ * Times are milliseconds.
+ */
+import type { Settings } from "./Settings.ts"
+
+/** What a client is told. Fields that are absent leave the client's last advice in force. */
+export interface Advice {
+  readonly reconnect?: "retry" | "handshake" | "none"
+  readonly interval?: number
+  readonly timeout?: number
+}
+
+/**
+ * The session goes on. A client whose messages come by EventSource connects only to show that it is there: once a
+ * time-out, and it is answered at once (Faye's `_advize`).
+ */
+export const retry = (settings: Settings, connectionType: string): Advice =>
+  connectionType === "eventsource"
+    ? { reconnect: "retry", interval: settings.timeout, timeout: 0 }
+    : { reconnect: "retry", interval: settings.interval, timeout: settings.timeout }
+
+/** The server does not know the session (any more): begin again. */
+export const handshake: Advice = { reconnect: "handshake" }
+
+/** The server stops: begin again, in a moment. */
+export const restart: Advice = { reconnect: "handshake", interval: 1_000 }
+
+/** Do not come back. */
+export const none: Advice = { reconnect: "none" }

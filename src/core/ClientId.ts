@@ -1,0 +1,16 @@
+/**
+ * The name of a session, and the secret of whoever holds it: letters and digits with at least 128 random bits
+ * (specification, "Client ID"). The server makes it; what a request brings is only compared with it.
+ */
+import type { Brand } from "effect"
+
+/** A session's name, made by the server. */
+export type ClientId = string & Brand.Brand<"ClientId">
+
+const grammar = /^[A-Za-z0-9]+$/
+
+/** Names a session. `value` comes from a source of strong randomness outside the core; anything else is our own bug. */
+export const make = (value: string): ClientId => {
+  if (!grammar.test(value)) throw new Error(`ClientId "${value}" is not valid: it may only hold letters and digits`)
+  return value as ClientId
+}

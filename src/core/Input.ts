@@ -1,0 +1,100 @@
+/**
+ * What happens to the machine. Each input carries the time and, where one is needed, a fresh client id: the reducer
+ * itself has neither a clock nor randomness, so the same inputs always give the same outputs.
+ */
+import type { ClientId } from "./ClientId.ts"
+import type { Connection, ConnectionId } from "./Connection.ts"
+import type { Delivery, Handshake, Incoming } from "./Message.ts"
+import type { Cause } from "./MonitorEvent.ts"
+import type { Fact } from "./Order.ts"
+
+/** A message arrived. `slot` is its place among the answers of the connection; `alone` says that its batch is just it. */
+export interface Received {
+  readonly _tag: "Received"
+  readonly now: number
+  readonly connection: Connection
+  readonly slot: number
+  readonly alone: boolean
+  readonly message: Exclude<Incoming, Handshake>
+}
+
+/** A handshake arrived. `freshId` names the session that it may begin. */
+export interface HandshakeReceived {
+  readonly _tag: "HandshakeReceived"
+  readonly now: number
+  readonly connection: Connection
+  readonly slot: number
+  readonly message: Handshake
+  readonly freshId: ClientId
+}
+
+/** A stream was opened for what its peer says is a session. */
+export interface StreamOpened {
+  readonly _tag: "StreamOpened"
+  readonly now: number
+  readonly connection: Connection
+  readonly clientId: string
+}
+
+/** A connection is about to be closed from this side: a connect that is held on it is to be answered. */
+export interface ConnectionEnding {
+  readonly _tag: "ConnectionEnding"
+  readonly now: number
+  readonly connection: ConnectionId
+}
+
+/** A connection is gone. */
+export interface ConnectionClosed {
+  readonly _tag: "ConnectionClosed"
+  readonly now: number
+  readonly connection: ConnectionId
+}
+
+/** Messages that had left for a session could not be written: they come back, after their connection was closed. */
+export interface Returned {
+  readonly _tag: "Returned"
+  readonly now: number
+  readonly clientId: ClientId
+  readonly messages: ReadonlyArray<Delivery>
+}
+
+/** It is as late as `Machine.nextDeadline` said, or later. */
+export interface DeadlinePassed {
+  readonly _tag: "DeadlinePassed"
+  readonly now: number
+}
+
+/** The application, or the end of the service, wants a session ended. */
+export interface EndRequested {
+  readonly _tag: "EndRequested"
+  readonly now: number
+  readonly clientId: ClientId
+  readonly cause: Cause
+}
+
+/** From now on these connection types are offered. */
+export interface TransportsChanged {
+  readonly _tag: "TransportsChanged"
+  readonly now: number
+  readonly connectionTypes: ReadonlyArray<string>
+}
+
+/** The engine answers an order, or tells what another process did. */
+export interface Happened {
+  readonly _tag: "Happened"
+  readonly now: number
+  readonly fact: Fact
+}
+
+/** Everything that can happen. */
+export type Input =
+  | Received
+  | HandshakeReceived
+  | StreamOpened
+  | ConnectionEnding
+  | ConnectionClosed
+  | Returned
+  | DeadlinePassed
+  | EndRequested
+  | TransportsChanged
+  | Happened

@@ -1,0 +1,293 @@
+/**
+ * How messages leave: holding a `/meta/connect` and answering it, binding a socket or stream to a session, queueing for
+ * a session that has neither, waking it.
+ *
+ * An exchange gets messages with the answer to its connect and in no other answer. The specification would have them
+ * sent with whatever response leaves first; two responses on two connections may overtake each other, and the order of
+ * a channel's messages is worth more than the moment gained.
+ *
+ * Each function takes a state and gives the next; what the shell has to do is pushed to `out`.
+ */
+import { HashMap, Option } from "effect"
+import * as Advice from "./Advice.ts"
+import type { ClientId } from "./ClientId.ts"
+import type { Connection, ConnectionId } from "./Connection.ts"
+import * as Deadlines from "./Deadlines.ts"
+import type { Received, StreamOpened } from "./Input.ts"
+import * as Message from "./Message.ts"
+import * as MessageQueue from "./MessageQueue.ts"
+import type { Output } from "./Output.ts"
+import * as Routes from "./Routes.ts"
+import * as Session from "./Session.ts"
+import * as State from "./State.ts"
+
+type Out = Array<Output>
+
+/** A well-formed connect of a session that exists. */
+export interface ConnectReceived extends Received {
+  readonly message: Message.Connect
+}
+
+const connectReply = (state: State.State, session: Session.Session, request: Message.Connect): Message.Reply =>
+  Message.succeeded(request, {
+    clientId: session.clientId,
+    advice: Advice.retry(state.settings, request.connectionType)
+  })
+
+const reply = (
+  session: Session.Session,
+  connection: ConnectionId,
+  slot: number,
+  messages: ReadonlyArray<Message.Outgoing>
+): Output => ({ _tag: "Reply", connection, slot, messages, clientId: session.clientId })
+
+/** Sees to it that the session is looked at when its held connect or its end is due (see `Deadlines`). */
+export const arm = (state: State.State, session: Session.Session): State.State => {
+  const next = Session.dueAt(session)
+  if (session.armedAt <= next) return State.setSession(state, session)
+  const deadlines = Deadlines.remove(state.deadlines, session.armedAt, session.clientId)
+  return State.setSession(
+    { ...state, deadlines: Deadlines.add(deadlines, next, session.clientId) },
+    { ...session, armedAt: next }
+  )
+}
+
+/** Arms a session whose entry has just come up. */
+export const rearm = (state: State.State, session: Session.Session): State.State =>
+  arm(
+    { ...state, deadlines: Deadlines.remove(state.deadlines, session.armedAt, session.clientId) },
+    { ...session, armedAt: Infinity }
+  )
+
+/** Takes the session off its connection, which stays open. A connect that is held there is not answered. */
+export const detach = (state: State.State, session: Session.Session): State.State => {
+  if (session.link._tag === "Detached") return state
+  return State.setSession(
+    {
+      ...state,
+      bindings: HashMap.remove(state.bindings, session.link.connection),
+      routes: Routes.detach(state.routes, session.clientId)
+    },
+    { ...session, link: Session.detached }
+  )
+}
+
+/** The answer that a held connect gets when its session goes elsewhere: nothing is delivered with it. */
+const answerHeld = (state: State.State, session: Session.Session, out: Out): void => {
+  if (session.link._tag === "Detached" || session.link.held === undefined) return
+  const { request, slot } = session.link.held
+  out.push(reply(session, session.link.connection, slot, [connectReply(state, session, request)]))
+}
+
+const leave = (state: State.State, clientId: string, out: Out): State.State => {
+  const session = State.session(state, clientId)
+  if (session === undefined) return state
+  answerHeld(state, session, out)
+  return detach(state, session)
+}
+
+const isAttachedTo = (session: Session.Session, connection: Connection): boolean =>
+  session.link._tag === "Attached" && session.link.connection === connection.id
+
+// ---------------------------------------------------------------------------------------------------------------------
+// connect
+
+/** How long the connect may be held: as the client wishes, but no longer than the server allows. */
+const patience = (state: State.State, input: ConnectReceived): number =>
+  input.alone ? Math.min(input.message.timeout ?? Infinity, state.settings.timeout) : 0
+
+const seen = (state: State.State, input: ConnectReceived): Session.Session => {
+  const session = State.session(state, input.message.clientId)
+  if (session === undefined) throw new Error("A connect came through whose session does not exist")
+  return Session.seen(session, input.now, state.settings.sessionTimeout)
+}
+
+const hold = (state: State.State, input: ConnectReceived): Session.HeldConnect => ({
+  slot: input.slot,
+  request: input.message,
+  until: input.now + patience(state, input)
+})
+
+/**
+ * A connect of a session that exists. A connect of the same session that is held elsewhere is answered at once; one
+ * that came with other messages is not held, so that it delays none of their answers.
+ */
+export const connect = (state: State.State, input: ConnectReceived, out: Out): State.State => {
+  if (input.connection.kind === "socket") return connectSocket(state, input, out)
+  return input.message.connectionType === "eventsource"
+    ? connectStream(state, input, out)
+    : connectExchange(state, input, out)
+}
+
+const connectExchange = (before: State.State, input: ConnectReceived, out: Out): State.State => {
+  const state = leave(before, input.message.clientId, out)
+  const session = seen(state, input)
+  if (session.queue.length === 0 && patience(state, input) > 0) {
+    const link = { _tag: "Polling", connection: input.connection.id, held: hold(state, input) } as const
+    const bindings = HashMap.set(state.bindings, input.connection.id, session.clientId)
+    return arm({ ...state, bindings }, { ...session, link })
+  }
+  const queued = MessageQueue.toArray(session.queue)
+  out.push(reply(session, input.connection.id, input.slot, [connectReply(state, session, input.message), ...queued]))
+  return arm(state, { ...session, queue: MessageQueue.empty })
+}
+
+/** The messages go by the stream, which is opened separately: this connect only tells that the client is there. */
+const connectStream = (before: State.State, input: ConnectReceived, out: Out): State.State => {
+  const link = State.session(before, input.message.clientId)?.link
+  const isStreaming = link?._tag === "Attached" && link.kind === "stream"
+  const state = isStreaming ? before : leave(before, input.message.clientId, out)
+  const session = seen(state, input)
+  out.push(reply(session, input.connection.id, input.slot, [connectReply(state, session, input.message)]))
+  return arm(state, session)
+}
+
+const connectSocket = (before: State.State, input: ConnectReceived, out: Out): State.State => {
+  const state = attach(before, input.message.clientId, input.connection, out)
+  const session = seen(state, input)
+  const isHeld = !session.local && patience(state, input) > 0
+  const held = isHeld ? hold(state, input) : undefined
+  if (!isHeld) {
+    out.push(reply(session, input.connection.id, input.slot, [connectReply(state, session, input.message)]))
+  }
+  return arm(state, { ...session, link: { _tag: "Attached", connection: input.connection.id, kind: "socket", held } })
+}
+
+/**
+ * Binds a socket or stream to a session and writes what waited for it. The session's former connection and the
+ * connection's former session are left, each with its held connect answered.
+ */
+const attach = (before: State.State, clientId: string, connection: Connection, out: Out): State.State => {
+  const current = State.session(before, clientId)
+  if (current !== undefined && isAttachedTo(current, connection)) {
+    answerHeld(before, current, out)
+    return before
+  }
+  const former = State.sessionOf(before, connection.id)
+  const left = leave(former === undefined ? before : leave(before, former.clientId, out), clientId, out)
+  const session = State.session(left, clientId)
+  if (session === undefined) return left
+  out.push({ _tag: "Bind", connection: connection.id, clientId: session.clientId })
+  for (const message of MessageQueue.toArray(session.queue)) {
+    out.push({ _tag: "Deliver", connections: [connection.id], message })
+  }
+  const kind = connection.kind === "stream" ? "stream" : "socket"
+  return State.setSession(
+    {
+      ...left,
+      bindings: HashMap.set(left.bindings, connection.id, session.clientId),
+      routes: Routes.attach(left.routes, session.clientId, connection.id)
+    },
+    {
+      ...session,
+      queue: MessageQueue.empty,
+      link: { _tag: "Attached", connection: connection.id, kind, held: undefined }
+    }
+  )
+}
+
+/** A stream was opened (Faye's `GET {mount}/{clientId}`): it is bound to its session, or closed if there is none. */
+export const openStream = (state: State.State, input: StreamOpened, out: Out): State.State => {
+  if (State.session(state, input.clientId) !== undefined) return attach(state, input.clientId, input.connection, out)
+  out.push({ _tag: "CloseConnection", connection: input.connection.id, reason: "UnknownClient" })
+  return state
+}
+
+/** A connection is about to be closed: a connect that is held there is answered with what waits, and the session left. */
+export const end = (state: State.State, connection: ConnectionId, out: Out): State.State => {
+  const session = State.sessionOf(state, connection)
+  if (session === undefined) return state
+  return session.link._tag === "Polling" ? answerPoll(state, session, out) : leave(state, session.clientId, out)
+}
+
+/** A connection is gone: its session, if it is still this one's, goes on without; a held connect needs no answer. */
+export const close = (state: State.State, connection: ConnectionId): State.State => {
+  const session = State.sessionOf(state, connection)
+  return session === undefined ? state : detach(state, session)
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// messages
+
+/**
+ * Queues a message for each of the sessions, none of which is attached. Sessions that have outgrown their bound are
+ * left out and given back.
+ */
+export const enqueue = (
+  state: State.State,
+  clientIds: ReadonlyArray<ClientId>,
+  message: Message.Delivery
+): readonly [State.State, overflowing: ReadonlyArray<ClientId>] => {
+  if (clientIds.length === 0) return [state, []]
+  const woken: Array<ClientId> = []
+  const overflowing: Array<ClientId> = []
+  const sessions = HashMap.mutate(state.sessions, (sessions) => {
+    for (const clientId of clientIds) {
+      const found = HashMap.get(sessions, clientId)
+      if (Option.isNone(found)) continue
+      const session = found.value
+      if (session.queue.length >= state.settings.maxQueueLength) {
+        overflowing.push(clientId)
+        continue
+      }
+      if (session.link._tag === "Polling" && session.queue.length === 0) woken.push(clientId)
+      HashMap.set(sessions, clientId, { ...session, queue: MessageQueue.append(session.queue, message) })
+    }
+  })
+  return [{ ...state, sessions, woken: woken.length === 0 ? state.woken : [...state.woken, ...woken] }, overflowing]
+}
+
+/** Messages that could not be written: they go out again by the session's new connection, or to the front of its queue. */
+export const takeBack = (
+  state: State.State,
+  clientId: ClientId,
+  messages: ReadonlyArray<Message.Delivery>,
+  out: Out
+): State.State => {
+  const session = State.session(state, clientId)
+  if (session === undefined || messages.length === 0) return state
+  if (session.link._tag === "Attached") {
+    const connections = [session.link.connection]
+    for (const message of messages) out.push({ _tag: "Deliver", connections, message })
+    return state
+  }
+  const isWoken = session.link._tag === "Polling" && session.queue.length === 0
+  return State.setSession(
+    isWoken ? { ...state, woken: [...state.woken, clientId] } : state,
+    { ...session, queue: MessageQueue.prepend(session.queue, messages) }
+  )
+}
+
+/** Answers the connects of all sessions that were woken in this turn, each with everything that waits for it. */
+export const flush = (before: State.State, out: Out): State.State => {
+  if (before.woken.length === 0) return before
+  let state: State.State = { ...before, woken: [] }
+  for (const clientId of before.woken) {
+    const session = State.session(state, clientId)
+    if (session?.link._tag === "Polling" && session.queue.length > 0) state = answerPoll(state, session, out)
+  }
+  return state
+}
+
+const answerPoll = (state: State.State, session: Session.Session, out: Out): State.State => {
+  if (session.link._tag !== "Polling") return state
+  const { connection, held } = session.link
+  const queued = MessageQueue.toArray(session.queue)
+  out.push(reply(session, connection, held.slot, [connectReply(state, session, held.request), ...queued]))
+  return detach(state, { ...session, queue: MessageQueue.empty })
+}
+
+/**
+ * The held connect has waited long enough. A poll is over with its answer, a socket or stream stays. An answer that
+ * comes late (the process was halted) leaves the client as much time to come back as one in time.
+ */
+export const answerOverdue = (state: State.State, session: Session.Session, now: number, out: Out): State.State => {
+  const held = Session.held(session)
+  if (held === undefined) return state
+  const answered = { ...session, expiresAt: session.expiresAt + now - held.until }
+  if (answered.link._tag === "Polling") return answerPoll(state, answered, out)
+  answerHeld(state, answered, out)
+  return answered.link._tag === "Attached"
+    ? State.setSession(state, { ...answered, link: { ...answered.link, held: undefined } })
+    : state
+}

@@ -1,0 +1,88 @@
+/**
+ * The Bayeux state machine: `reduce` takes a state and something that happened and gives the next state and what is to
+ * be done about it. It is a total, pure function: time and randomness come in with the input, the old state stays
+ * valid, and the same input to the same state gives the same step.
+ *
+ * ```
+ * Input ─▶ Machine.reduce ─▶ Output
+ *            Received, HandshakeReceived ─▶ Protocol (who may do what) ─▶ Reply or Commit
+ *            Happened ────────────────────▶ Facts (what was done) ─────▶ Reply, Deliver, Emit
+ *            everything else ─────────────▶ Links (how messages leave) ─▶ Reply, Deliver, Bind
+ * ```
+ */
+import * as Deadlines from "./Deadlines.ts"
+import * as Facts from "./Facts.ts"
+import type { Input } from "./Input.ts"
+import * as Links from "./Links.ts"
+import type { Output } from "./Output.ts"
+import * as Protocol from "./Protocol.ts"
+import * as Session from "./Session.ts"
+import * as State from "./State.ts"
+
+/** The next state, and what is to be done, in this order. */
+export interface Step {
+  readonly state: State.State
+  readonly outputs: ReadonlyArray<Output>
+}
+
+/** One step of the machine. */
+export const reduce = (state: State.State, input: Input): Step => {
+  const outputs: Array<Output> = []
+  return { state: transition(state, input, outputs), outputs }
+}
+
+/**
+ * When the machine has to be told `DeadlinePassed` at the latest, in milliseconds: `-Infinity` means at the end of this
+ * turn, `Infinity` never. Nothing is due before that time; at that time it may turn out that nothing is due yet.
+ */
+export const nextDeadline = (state: State.State): number =>
+  state.woken.length > 0 ? -Infinity : Deadlines.next(state.deadlines)
+
+const transition = (state: State.State, input: Input, out: Array<Output>): State.State => {
+  switch (input._tag) {
+    case "Received":
+      return Protocol.receive(state, input, out)
+    case "HandshakeReceived":
+      return Protocol.handshake(state, input, out)
+    case "Happened":
+      return Facts.apply(state, input.fact, input.now, out)
+    case "StreamOpened":
+      return Links.openStream(state, input, out)
+    case "ConnectionEnding":
+      return Links.end(state, input.connection, out)
+    case "ConnectionClosed":
+      return Links.close(state, input.connection)
+    case "Returned":
+      return Links.takeBack(state, input.clientId, input.messages, out)
+    case "DeadlinePassed":
+      return deadlinePassed(state, input.now, out)
+    case "EndRequested":
+      return Facts.requestEnd(state, input.clientId, input.cause, out)
+    case "TransportsChanged":
+      return { ...state, connectionTypes: input.connectionTypes }
+  }
+}
+
+const deadlinePassed = (before: State.State, now: number, out: Array<Output>): State.State => {
+  let state = Links.flush(before, out)
+  for (;;) {
+    const clientId = Deadlines.due(state.deadlines, now)
+    const session = clientId === undefined ? undefined : State.session(state, clientId)
+    if (session === undefined) return state
+    state = sessionDue(state, session, now, out)
+  }
+}
+
+const sessionDue = (
+  before: State.State,
+  session: Session.Session,
+  now: number,
+  out: Array<Output>
+): State.State => {
+  const held = Session.held(session)
+  if (held === undefined && session.expiresAt <= now) {
+    return Facts.requestEnd(before, session.clientId, { _tag: "Timeout", lastSeen: session.lastSeen }, out)
+  }
+  const state = held !== undefined && held.until <= now ? Links.answerOverdue(before, session, now, out) : before
+  return Links.rearm(state, State.session(state, session.clientId) ?? session)
+}

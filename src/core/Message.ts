@@ -1,0 +1,315 @@
+/**
+ * Messages: what comes in, decoded, and what goes out.
+ *
+ * `decode` is total: whatever a peer has sent becomes one of the {@link Incoming} shapes, of which `Refused` already
+ * holds the error reply. Nothing is ever merged into or copied from a foreign object as a whole: each field that is
+ * wanted is read by its name, so `__proto__` and `constructor` are data like any other.
+ *
+ * Which error wins: first the form of the message (400, 402, 405), here; then who sends it (401) and what it may do
+ * (301, 403), in `Protocol`.
+ */
+import type { Schema } from "effect"
+import { Result } from "effect"
+import * as Advice from "./Advice.ts"
+import * as BayeuxError from "./BayeuxError.ts"
+import * as Channel from "./Channel.ts"
+import type { Settings } from "./Settings.ts"
+
+/** A message as JSON has it: an object with fields of any kind. */
+export type Raw = { readonly [field: string]: Schema.Json }
+
+/** A message's `id`, repeated in its reply. The specification wants letters and digits; numbers are met in the wild. */
+export type Id = string | number | undefined
+
+/** A request to `/meta/handshake` that is well formed. */
+export interface Handshake {
+  readonly _tag: "Handshake"
+  readonly id: Id
+  readonly supportedConnectionTypes: ReadonlyArray<string>
+}
+
+/** A request to `/meta/connect`. `timeout` is the client's `advice.timeout` in milliseconds, if it sent a usable one. */
+export interface Connect {
+  readonly _tag: "Connect"
+  readonly id: Id
+  readonly clientId: string
+  readonly connectionType: string
+  readonly timeout: number | undefined
+}
+
+/** A request to `/meta/subscribe` or `/meta/unsubscribe`; `subscription` is what the reply repeats. */
+export interface Subscription {
+  readonly _tag: "Subscribe" | "Unsubscribe"
+  readonly id: Id
+  readonly clientId: string
+  readonly subscription: string | ReadonlyArray<string>
+  readonly patterns: ReadonlyArray<Channel.Pattern>
+}
+
+/** A request to `/meta/disconnect`. */
+export interface Disconnect {
+  readonly _tag: "Disconnect"
+  readonly id: Id
+  readonly clientId: string
+}
+
+/** A message for other clients, or for the application. Without `clientId` the publisher has no session. */
+export interface Publish {
+  readonly _tag: "Publish"
+  readonly id: Id
+  readonly clientId: string | null
+  readonly channel: Channel.Channel
+  readonly data: Schema.Json
+}
+
+/** A message that is answered with an error, whatever the state: badly formed, or refused by an extension. */
+export interface Refused {
+  readonly _tag: "Refused"
+  readonly id: Id
+  readonly channel: string | undefined
+  readonly subscription: string | ReadonlyArray<string> | undefined
+  readonly error: BayeuxError.BayeuxError
+  readonly advice: Advice.Advice | undefined
+}
+
+/** A decoded request. */
+export type Incoming = Handshake | Connect | Subscription | Disconnect | Publish | Refused
+
+/** A message on its way to a subscriber, built anew from what may be delivered. */
+export interface Delivery {
+  readonly channel: Channel.Channel
+  readonly data: Schema.Json
+  readonly id?: string | number
+}
+
+/** The answer to a request. */
+export interface Reply {
+  readonly channel?: string
+  readonly successful: boolean
+  readonly id?: string | number
+  readonly clientId?: string
+  readonly error?: string
+  readonly advice?: Advice.Advice
+  readonly version?: string
+  readonly supportedConnectionTypes?: ReadonlyArray<string>
+  readonly subscription?: string | ReadonlyArray<string>
+}
+
+/** Anything that is sent to a client. */
+export type Outgoing = Reply | Delivery
+
+/** Whether it answers a request, as opposed to a message for a subscriber. */
+export const isReply = (message: Outgoing): message is Reply => "successful" in message
+
+/** Whether it is a message for a subscriber. */
+export const isDelivery = (message: Outgoing): message is Delivery => !isReply(message)
+
+/** The protocol version that is spoken here. */
+export const version = "1.0"
+
+// ---------------------------------------------------------------------------------------------------------------------
+// decoding
+
+type Fields = { readonly [field: string]: unknown }
+type Field<A> = Result.Result<A, BayeuxError.BayeuxError>
+
+const idOf = (raw: Fields): Id => {
+  const id = raw["id"]
+  return typeof id === "string" || typeof id === "number" ? id : undefined
+}
+
+const isStrings = (value: unknown): value is ReadonlyArray<string> =>
+  Array.isArray(value) && value.every((item) => typeof item === "string")
+
+const isSubscription = (value: unknown): value is string | ReadonlyArray<string> =>
+  typeof value === "string" || isStrings(value)
+
+/** The refusal of a message whose fields may be anything. */
+export const refuse = (raw: unknown, error: BayeuxError.BayeuxError, advice?: Advice.Advice): Refused => {
+  const fields: Fields = isRaw(raw) ? raw : {}
+  const channel = fields["channel"]
+  const subscription = fields["subscription"]
+  return {
+    _tag: "Refused",
+    id: idOf(fields),
+    channel: typeof channel === "string" ? channel : undefined,
+    subscription: isSubscription(subscription) ? subscription : undefined,
+    error,
+    advice
+  }
+}
+
+/** Whether a JSON value is an object, as each message must be. */
+export const isRaw = (value: unknown): value is Raw =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+
+const isAbsent = (value: unknown): boolean => value === undefined || value === null || value === ""
+
+const required = <A>(raw: Fields, field: string, is: (value: unknown) => value is A): Field<A> => {
+  const value = raw[field]
+  if (isAbsent(value)) return Result.fail(BayeuxError.parameterMissing(field))
+  return is(value) ? Result.succeed(value) : Result.fail(BayeuxError.badRequest(field))
+}
+
+const isString = (value: unknown): value is string => typeof value === "string"
+
+const isVersion = (value: unknown): value is string | number => typeof value === "string" || typeof value === "number"
+
+const major = (text: string | number): number => {
+  const match = /^(\d{1,9})(?:\.[A-Za-z0-9][A-Za-z0-9\-_]*)*$/.exec(String(text))
+  return match === null ? Number.NaN : Number(match[1])
+}
+
+/** The client speaks version 1 or later and does not demand more than version 1 (specification, "Version"). */
+const checkVersion = (raw: Fields): Field<void> => {
+  const given = required(raw, "version", isVersion)
+  if (Result.isFailure(given)) return Result.fail(given.failure)
+  if (!(major(given.success) >= 1)) return Result.fail(BayeuxError.versionMismatch(String(given.success)))
+  const minimum = raw["minimumVersion"]
+  if (isAbsent(minimum)) return Result.succeed(undefined)
+  if (!isVersion(minimum)) return Result.fail(BayeuxError.badRequest("minimumVersion"))
+  return major(minimum) <= 1 ? Result.succeed(undefined) : Result.fail(BayeuxError.versionMismatch(String(minimum)))
+}
+
+const decodeHandshake = (raw: Fields): Field<Incoming> =>
+  Result.flatMap(checkVersion(raw), () =>
+    Result.map(
+      required(raw, "supportedConnectionTypes", isStrings),
+      (supportedConnectionTypes): Incoming => ({ _tag: "Handshake", id: idOf(raw), supportedConnectionTypes })
+    ))
+
+const adviceTimeout = (raw: Fields): number | undefined => {
+  const advice = raw["advice"]
+  const timeout = isRaw(advice) ? advice["timeout"] : undefined
+  return typeof timeout === "number" && timeout >= 0 ? timeout : undefined
+}
+
+const decodeConnect = (raw: Fields): Field<Incoming> =>
+  Result.flatMap(required(raw, "clientId", isString), (clientId) =>
+    Result.map(required(raw, "connectionType", isString), (connectionType): Incoming => ({
+      _tag: "Connect",
+      id: idOf(raw),
+      clientId,
+      connectionType,
+      timeout: adviceTimeout(raw)
+    })))
+
+const parsePatterns = (names: ReadonlyArray<string>, settings: Settings): Field<ReadonlyArray<Channel.Pattern>> => {
+  const patterns: Array<Channel.Pattern> = []
+  for (const name of names) {
+    const pattern = Channel.parsePattern(name, settings.maxChannelSegments)
+    if (Result.isFailure(pattern)) return Result.fail(pattern.failure)
+    patterns.push(pattern.success)
+  }
+  return Result.succeed(patterns)
+}
+
+const decodeSubscription =
+  (_tag: "Subscribe" | "Unsubscribe") => (raw: Fields, settings: Settings): Field<Incoming> =>
+    Result.flatMap(required(raw, "clientId", isString), (clientId) =>
+      Result.flatMap(required(raw, "subscription", isSubscription), (subscription) =>
+        Result.map(
+          parsePatterns(typeof subscription === "string" ? [subscription] : subscription, settings),
+          (patterns): Incoming => ({ _tag, id: idOf(raw), clientId, subscription, patterns })
+        )))
+
+const decodeDisconnect = (raw: Fields): Field<Incoming> =>
+  Result.map(
+    required(raw, "clientId", isString),
+    (clientId): Incoming => ({ _tag: "Disconnect", id: idOf(raw), clientId })
+  )
+
+/** On the hot path: plain checks, no intermediate results. */
+const decodePublish = (raw: Fields, name: string, settings: Settings): Field<Incoming> => {
+  const channel = Channel.parse(name, settings.maxChannelSegments)
+  if (Result.isFailure(channel)) return Result.fail(channel.failure)
+  const clientId = raw["clientId"] ?? null
+  if (clientId !== null && typeof clientId !== "string") return Result.fail(BayeuxError.badRequest("clientId"))
+  const data = raw["data"] as Schema.Json | undefined
+  if (data === undefined) return Result.fail(BayeuxError.parameterMissing("data"))
+  return Result.succeed({ _tag: "Publish", id: idOf(raw), clientId, channel: channel.success, data })
+}
+
+const decodeField = (raw: Fields, channel: string, settings: Settings): Field<Incoming> => {
+  switch (channel) {
+    case Channel.handshake:
+      return decodeHandshake(raw)
+    case Channel.connect:
+      return decodeConnect(raw)
+    case Channel.subscribe:
+      return decodeSubscription("Subscribe")(raw, settings)
+    case Channel.unsubscribe:
+      return decodeSubscription("Unsubscribe")(raw, settings)
+    case Channel.disconnect:
+      return decodeDisconnect(raw)
+    default:
+      if (Channel.isMeta(channel)) return Result.fail(BayeuxError.channelForbidden(channel))
+      return decodePublish(raw, channel, settings)
+  }
+}
+
+/** Decodes whatever JSON value a peer has sent as a message. */
+export const decode = (raw: unknown, settings: Settings): Incoming => {
+  if (!isRaw(raw)) return refuse(raw, BayeuxError.badRequest())
+  const channel = required(raw, "channel", isString)
+  if (Result.isFailure(channel)) return refuse(raw, channel.failure)
+  const message = decodeField(raw, channel.success, settings)
+  return Result.isFailure(message) ? refuse(raw, message.failure) : message.success
+}
+
+/**
+ * The messages of a batch that are to be processed. A handshake is processed alone: the specification has the server
+ * ignore whatever else came with it.
+ */
+export const batch = (messages: ReadonlyArray<unknown>): ReadonlyArray<unknown> => {
+  if (messages.length < 2) return messages
+  const handshake = messages.find((message) => isRaw(message) && message["channel"] === Channel.handshake)
+  return handshake === undefined ? messages : [handshake]
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// replies
+
+const channels = {
+  Handshake: Channel.handshake,
+  Connect: Channel.connect,
+  Subscribe: Channel.subscribe,
+  Unsubscribe: Channel.unsubscribe,
+  Disconnect: Channel.disconnect
+} as const
+
+/** The channel of a request, if it had one. */
+export const channelOf = (request: Incoming): string | undefined =>
+  request._tag === "Publish" || request._tag === "Refused" ? request.channel : channels[request._tag]
+
+const common = (request: Incoming, successful: boolean): Reply => {
+  const channel = channelOf(request)
+  return {
+    ...(channel === undefined ? undefined : { channel }),
+    successful,
+    ...(request.id === undefined ? undefined : { id: request.id })
+  }
+}
+
+/** A reply that the request was carried out, with further fields. */
+export const succeeded = (request: Incoming, fields?: Partial<Reply>): Reply => ({
+  ...common(request, true),
+  ...fields
+})
+
+/**
+ * A reply that the request was refused. A client that is unknown, or whose handshake or connect failed, is told to
+ * shake hands again, as Faye does.
+ */
+export const failed = (request: Incoming, error: BayeuxError.BayeuxError, advice?: Advice.Advice): Reply => {
+  const subscription = "subscription" in request ? request.subscription : undefined
+  const channel = channelOf(request)
+  const again = BayeuxError.isClientUnknown(error) || channel === Channel.handshake || channel === Channel.connect
+  const told = advice ?? (again ? Advice.handshake : undefined)
+  return {
+    ...common(request, false),
+    ...(subscription === undefined ? undefined : { subscription }),
+    error: BayeuxError.print(error),
+    ...(told === undefined ? undefined : { advice: told })
+  }
+}

@@ -1,0 +1,44 @@
+/**
+ * What waits for a session that has no connection at the moment: first in, first out, persistent, appended to in
+ * constant time. Messages whose answer could not be written come back at the front.
+ */
+import type { Delivery } from "./Message.ts"
+
+interface Appended {
+  readonly message: Delivery
+  readonly before: Appended | undefined
+}
+
+/** A queue of messages; `length` counts them. */
+export interface MessageQueue {
+  readonly length: number
+  readonly front: ReadonlyArray<Delivery>
+  readonly last: Appended | undefined
+}
+
+/** Nothing waits. */
+export const empty: MessageQueue = { length: 0, front: [], last: undefined }
+
+/** Adds a message at the end. */
+export const append = (self: MessageQueue, message: Delivery): MessageQueue => ({
+  length: self.length + 1,
+  front: self.front,
+  last: { message, before: self.last }
+})
+
+/** Puts messages that were taken before back to the front, in their order. */
+export const prepend = (self: MessageQueue, messages: ReadonlyArray<Delivery>): MessageQueue => ({
+  length: messages.length + self.length,
+  front: [...messages, ...self.front],
+  last: self.last
+})
+
+/** All messages, the oldest first. */
+export const toArray = (self: MessageQueue): ReadonlyArray<Delivery> => {
+  if (self.last === undefined) return self.front
+  const messages = new Array<Delivery>(self.length)
+  for (let i = 0; i < self.front.length; i++) messages[i] = self.front[i] as Delivery
+  let at = self.length
+  for (let node: Appended | undefined = self.last; node !== undefined; node = node.before) messages[--at] = node.message
+  return messages
+}

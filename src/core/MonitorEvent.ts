@@ -1,0 +1,88 @@
+/**
+ * What operators are told: the five events of Faye's Monitoring page, with what Faye leaves out, the cause.
+ *
+ * The reducer emits {@link Event}s; the monitor numbers them and adds the node, which makes them {@link MonitorEvent}s.
+ */
+import type { Schema } from "effect"
+import type { Channel, Pattern } from "./Channel.ts"
+import type { ClientId } from "./ClientId.ts"
+
+/**
+ * Why a session or a subscription ended.
+ *
+ * - `ClientRequest`: the client asked for it.
+ * - `Timeout`: the session did not connect for the session time-out; it was last heard at `lastSeen` (milliseconds).
+ * - `Kicked`: the application ended the session.
+ * - `QueueOverflow`: more messages waited for the session than its queue may hold.
+ * - `Shutdown`: the server stopped.
+ */
+export type Cause =
+  | { readonly _tag: "ClientRequest" }
+  | { readonly _tag: "Timeout"; readonly lastSeen: number }
+  | { readonly _tag: "Kicked"; readonly reason: string }
+  | { readonly _tag: "QueueOverflow" }
+  | { readonly _tag: "Shutdown" }
+
+/** The client asked for it. */
+export const clientRequest: Cause = { _tag: "ClientRequest" }
+
+/** A session began: a handshake succeeded. */
+export interface Handshake {
+  readonly _tag: "Handshake"
+  readonly clientId: ClientId
+}
+
+/** A session subscribed to a channel or pattern to which it had not subscribed before. */
+export interface Subscribe {
+  readonly _tag: "Subscribe"
+  readonly clientId: ClientId
+  readonly channel: Pattern
+}
+
+/** A subscription ended, on request or with its session; in that case the cause is that of the session's end. */
+export interface Unsubscribe {
+  readonly _tag: "Unsubscribe"
+  readonly clientId: ClientId
+  readonly channel: Pattern
+  readonly cause: Cause
+}
+
+/** A message on a channel outside `/meta` was accepted. `clientId` is null when the publisher has no session. */
+export interface Publish {
+  readonly _tag: "Publish"
+  readonly clientId: ClientId | null
+  readonly channel: Channel
+  readonly data: Schema.Json
+}
+
+/** A session ended; its unsubscribes came before. */
+export interface Disconnect {
+  readonly _tag: "Disconnect"
+  readonly clientId: ClientId
+  readonly cause: Cause
+}
+
+/** An event without its place in the stream. */
+export type Event = Handshake | Subscribe | Unsubscribe | Publish | Disconnect
+
+/** Where and when an event happened: `sequence` has no gaps within a process and begins with 1, `at` is in milliseconds. */
+export interface Position {
+  readonly sequence: number
+  readonly at: number
+  readonly node: string
+}
+
+/** An event as monitors see it. */
+export type MonitorEvent =
+  | (Handshake & Position)
+  | (Subscribe & Position)
+  | (Unsubscribe & Position)
+  | (Publish & Position)
+  | (Disconnect & Position)
+
+/** The monitor has missed the events from `from` to `to`, both included: its buffer was full. */
+export interface Lagged {
+  readonly _tag: "Lagged"
+  readonly from: number
+  readonly to: number
+}

@@ -1,0 +1,54 @@
+/** What the machine wants done by the shell around it, in this order. */
+import type { ClientId } from "./ClientId.ts"
+import type { ConnectionId } from "./Connection.ts"
+import type { Delivery, Outgoing } from "./Message.ts"
+import type { Event } from "./MonitorEvent.ts"
+import type { Order } from "./Order.ts"
+
+/**
+ * Answer the request at `slot`: its reply, then what is delivered with it. Each slot is answered exactly once. The
+ * deliveries are those of `clientId`; if they cannot be written they come back as `Returned`.
+ */
+export interface Reply {
+  readonly _tag: "Reply"
+  readonly connection: ConnectionId
+  readonly slot: number
+  readonly messages: ReadonlyArray<Outgoing>
+  readonly clientId: ClientId | undefined
+}
+
+/** Write a message to each of the connections. */
+export interface Deliver {
+  readonly _tag: "Deliver"
+  readonly connections: ReadonlyArray<ConnectionId>
+  readonly message: Delivery
+}
+
+/** The connection now belongs to this session. */
+export interface Bind {
+  readonly _tag: "Bind"
+  readonly connection: ConnectionId
+  readonly clientId: ClientId
+}
+
+/** Close a socket or stream when what was written to it has left. */
+export interface CloseConnection {
+  readonly _tag: "CloseConnection"
+  readonly connection: ConnectionId
+  readonly reason: "SessionEnded" | "UnknownClient"
+}
+
+/** Have the engine carry out an order. */
+export interface Commit {
+  readonly _tag: "Commit"
+  readonly order: Order
+}
+
+/** Tell the monitors. */
+export interface Emit {
+  readonly _tag: "Emit"
+  readonly event: Event
+}
+
+/** Everything that the machine can want. */
+export type Output = Reply | Deliver | Bind | CloseConnection | Commit | Emit

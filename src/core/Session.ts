@@ -1,0 +1,83 @@
+/**
+ * What the server remembers behind a `clientId`: its subscriptions, its link to a connection and what waits for it.
+ */
+import { HashSet } from "effect"
+import type { Pattern } from "./Channel.ts"
+import type { ClientId } from "./ClientId.ts"
+import type { ConnectionId } from "./Connection.ts"
+import type { Connect } from "./Message.ts"
+import * as MessageQueue from "./MessageQueue.ts"
+
+/** A `/meta/connect` that waits for its answer until there is something to deliver, `until` at the latest. */
+export interface HeldConnect {
+  readonly slot: number
+  readonly request: Connect
+  readonly until: number
+}
+
+/**
+ * How a session is reached.
+ *
+ * - `Detached`: not at all; messages are queued.
+ * - `Polling`: by answering a connect that is held over an exchange; once.
+ * - `Attached`: by a socket or stream, at any time. A connect that is held beside it does not carry messages.
+ */
+export type Link =
+  | { readonly _tag: "Detached" }
+  | { readonly _tag: "Polling"; readonly connection: ConnectionId; readonly held: HeldConnect }
+  | {
+    readonly _tag: "Attached"
+    readonly connection: ConnectionId
+    readonly kind: "socket" | "stream"
+    readonly held: HeldConnect | undefined
+  }
+
+/** A session. Times are milliseconds since the epoch. */
+export interface Session {
+  readonly clientId: ClientId
+  /** The application's own session: it needs no connects and does not time out. */
+  readonly local: boolean
+  readonly createdAt: number
+  /** When it last shook hands or connected. */
+  readonly lastSeen: number
+  /** When it ends if it does not connect before. */
+  readonly expiresAt: number
+  readonly subscriptions: HashSet.HashSet<Pattern>
+  readonly link: Link
+  readonly queue: MessageQueue.MessageQueue
+  /** The time of its entry in the deadlines, `Infinity` when it has none. */
+  readonly armedAt: number
+  /** Its end has been ordered and not yet carried out. */
+  readonly ending: boolean
+}
+
+/** No connection. */
+export const detached: Link = { _tag: "Detached" }
+
+/** A session as it begins. */
+export const make = (clientId: ClientId, local: boolean, now: number, sessionTimeout: number): Session => ({
+  clientId,
+  local,
+  createdAt: now,
+  lastSeen: now,
+  expiresAt: local ? Infinity : now + sessionTimeout,
+  subscriptions: HashSet.empty(),
+  link: detached,
+  queue: MessageQueue.empty,
+  armedAt: Infinity,
+  ending: false
+})
+
+/** The connect that is held for it, if any. */
+export const held = (self: Session): HeldConnect | undefined =>
+  self.link._tag === "Detached" ? undefined : self.link.held
+
+/** The session has connected: it may stay away for another `sessionTimeout`. */
+export const seen = (self: Session, now: number, sessionTimeout: number): Session => ({
+  ...self,
+  lastSeen: now,
+  expiresAt: self.local ? Infinity : now + sessionTimeout
+})
+
+/** When it has to be looked at: its held connect is to be answered, or it ends. */
+export const dueAt = (self: Session): number => Math.min(held(self)?.until ?? Infinity, self.ending ? Infinity : self.expiresAt)

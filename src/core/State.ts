@@ -1,0 +1,53 @@
+/**
+ * All that the server knows, as one immutable value, and the few changes that keep its parts in step.
+ *
+ * A session is in `sessions`; its subscriptions are in `routes` as well, its connection in `bindings` (and in `routes`,
+ * if it is a socket or stream), its next deadline in `deadlines`. `test/core/invariants.ts` checks that they agree.
+ */
+import { HashMap, Option } from "effect"
+import type { ClientId } from "./ClientId.ts"
+import type { ConnectionId } from "./Connection.ts"
+import * as Deadlines from "./Deadlines.ts"
+import * as Routes from "./Routes.ts"
+import type * as Session from "./Session.ts"
+import type { Settings } from "./Settings.ts"
+
+/** The state of the machine. */
+export interface State {
+  readonly settings: Settings
+  readonly connectionTypes: ReadonlyArray<string>
+  readonly sessions: HashMap.HashMap<ClientId, Session.Session>
+  readonly routes: Routes.Routes
+  /** Whose connection it is. Each session has one at the most. */
+  readonly bindings: HashMap.HashMap<ConnectionId, ClientId>
+  readonly deadlines: Deadlines.Deadlines
+  /** Sessions whose held connect is to be answered at the end of this turn, because something waits for them. */
+  readonly woken: ReadonlyArray<ClientId>
+}
+
+/** A server to which nobody has come yet. */
+export const make = (settings: Settings, connectionTypes: ReadonlyArray<string>): State => ({
+  settings,
+  connectionTypes,
+  sessions: HashMap.empty(),
+  routes: Routes.empty,
+  bindings: HashMap.empty(),
+  deadlines: Deadlines.empty,
+  woken: []
+})
+
+/** The session of that name, if there is one. Any string may be asked for. */
+export const session = (self: State, clientId: string): Session.Session | undefined =>
+  Option.getOrUndefined(HashMap.get(self.sessions, clientId as ClientId))
+
+/** The session to which a connection belongs. */
+export const sessionOf = (self: State, connection: ConnectionId): Session.Session | undefined => {
+  const clientId = HashMap.get(self.bindings, connection)
+  return Option.isSome(clientId) ? session(self, clientId.value) : undefined
+}
+
+/** Puts a changed session in the place of the old one. */
+export const setSession = (self: State, session: Session.Session): State => ({
+  ...self,
+  sessions: HashMap.set(self.sessions, session.clientId, session)
+})

@@ -1,0 +1,88 @@
+/**
+ * What goes on inside, as a stream: each event of the machine, numbered, with the time and the node.
+ *
+ * The service collects the events of a turn and publishes them together to one `PubSub`. Each consumer drains it into
+ * a buffer of its own, so a consumer that is slow or stuck loses events of its own and delays neither delivery nor
+ * another consumer; what it has lost it is told as `Lagged`. With nobody listening an event costs a number.
+ */
+import { Context, Effect, Layer, PubSub, Queue, type Scope, Stream } from "effect"
+import { hostname } from "node:os"
+import type { Event, Lagged, MonitorEvent } from "../core/MonitorEvent.ts"
+
+/** How much a consumer may fall behind, and what it loses then. */
+export interface SubscribeOptions {
+  /** The number of events its buffer holds. Default: 16,384. */
+  readonly capacity?: number
+  /** `sliding` loses the oldest events, `dropping` the newest, `unbounded` none (and may use up the memory). */
+  readonly strategy?: "sliding" | "dropping" | "unbounded"
+}
+
+/** The monitoring stream. */
+export class Monitor extends Context.Service<Monitor, {
+  /** Every event from the moment the stream is run, with a sliding buffer of 16,384 events. */
+  readonly events: Stream.Stream<MonitorEvent | Lagged>
+  /** Every event from now on: the consumer is in place when the effect ends, whenever the stream is run. */
+  readonly subscribe: (
+    options?: SubscribeOptions
+  ) => Effect.Effect<Stream.Stream<MonitorEvent | Lagged>, never, Scope.Scope>
+  /** Numbers an event that has just happened. For the service. */
+  readonly emit: (event: Event, at: number) => void
+  /** Hands the events since the last flush to the consumers. For the service, at the end of each turn. */
+  readonly flush: () => void
+}>()("effect-bayeux/monitor/Monitor") {}
+
+const defaultCapacity = 16_384
+
+const makeBuffer = (
+  { capacity = defaultCapacity, strategy = "sliding" }: SubscribeOptions
+): Effect.Effect<Queue.Queue<MonitorEvent>> =>
+  strategy === "unbounded" ? Queue.unbounded() : Queue.make({ capacity, strategy })
+
+/** Tells the consumer of each hole in the numbers. */
+const withLags = (events: Stream.Stream<MonitorEvent>, after: number): Stream.Stream<MonitorEvent | Lagged> =>
+  Stream.mapAccum(events, () => after, (last, event) => {
+    const lagged: Lagged = { _tag: "Lagged", from: last + 1, to: event.sequence - 1 }
+    return [event.sequence, event.sequence === last + 1 ? [event] : [lagged, event]] as const
+  })
+
+const make = Effect.fnUntraced(function*(node: string) {
+  const hub = yield* PubSub.unbounded<MonitorEvent>()
+  let sequence = 0
+  let consumers = 0
+  let pending: Array<MonitorEvent> = []
+
+  const flush = (): void => {
+    if (pending.length === 0) return
+    const events = pending
+    pending = []
+    Effect.runSync(PubSub.publishAll(hub, events))
+  }
+
+  const subscribe = Effect.fnUntraced(function*(options: SubscribeOptions = {}) {
+    yield* Effect.acquireRelease(Effect.sync(() => consumers++), () => Effect.sync(() => consumers--))
+    flush()
+    const subscription = yield* PubSub.subscribe(hub)
+    const after = sequence
+    const buffer = yield* makeBuffer(options)
+    yield* PubSub.takeAll(subscription).pipe(
+      Effect.flatMap((events) => Queue.offerAll(buffer, events)),
+      Effect.forever,
+      Effect.forkScoped({ startImmediately: true })
+    )
+    return withLags(Stream.fromQueue(buffer), after)
+  })
+
+  return Monitor.of({
+    events: Stream.unwrap(subscribe()),
+    subscribe,
+    emit: (event, at) => {
+      sequence += 1
+      if (consumers > 0) pending.push({ ...event, sequence, at, node })
+    },
+    flush
+  })
+})
+
+/** `node` names this process in its events; default: the host's name and the process id. */
+export const layer = (options: { readonly node?: string } = {}): Layer.Layer<Monitor> =>
+  Layer.effect(Monitor, make(options.node ?? `${hostname()}:${process.pid}`))

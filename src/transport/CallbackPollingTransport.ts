@@ -1,0 +1,52 @@
+/**
+ * Callback-polling (JSONP): messages come in the query of a GET, the answer is a script that calls a function of the
+ * page (specification, "The callback-polling Transport").
+ *
+ * The function's name is held to a grammar, the script begins with a comment and is marked as a download, so that the
+ * answer cannot be made to look like anything but a script.
+ */
+import { Effect, Layer, Result } from "effect"
+import { Bayeux } from "../Bayeux.ts"
+import { parseMessages, respondError } from "./Http.ts"
+import { type Envelope, exchange } from "./HttpExchange.ts"
+import type { HttpCall } from "./Transport.ts"
+
+const functionName = /^[a-z_$][a-z0-9_$]*(?:\.[a-z_$][a-z0-9_$]*)*$/i
+const longestName = 200
+
+/** JSON may hold two characters that end a line in older JavaScript. */
+const escape = (json: string): string => json.replaceAll("\u2028", "\\u2028").replaceAll("\u2029", "\\u2029")
+
+const envelope = (name: string): Envelope => ({
+  connectionType: "callback-polling",
+  headers: {
+    "Content-Type": "text/javascript; charset=utf-8",
+    "Content-Disposition": "attachment; filename=f.txt"
+  },
+  body: (frame) => `/**/${name}(${escape(frame.text)});`
+})
+
+const get = (call: HttpCall, fields: ReadonlyArray<string>): void => {
+  const name = call.query.get("jsonp") ?? "jsonpcallback"
+  if (name.length > longestName || !functionName.test(name)) {
+    const sentence = "The parameter \"jsonp\" is not the name of a function: use letters, digits, \"_\", \"$\" and \".\""
+    return respondError(call, { status: 400, sentence })
+  }
+  const messages = Result.map(Result.all(fields.map(parseMessages)), (messages) => messages.flat())
+  if (Result.isFailure(messages)) respondError(call, messages.failure)
+  else exchange(call, messages.success, envelope(name))
+}
+
+/** Offers callback-polling. */
+export const layer: Layer.Layer<never, never, Bayeux> = Layer.effectDiscard(Effect.gen(function*() {
+  const bayeux = yield* Bayeux
+  yield* bayeux.addTransport({
+    connectionTypes: ["callback-polling"],
+    handle: (call) => {
+      const fields = call.query.getAll("message")
+      if (call.request.method !== "GET" || fields.length === 0 || (call.path !== "" && call.path !== "/")) return false
+      get(call, fields)
+      return true
+    }
+  })
+}))

@@ -1,0 +1,85 @@
+/**
+ * EventSource, as Faye has it: a client that has shaken hands opens `GET {mount}/{clientId}` and gets its messages as a
+ * stream of events. It sends its own messages by long-polling, and connects that way once a time-out to show that it
+ * is there.
+ */
+import { Duration, Effect, Layer, Schedule, Schema } from "effect"
+import { Bayeux } from "../Bayeux.ts"
+import * as Options from "../Options.ts"
+import type { Frame } from "./Frame.ts"
+import { corsHeaders, respondError } from "./Http.ts"
+import { StreamWriter } from "./StreamWriter.ts"
+import { type HttpCall, requestInfo, type Sink } from "./Transport.ts"
+
+/** The options of {@link layer}. */
+export const EventSourceOptions = Schema.Struct({
+  /** How often an idle stream carries a comment, so that proxies keep it open. Default: 20 seconds. */
+  ping: Schema.optionalKey(Options.Time),
+  /** How many bytes a client may leave unread before its stream is cut off. Default: 16 MiB. */
+  maxBuffered: Schema.optionalKey(Options.Count)
+})
+/** The options of {@link layer}. */
+export type EventSourceOptions = typeof EventSourceOptions.Type
+
+const encodeEvent = (text: string): Buffer => Buffer.from(`data: ${text}\r\n\r\n`, "utf8")
+const comment = ":\r\n\r\n"
+const pathOfSession = /^\/([A-Za-z0-9]+)$/
+
+const stream = (call: HttpCall, clientId: string, maxBuffered: number, open: Set<HttpCall>): void => {
+  const { request, response } = call
+  const writer = new StreamWriter(response, maxBuffered)
+  const sink: Sink = {
+    bound: () => {
+      if (response.headersSent) return
+      response.writeHead(200, {
+        "Content-Type": "text/event-stream; charset=utf-8",
+        "Cache-Control": "no-cache, no-store",
+        "X-Accel-Buffering": "no",
+        ...corsHeaders(request)
+      })
+      response.write("retry: 2000\r\n\r\n")
+      open.add(call)
+    },
+    send: (frame: Frame) => writer.write(frame, frame.encode(encodeEvent)),
+    close: () => {
+      const sentence = "There is no session of that clientId: begin again with a handshake"
+      if (response.headersSent) response.end()
+      else respondError(call, { status: 404, sentence })
+    }
+  }
+  const connection = call.open(
+    { connectionType: "eventsource", kind: "stream", local: false, request: requestInfo(request), owner: call.owner },
+    sink
+  )
+  response.on("close", () => {
+    open.delete(call)
+    connection.closed(writer.unwritten)
+  })
+  connection.attach(clientId)
+}
+
+/** Offers EventSource. It needs long-polling beside it. */
+export const layer = (options: EventSourceOptions = {}): Layer.Layer<never, Options.OptionsInvalid, Bayeux> =>
+  Layer.effectDiscard(Effect.gen(function*() {
+    const { maxBuffered = 1 << 24, ping = "20 seconds" } = yield* Options.decode(
+      "EventSourceTransport.layer",
+      EventSourceOptions,
+      options
+    )
+    const bayeux = yield* Bayeux
+    const open = new Set<HttpCall>()
+    yield* bayeux.addTransport({
+      connectionTypes: ["eventsource"],
+      handle: (call) => {
+        const clientId = pathOfSession.exec(call.path)?.[1]
+        const accepts = call.request.headers.accept?.includes("text/event-stream") === true
+        if (call.request.method !== "GET" || !accepts || clientId === undefined) return false
+        stream(call, clientId, maxBuffered, open)
+        return true
+      }
+    })
+    yield* Effect.sync(() => open.forEach(({ response }) => response.write(comment))).pipe(
+      Effect.repeat(Schedule.spaced(Duration.fromInputUnsafe(ping))),
+      Effect.forkScoped
+    )
+  }))

@@ -1,0 +1,71 @@
+/**
+ * What leaves for a connection in one turn: some messages, as one JSON array.
+ *
+ * Frames are shared. Each connection begins a turn with {@link empty}; appending the same message to the same frame
+ * gives the same frame again, so a message to 1,000 sockets is put into JSON once, into bytes once, and not at all
+ * anew for each of them. Where the turn holds several messages for the same sockets, they still share.
+ */
+import { isReply, type Outgoing } from "../core/Message.ts"
+
+const json = new WeakMap<Outgoing, string>()
+
+/** A message for many is serialised once, however many frames it gets into; an answer is in one frame only. */
+const serialise = (message: Outgoing): string => {
+  if (isReply(message)) return JSON.stringify(message)
+  let text = json.get(message)
+  if (text === undefined) json.set(message, text = JSON.stringify(message))
+  return text
+}
+
+/** Some messages on their way to one or more connections. */
+export class Frame {
+  readonly #before: Frame | undefined
+  readonly #message: Outgoing | undefined
+  #next: Frame | undefined
+  #text: string | undefined
+  #encoder: ((text: string) => Buffer) | undefined
+  #encoded: Buffer | undefined
+  /** The number of messages. */
+  readonly length: number
+
+  constructor(before?: Frame, message?: Outgoing) {
+    this.#before = before
+    this.#message = message
+    this.length = before === undefined ? 0 : before.length + 1
+  }
+
+  /** The frame with one more message at its end. */
+  append(message: Outgoing): Frame {
+    if (this.#next !== undefined && this.#next.#message === message) return this.#next
+    return this.#next = new Frame(this, message)
+  }
+
+  /** Forgets the frames that begin with this one. */
+  forget(): void {
+    this.#next = undefined
+  }
+
+  /** The messages in their order. */
+  get messages(): ReadonlyArray<Outgoing> {
+    const messages = new Array<Outgoing>(this.length)
+    for (let frame: Frame = this; frame.#before !== undefined; frame = frame.#before) {
+      messages[frame.length - 1] = frame.#message as Outgoing
+    }
+    return messages
+  }
+
+  /** The JSON array. */
+  get text(): string {
+    return this.#text ??= `[${this.messages.map(serialise).join(",")}]`
+  }
+
+  /** The JSON array in bytes, as a transport wants them; what was made last is kept. */
+  encode(encoder: (text: string) => Buffer): Buffer {
+    if (this.#encoder === encoder && this.#encoded !== undefined) return this.#encoded
+    this.#encoder = encoder
+    return this.#encoded = encoder(this.text)
+  }
+}
+
+/** No messages. */
+export const empty = new Frame()

@@ -1,0 +1,129 @@
+/**
+ * What the HTTP transports share: reading a body, reading messages out of text, answering.
+ *
+ * Everything a peer can get wrong here ends in a status and a plain sentence that says what was wrong.
+ */
+import { Result } from "effect"
+import { isUtf8 } from "node:buffer"
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http"
+
+/** Why a request was refused: a status and what to do about it. */
+export interface HttpError {
+  readonly status: number
+  readonly sentence: string
+}
+
+const fail = (status: number, sentence: string): Result.Result<never, HttpError> => Result.fail({ status, sentence })
+
+/**
+ * The headers by which pages of other origins may talk to the server, with their cookies. A Bayeux server decides by
+ * `clientId` and extensions who may do what, not by where a page came from; an extension can check the origin.
+ */
+export const corsHeaders = (request: IncomingMessage): OutgoingHttpHeaders => {
+  const { origin } = request.headers
+  return origin === undefined
+    ? {}
+    : { "Access-Control-Allow-Origin": origin, "Access-Control-Allow-Credentials": "true", "Vary": "Origin" }
+}
+
+/** Answers with a whole body. */
+export const respond = (
+  response: ServerResponse,
+  status: number,
+  headers: OutgoingHttpHeaders,
+  body: string | Buffer
+): void => {
+  response.writeHead(status, {
+    "Cache-Control": "no-cache, no-store",
+    "X-Content-Type-Options": "nosniff",
+    "Content-Length": Buffer.byteLength(body),
+    ...headers
+  })
+  response.end(body)
+}
+
+/** Answers with a sentence. The connection is not used again if there may be more of the request to come. */
+export const respondError = (
+  { request, response }: { readonly request: IncomingMessage; readonly response: ServerResponse },
+  { sentence, status }: HttpError,
+  headers: OutgoingHttpHeaders = {}
+): void => {
+  if (response.headersSent || response.destroyed) return
+  const closing = request.complete ? {} : { Connection: "close" }
+  const type = { "Content-Type": "text/plain; charset=utf-8" }
+  respond(response, status, { ...type, ...corsHeaders(request), ...closing, ...headers }, `${sentence}\n`)
+}
+
+/** Reads a body in UTF-8 of at most `limit` bytes. Nothing is called when the peer leaves before its end. */
+export const readBody = (
+  request: IncomingMessage,
+  limit: number,
+  done: (body: Result.Result<string, HttpError>) => void
+): void => {
+  const tooLarge = () =>
+    fail(413, `The body is longer than ${limit} bytes, the most that is accepted: send fewer or smaller messages at once`)
+  if (Number(request.headers["content-length"] ?? 0) > limit) return done(tooLarge())
+  let chunks: Array<Buffer> = []
+  let length = 0
+  const stop = () => {
+    chunks = []
+    request.off("data", onData).off("end", onEnd)
+  }
+  const onData = (chunk: Buffer) => {
+    length += chunk.length
+    if (length <= limit) return void chunks.push(chunk)
+    stop()
+    request.resume()
+    done(tooLarge())
+  }
+  const onEnd = () => {
+    const body = chunks.length === 1 ? chunks[0] as Buffer : Buffer.concat(chunks)
+    done(isUtf8(body) ? Result.succeed(body.toString("utf8")) : fail(400, "The body is not UTF-8: send JSON in UTF-8"))
+  }
+  request.on("data", onData).on("end", onEnd).on("error", stop)
+}
+
+/** The deepest nesting of arrays and objects that is accepted: more could exhaust the stack when it is written again. */
+export const maxDepth = 100
+
+/** Whether a JSON text nests deeper than {@link maxDepth}; brackets in strings do not count. */
+const isTooDeep = (text: string): boolean => {
+  if (text.length <= maxDepth) return false
+  let depth = 0
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i)
+    if (code === 34) {
+      i = endOfString(text, i)
+      continue
+    }
+    if (code === 91 || code === 123) depth += 1
+    else if (code === 93 || code === 125) depth -= 1
+    if (depth > maxDepth) return true
+  }
+  return false
+}
+
+const endOfString = (text: string, start: number): number => {
+  for (let i = start + 1;; i++) {
+    const end = text.indexOf("\"", i)
+    if (end < 0) return text.length
+    let backslashes = 0
+    while (text.charCodeAt(end - 1 - backslashes) === 92) backslashes++
+    if (backslashes % 2 === 0) return end
+    i = end
+  }
+}
+
+/** The messages in a JSON text: an array of them, or a single one (specification, "Messages"). */
+export const parseMessages = (text: string): Result.Result<ReadonlyArray<unknown>, HttpError> => {
+  if (isTooDeep(text)) return fail(400, `The messages are nested deeper than ${maxDepth} levels: flatten their data`)
+  let json: unknown
+  try {
+    json = JSON.parse(text)
+  } catch {
+    return fail(400, "The messages are not JSON: send an array of Bayeux messages")
+  }
+  if (Array.isArray(json)) return Result.succeed(json)
+  if (typeof json === "object" && json !== null) return Result.succeed([json])
+  return fail(400, "The messages are neither an array nor an object: send an array of Bayeux messages")
+}

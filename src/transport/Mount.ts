@@ -1,0 +1,105 @@
+/**
+ * A Bayeux service at a path of an HTTP server: which requests are its own, and which transport takes each.
+ *
+ * What lies at or below the mount is the service's, to the path segment (`/bayeux` is not `/bayeuxes`), and so is
+ * `{mount}.js`; everything else is left to whoever else serves there.
+ */
+import { Schema } from "effect"
+import type { IncomingMessage, ServerResponse } from "node:http"
+import type { Duplex } from "node:stream"
+import type { Bayeux } from "../Bayeux.ts"
+import { respondError } from "./Http.ts"
+import * as Receipt from "./Receipt.ts"
+
+/** Where the service is found: `/` and segments, without a slash at the end. Faye's default is `/bayeux`. */
+export const MountPath = Schema.String.check(
+  Schema.isPattern(/^(?:\/[^/?#\s]+)+$/, {
+    expected: "a path such as \"/bayeux\": a slash before each segment and none at the end"
+  })
+)
+
+/** A service at its path. */
+export interface Mount {
+  /** Serves a request if it is the service's; false if it is somebody else's. */
+  readonly request: (request: IncomingMessage, response: ServerResponse) => boolean
+  /** Serves an upgrade if it is the service's; false if it is somebody else's. */
+  readonly upgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => boolean
+  /** Takes no further requests: they are answered with 503 until the server is gone. */
+  readonly drain: () => void
+  /** Names the connections that came this way. */
+  readonly owner: object
+}
+
+/** The path and the query of a request target, whatever that is; an absolute URL is one, too (RFC 9112, section 3.2). */
+const splitTarget = (target: string): readonly [path: string, query: string] => {
+  const relative = target.replace(/^https?:\/\/[^/?#]*/i, "")
+  const mark = relative.indexOf("?")
+  return mark < 0 ? [relative, ""] : [relative.slice(0, mark), relative.slice(mark + 1)]
+}
+
+/** What follows the mount, or nothing if the path lies elsewhere. */
+const below = (mount: string, path: string): string | undefined => {
+  if (path === `${mount}.js`) return "/client.js"
+  if (path !== mount && !path.startsWith(`${mount}/`)) return undefined
+  return path.slice(mount.length)
+}
+
+const explain = (method: string, path: string, mount: string) => {
+  if (path !== "" && path !== "/") return { status: 404, sentence: `There is nothing here: send messages to ${mount}` }
+  return method === "GET" || method === "POST"
+    ? { status: 400, sentence: "The request has no messages: send a POST with JSON, or a GET with \"message\" and \"jsonp\"" }
+    : { status: 405, sentence: `${method} is not understood here: send messages by POST, or by GET with "message"` }
+}
+
+const refuseUpgrade = (socket: Duplex, status: string, sentence: string): void => {
+  socket.on("error", () => {})
+  socket.end(
+    `HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\n` +
+      `Content-Length: ${Buffer.byteLength(sentence)}\r\n\r\n${sentence}`
+  )
+}
+
+/** Puts a service at a path. */
+export const make = (bayeux: Bayeux["Service"], mount: string): Mount => {
+  const owner = {}
+  let isDraining = false
+  const { open } = bayeux
+
+  return {
+    owner,
+    drain: () => {
+      isDraining = true
+    },
+    request: (request, response) => {
+      const [pathname, search] = splitTarget(request.url ?? "")
+      const path = below(mount, pathname)
+      if (path === undefined) return false
+      Receipt.confirm(request.socket)
+      request.on("error", () => {})
+      response.on("error", () => {})
+      if (isDraining) {
+        respondError({ request, response }, { status: 503, sentence: "The server stops: try again in a moment" }, {
+          "Connection": "close",
+          "Retry-After": 1
+        })
+        return true
+      }
+      const call = { request, response, path, query: new URLSearchParams(search), open, owner }
+      if (!bayeux.transports().some((transport) => transport.handle?.(call) === true)) {
+        const error = explain(request.method ?? "", path, mount)
+        respondError(call, error, error.status === 405 ? { Allow: "GET, POST, OPTIONS" } : {})
+      }
+      return true
+    },
+    upgrade: (request, socket, head) => {
+      const path = below(mount, splitTarget(request.url ?? "")[0])
+      if (path === undefined) return false
+      const call = { request, socket, head, path, open, owner }
+      if (isDraining) refuseUpgrade(socket, "503 Service Unavailable", "The server stops: try again in a moment\n")
+      else if (!bayeux.transports().some((transport) => transport.upgrade?.(call) === true)) {
+        refuseUpgrade(socket, "404 Not Found", `There is no WebSocket here: connect to ${mount}\n`)
+      }
+      return true
+    }
+  }
+}

@@ -1,0 +1,184 @@
+/**
+ * Serving a Bayeux service with Node: on a server of its own, or beside whatever an existing server does.
+ */
+import { Context, Duration, Effect, Layer, Schema, type Scope } from "effect"
+import { createServer, type IncomingMessage, type Server } from "node:http"
+import type { Server as HttpsServer } from "node:https"
+import type { Socket } from "node:net"
+import { Bayeux } from "../Bayeux.ts"
+import * as Options from "../Options.ts"
+import { respondError } from "./Http.ts"
+import * as Mount from "./Mount.ts"
+
+/** A Node server for HTTP or HTTPS. */
+export type AnyServer = Server | HttpsServer
+
+const attachFields = {
+  /** Where the service is found. Default: `/bayeux`. */
+  mount: Schema.optionalKey(Mount.MountPath),
+  /** How long open connections have at the end to take what is on its way to them. Default: 3 seconds. */
+  gracePeriod: Schema.optionalKey(Options.Time)
+}
+
+/** The options of {@link attach}. */
+export const AttachOptions = Schema.Struct(attachFields)
+/** The options of {@link attach}. */
+export type AttachOptions = typeof AttachOptions.Type
+
+/** The options of {@link layer}. */
+export const NodeServerOptions = Schema.Struct({
+  ...attachFields,
+  /** The address to listen on. Default: `127.0.0.1`. */
+  host: Schema.optionalKey(Schema.NonEmptyString),
+  /** The port to listen on; 0 takes a free one. Default: 8000. */
+  port: Schema.optionalKey(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 65_535 })))
+})
+/** The options of {@link layer}. */
+export type NodeServerOptions = typeof NodeServerOptions.Type & {
+  /** Makes the server, for instance one for HTTPS. What it serves outside the mount stays as it is. */
+  readonly createServer?: () => AnyServer
+}
+
+/** A server could not be started. */
+export class ServerError extends Schema.TaggedError<ServerError>()("ServerError", {
+  reason: Schema.String,
+  cause: Schema.Defect()
+}) {
+  override get message() {
+    return this.reason
+  }
+}
+
+/** A listening server. */
+export class NodeServer extends Context.Service<NodeServer, {
+  readonly address: { readonly host: string; readonly port: number }
+  /** The URL of the service, such as `http://127.0.0.1:8000/bayeux`. */
+  readonly url: string
+  readonly server: AnyServer
+}>()("effect-bayeux/transport/NodeServer") {}
+
+/** Puts `take` before the listeners of an event: what it does not take, they get. Gives a function that undoes it. */
+const intercept = <Args extends Array<any>>(
+  server: AnyServer,
+  event: "request" | "upgrade",
+  take: (...args: Args) => boolean
+) => {
+  const others = server.listeners(event) as unknown as ReadonlyArray<(...args: Args) => void>
+  const listener = (...args: Args): void => {
+    if (!take(...args)) for (const other of others) other.apply(server, args)
+  }
+  server.removeAllListeners(event)
+  server.on(event, listener)
+  return () => {
+    server.off(event, listener)
+    for (const other of others) server.on(event, other)
+  }
+}
+
+/** Open sockets of the mount, so that its end can be waited for. */
+const trackConnections = () => {
+  const sockets = new Set<Socket>()
+  return {
+    sockets,
+    add: (socket: Socket) => {
+      if (sockets.has(socket)) return
+      sockets.add(socket)
+      socket.on("close", () => sockets.delete(socket))
+    }
+  }
+}
+
+/**
+ * Serves the service at its mount on a server that exists, beside express, fastify or whatever else it does: requests
+ * and upgrades outside the mount go to the listeners that were there before. When the scope ends, held connects are
+ * answered, sockets are closed with 1001 and the listeners are given back.
+ */
+export const attach = Effect.fn("NodeServer.attach")(function*(
+  server: AnyServer,
+  options: AttachOptions = {}
+): Effect.fn.Return<void, Options.OptionsInvalid, Bayeux | Scope.Scope> {
+  const { gracePeriod = "3 seconds", mount = "/bayeux" } = yield* Options.decode(
+    "NodeServer.attach",
+    AttachOptions,
+    options
+  )
+  const bayeux = yield* Bayeux
+  const service = Mount.make(bayeux, mount)
+  const upgraded = trackConnections()
+  const undo = [
+    intercept(server, "request", service.request),
+    intercept(server, "upgrade", (request: IncomingMessage, socket: Socket, head: Buffer) => {
+      const isTaken = service.upgrade(request, socket, head)
+      if (isTaken) upgraded.add(socket)
+      return isTaken
+    })
+  ]
+  yield* Effect.addFinalizer(() =>
+    Effect.gen(function*() {
+      service.drain()
+      yield* bayeux.endConnections(service.owner)
+      yield* Effect.callback<void>((resume) => {
+        const check = () => upgraded.sockets.size === 0 && resume(Effect.void)
+        for (const socket of upgraded.sockets) socket.on("close", check)
+        check()
+      }).pipe(Effect.timeoutOption(Duration.fromInputUnsafe(gracePeriod)))
+      for (const socket of upgraded.sockets) socket.destroy()
+      for (const giveBack of undo) giveBack()
+    })
+  )
+})
+
+/** What a server without other listeners says outside the mount. */
+const nothingHere = (mount: string) => (...[request, response]: Parameters<Mount.Mount["request"]>): void =>
+  respondError({ request, response }, { status: 404, sentence: `There is nothing here: the service is at ${mount}` })
+
+const listen = (server: AnyServer, host: string, port: number): Effect.Effect<void, ServerError> =>
+  Effect.callback((resume) => {
+    const onError = (cause: Error) =>
+      resume(Effect.fail(
+        new ServerError({
+          reason: `The server cannot listen on ${host}, port ${port} (${cause.message}): choose another port, or 0 for a free one`,
+          cause
+        })
+      ))
+    server.once("error", onError)
+    server.listen({ host, port }, () => {
+      server.off("error", onError)
+      resume(Effect.void)
+    })
+  })
+
+/** Ends the server: no new connections, then the rest of the grace period for the open ones. */
+const close = (server: AnyServer, gracePeriod: Duration.Input): Effect.Effect<void> =>
+  Effect.callback<void>((resume) => {
+    server.close(() => resume(Effect.void))
+    server.closeIdleConnections()
+  }).pipe(
+    Effect.timeoutOption(Duration.fromInputUnsafe(gracePeriod)),
+    Effect.andThen(Effect.sync(() => server.closeAllConnections()))
+  )
+
+const addressOf = (server: AnyServer): { readonly host: string; readonly port: number } => {
+  const address = server.address()
+  return typeof address === "object" && address !== null
+    ? { host: address.address, port: address.port }
+    : { host: address ?? "", port: 0 }
+}
+
+const make = Effect.fnUntraced(function*({ createServer: create = createServer, ...input }: NodeServerOptions) {
+  const options = yield* Options.decode("NodeServer.layer", NodeServerOptions, input)
+  const { gracePeriod = "3 seconds", host = "127.0.0.1", mount = "/bayeux", port = 8000 } = options
+  const server = yield* Effect.sync(create)
+  if (server.listenerCount("request") === 0) server.on("request", nothingHere(mount))
+  yield* Effect.acquireRelease(listen(server, host, port), () => close(server, gracePeriod))
+  yield* attach(server, { mount, gracePeriod })
+  const address = addressOf(server)
+  const scheme = "setSecureContext" in server ? "https" : "http"
+  const name = address.host.includes(":") ? `[${address.host}]` : address.host
+  return NodeServer.of({ address, server, url: `${scheme}://${name}:${address.port}${mount}` })
+})
+
+/** A server of its own. It listens when the layer is built and stops, in good order, when its scope ends. */
+export const layer = (
+  options: NodeServerOptions = {}
+): Layer.Layer<NodeServer, Options.OptionsInvalid | ServerError, Bayeux> => Layer.effect(NodeServer, make(options))

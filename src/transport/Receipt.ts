@@ -1,0 +1,54 @@
+/**
+ * Whether an answer that was handed to the operating system has met anybody.
+ *
+ * A response is finished when the system has taken it; a peer that had gone by then never sees it, and the messages in
+ * it would be lost. So an answer stays in doubt until the next request comes over the same connection, or until that
+ * connection ends: in good order, or not. One case looks like good order and is not: the peer closed its socket before
+ * it got the answer. Then its system has replied to our bytes with a reset, which Linux keeps to itself while there is
+ * an end of file to read; but it tells when asked by an empty write, which puts nothing on the wire (EPIPE).
+ *
+ * What this cannot see is a peer that vanishes without a word, or whose reset is still under way when its connection
+ * ends; only a client that acknowledges what it has read can tell.
+ */
+import type { ServerResponse } from "node:http"
+import type { Socket } from "node:net"
+
+/** What became of an answer; one of the two is called, once. */
+export interface Doubt {
+  readonly confirmed: () => void
+  readonly lost: () => void
+}
+
+const doubts = new WeakMap<Socket, Doubt | undefined>()
+
+const settle = (socket: Socket, outcome: keyof Doubt): void => {
+  const doubt = doubts.get(socket)
+  if (doubt === undefined) return
+  doubts.set(socket, undefined)
+  doubt[outcome]()
+}
+
+/** The peer has sent another request over the connection, so it has read what came before. */
+export const confirm = (socket: Socket): void => settle(socket, "confirmed")
+
+/** Asks the system whether the peer has reset the connection. */
+const ask = (socket: Socket): void => {
+  if (socket.writable) socket.write("", (error) => error && settle(socket, "lost"))
+}
+
+const attend = (socket: Socket): void => {
+  socket.prependListener("end", () => ask(socket))
+  socket.prependListener("error", () => settle(socket, "lost"))
+  socket.on("close", (hadError: boolean) => settle(socket, hadError ? "lost" : "confirmed"))
+}
+
+/** Follows an answer that is about to be written. */
+export const watch = (response: ServerResponse, doubt: Doubt): void => {
+  const { socket } = response
+  if (socket === null || socket.destroyed) return doubt.lost()
+  if (!doubts.has(socket)) attend(socket)
+  doubts.set(socket, doubt)
+  // Without keep-alive Node closes the socket as soon as the response is finished: then or never.
+  if (!response.shouldKeepAlive) response.prependListener("finish", () => ask(socket))
+  response.on("close", () => response.writableFinished || settle(socket, "lost"))
+}

@@ -1,0 +1,18 @@
+/** All transports together, with their default options: what most servers want. */
+import { Layer } from "effect"
+import type { Bayeux } from "../Bayeux.ts"
+import type { OptionsInvalid } from "../Options.ts"
+import * as CallbackPollingTransport from "./CallbackPollingTransport.ts"
+import * as EventSourceTransport from "./EventSourceTransport.ts"
+import * as FayeClient from "./FayeClient.ts"
+import * as LongPollingTransport from "./LongPollingTransport.ts"
+import * as WebSocketTransport from "./WebSocketTransport.ts"
+
+/** WebSocket, EventSource, long-polling and callback-polling, and Faye's browser client if it is installed. */
+export const layer: Layer.Layer<never, OptionsInvalid, Bayeux> = Layer.mergeAll(
+  WebSocketTransport.layer(),
+  EventSourceTransport.layer(),
+  LongPollingTransport.layer(),
+  CallbackPollingTransport.layer,
+  FayeClient.layer
+)
