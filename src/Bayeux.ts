@@ -35,13 +35,13 @@ import type { Open, Transport } from "./transport/Transport.ts"
 /** The options of {@link layer}; each may be left out. Times are `"45 seconds"`, milliseconds or a `Duration`. */
 export const BayeuxOptions = Schema.Struct({
   /** The longest a `/meta/connect` is held. Default: 45 seconds. */
-  timeout: Schema.optionalKey(Options.Time),
+  timeout: Schema.optionalKey(Options.PositiveTime),
   /** How long a client waits before it connects again. Default: 0. */
   interval: Schema.optionalKey(Options.Time),
   /** How long a session lives without a connect. Default: twice `timeout`, plus `interval`. */
-  sessionTimeout: Schema.optionalKey(Options.Time),
+  sessionTimeout: Schema.optionalKey(Options.PositiveTime),
   /** How long an extension may take over a message. Default: 10 seconds. */
-  extensionTimeout: Schema.optionalKey(Options.Time),
+  extensionTimeout: Schema.optionalKey(Options.PositiveTime),
   /** The most messages that wait for a session; one more ends it. Default: 10,000. */
   maxQueueLength: Schema.optionalKey(Options.Count),
   /** The most subscriptions of a session. Default: 10,000. */

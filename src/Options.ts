@@ -25,6 +25,12 @@ export const Time: Schema.declare<Duration.Input> = Schema.declare(isDuration, {
   expected: "a time that is not negative, such as \"45 seconds\" or a number of milliseconds"
 })
 
+/** A time that is longer than nothing. */
+export const PositiveTime: Schema.declare<Duration.Input> = Schema.declare(
+  (input): input is Duration.Input => isDuration(input) && Duration.toMillis(Duration.fromInputUnsafe(input)) > 0,
+  { expected: "a time above 0, such as \"45 seconds\" or a number of milliseconds" }
+)
+
 /** A whole number from 1. */
 export const Count = Schema.Int.check(Schema.isGreaterThanOrEqualTo(1))
 
@@ -41,5 +47,5 @@ export const decode = <S extends Schema.ConstraintDecoder<unknown>>(
   })(options)
   return Result.isSuccess(decoded)
     ? Effect.succeed(decoded.success)
-    : Effect.fail(new OptionsInvalid({ owner, issue: String(decoded.failure) }))
+    : Effect.fail(new OptionsInvalid({ owner, issue: decoded.failure.message }))
 }

@@ -22,6 +22,7 @@ export * as CallbackPollingTransport from "./transport/CallbackPollingTransport.
 export * as EventSourceTransport from "./transport/EventSourceTransport.ts"
 export * as FayeClient from "./transport/FayeClient.ts"
 export * as Frame from "./transport/Frame.ts"
+export * as HttpRoutes from "./transport/HttpRoutes.ts"
 export * as LocalTransport from "./transport/LocalTransport.ts"
 export * as LongPollingTransport from "./transport/LongPollingTransport.ts"
 export * as NodeServer from "./transport/NodeServer.ts"

@@ -5,7 +5,7 @@
  * a buffer of its own, so a consumer that is slow or stuck loses events of its own and delays neither delivery nor
  * another consumer; what it has lost it is told as `Lagged`. With nobody listening an event costs a number.
  */
-import { Context, Effect, Layer, PubSub, Queue, type Scope, Stream } from "effect"
+import { type Cause, Context, Effect, Layer, PubSub, Queue, type Scope, Stream } from "effect"
 import { hostname } from "node:os"
 import type { Event, Lagged, MonitorEvent } from "../core/MonitorEvent.ts"
 
@@ -19,7 +19,10 @@ export interface SubscribeOptions {
 
 /** The monitoring stream. */
 export class Monitor extends Context.Service<Monitor, {
-  /** Every event from the moment the stream is run, with a sliding buffer of 16,384 events. */
+  /**
+   * Every event from the moment the stream is run, with a sliding buffer of 16,384 events. The stream ends when the
+   * service has stopped and all is read.
+   */
   readonly events: Stream.Stream<MonitorEvent | Lagged>
   /** Every event from now on: the consumer is in place when the effect ends, whenever the stream is run. */
   readonly subscribe: (
@@ -35,8 +38,11 @@ const defaultCapacity = 16_384
 
 const makeBuffer = (
   { capacity = defaultCapacity, strategy = "sliding" }: SubscribeOptions
-): Effect.Effect<Queue.Queue<MonitorEvent>> =>
+): Effect.Effect<Queue.Queue<MonitorEvent, Cause.Done>> =>
   strategy === "unbounded" ? Queue.unbounded() : Queue.make({ capacity, strategy })
+
+/** Stands at the end of the stream: the service has stopped. */
+const end = Symbol("end")
 
 /** Tells the consumer of each hole in the numbers. */
 const withLags = (events: Stream.Stream<MonitorEvent>, after: number): Stream.Stream<MonitorEvent | Lagged> =>
@@ -45,8 +51,21 @@ const withLags = (events: Stream.Stream<MonitorEvent>, after: number): Stream.St
     return [event.sequence, event.sequence === last + 1 ? [event] : [lagged, event]] as const
   })
 
+/** Moves events to the buffer of a consumer as fast as they come; it never waits for the consumer. */
+const drain = Effect.fnUntraced(function*(
+  subscription: PubSub.Subscription<MonitorEvent | typeof end>,
+  buffer: Queue.Queue<MonitorEvent, Cause.Done>
+) {
+  for (;;) {
+    for (const event of yield* PubSub.takeAll(subscription)) {
+      if (event === end) return yield* Queue.end(buffer)
+      Queue.offerUnsafe(buffer, event)
+    }
+  }
+})
+
 const make = Effect.fnUntraced(function*(node: string) {
-  const hub = yield* PubSub.unbounded<MonitorEvent>()
+  const hub = yield* PubSub.unbounded<MonitorEvent | typeof end>()
   let sequence = 0
   let consumers = 0
   let pending: Array<MonitorEvent> = []
@@ -64,13 +83,16 @@ const make = Effect.fnUntraced(function*(node: string) {
     const subscription = yield* PubSub.subscribe(hub)
     const after = sequence
     const buffer = yield* makeBuffer(options)
-    yield* PubSub.takeAll(subscription).pipe(
-      Effect.flatMap((events) => Queue.offerAll(buffer, events)),
-      Effect.forever,
-      Effect.forkScoped({ startImmediately: true })
-    )
+    yield* Effect.forkScoped(drain(subscription, buffer), { startImmediately: true })
     return withLags(Stream.fromQueue(buffer), after)
   })
+
+  yield* Effect.addFinalizer(() =>
+    Effect.suspend(() => {
+      flush()
+      return PubSub.publish(hub, end)
+    })
+  )
 
   return Monitor.of({
     events: Stream.unwrap(subscribe()),

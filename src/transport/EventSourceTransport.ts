@@ -14,7 +14,7 @@ import { type HttpCall, requestInfo, type Sink } from "./Transport.ts"
 /** The options of {@link layer}. */
 export const EventSourceOptions = Schema.Struct({
   /** How often an idle stream carries a comment, so that proxies keep it open. Default: 20 seconds. */
-  ping: Schema.optionalKey(Options.Time),
+  ping: Schema.optionalKey(Options.PositiveTime),
   /** How many bytes a client may leave unread before its stream is cut off. Default: 16 MiB. */
   maxBuffered: Schema.optionalKey(Options.Count)
 })

@@ -16,7 +16,7 @@ import * as WebSocketFrame from "./WebSocketFrame.ts"
 /** The options of {@link layer}. */
 export const WebSocketOptions = Schema.Struct({
   /** How often an idle socket is asked whether it is still there; one that does not answer is cut off. Default: 20 seconds. */
-  ping: Schema.optionalKey(Options.Time),
+  ping: Schema.optionalKey(Options.PositiveTime),
   /** The longest message in bytes; a longer one closes the socket with 1009. Default: 1 MiB. */
   maxPayload: Schema.optionalKey(Options.Count),
   /** How many bytes a client may leave unread before its socket is cut off; its session stays. Default: 16 MiB. */

@@ -1,0 +1,134 @@
+#!/usr/bin/env node
+/**
+ * The command: a Bayeux server with all transports in memory, and a page to try it. Events go to standard output if
+ * asked for; everything else goes to standard error.
+ */
+import { NodeRuntime, NodeServices } from "@effect/platform-node"
+import { Cause, Config, Console, Effect, Exit, Fiber, Layer, References, Runtime, Scope } from "effect"
+import { CliError, Command, Flag } from "effect/cli"
+import { readFileSync } from "node:fs"
+import { createServer } from "node:http"
+import * as Bayeux from "./Bayeux.ts"
+import * as ChatPage from "./ChatPage.ts"
+import * as MemoryEngine from "./engine/MemoryEngine.ts"
+import * as EventLog from "./EventLog.ts"
+import * as Monitor from "./monitor/Monitor.ts"
+import * as CallbackPollingTransport from "./transport/CallbackPollingTransport.ts"
+import * as EventSourceTransport from "./transport/EventSourceTransport.ts"
+import * as FayeClient from "./transport/FayeClient.ts"
+import * as LongPollingTransport from "./transport/LongPollingTransport.ts"
+import * as NodeServer from "./transport/NodeServer.ts"
+import * as WebSocketTransport from "./transport/WebSocketTransport.ts"
+
+const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
+  readonly version: string
+}
+
+/** Each option can be set in the environment, too: `--log-events` is `BAYEUX_LOG_EVENTS`. */
+const fromEnvironment = <A>(config: Config.Config<A>) => Flag.withFallbackConfig(Config.nested(config, "BAYEUX"))
+
+const flags = {
+  host: Flag.String("host").pipe(
+    Flag.withDescription("The address to listen on; 0.0.0.0 is every address of the machine (default: 127.0.0.1)"),
+    fromEnvironment(Config.NonEmptyString("HOST")),
+    Flag.withDefault("127.0.0.1")
+  ),
+  port: Flag.Int("port").pipe(
+    Flag.withAlias("p"),
+    Flag.withDescription("The port to listen on; 0 takes a free one (default: 8000)"),
+    fromEnvironment(Config.Int("PORT")),
+    Flag.withDefault(8000)
+  ),
+  mount: Flag.String("mount").pipe(
+    Flag.withDescription("The path of the service (default: /bayeux)"),
+    fromEnvironment(Config.String("MOUNT")),
+    Flag.withDefault("/bayeux")
+  ),
+  timeout: Flag.Finite("timeout").pipe(
+    Flag.withDescription("How many seconds a connect is held; a session ends after twice as many without one (default: 45)"),
+    fromEnvironment(Config.Finite("TIMEOUT")),
+    Flag.withDefault(45)
+  ),
+  interval: Flag.Finite("interval").pipe(
+    Flag.withDescription("How many milliseconds a client waits before it connects again (default: 0)"),
+    fromEnvironment(Config.Finite("INTERVAL")),
+    Flag.withDefault(0)
+  ),
+  ping: Flag.Finite("ping").pipe(
+    Flag.withDescription("How many seconds pass between two pings of an open socket (default: 20)"),
+    fromEnvironment(Config.Finite("PING")),
+    Flag.withDefault(20)
+  ),
+  engine: Flag.Literals("engine", ["memory"]).pipe(
+    Flag.withDescription("Where sessions are kept (default: memory)"),
+    fromEnvironment(Config.Literals(["memory"], "ENGINE")),
+    Flag.withDefault("memory")
+  ),
+  logEvents: Flag.Boolean("log-events").pipe(
+    Flag.withDescription("Print each monitoring event as a line of JSON on standard output"),
+    fromEnvironment(Config.Boolean("LOG_EVENTS")),
+    Flag.withDefault(false)
+  )
+}
+
+interface Settings {
+  readonly host: string
+  readonly port: number
+  readonly mount: string
+  readonly timeout: number
+  readonly interval: number
+  readonly ping: number
+}
+
+const serverLayer = ({ host, interval, mount, ping, port, timeout }: Settings) => {
+  const transports = Layer.mergeAll(
+    WebSocketTransport.layer({ ping: ping * 1000 }),
+    EventSourceTransport.layer({ ping: ping * 1000 }),
+    LongPollingTransport.layer(),
+    CallbackPollingTransport.layer,
+    FayeClient.layer
+  )
+  return NodeServer.layer({ host, port, mount, createServer: () => createServer(ChatPage.serve(mount)) }).pipe(
+    Layer.provide(transports),
+    Layer.provideMerge(Bayeux.layer({ timeout: timeout * 1000, interval })),
+    Layer.provide(MemoryEngine.layer)
+  )
+}
+
+const announce = Effect.gen(function*() {
+  const { url } = yield* NodeServer.NodeServer
+  const page = new URL("/", url)
+  yield* Effect.logInfo(`Listening on ${url} (try it at ${page})`)
+})
+
+/** Prints events in a scope that outlives the monitor, whose end is the end of the events. */
+const logEvents = Effect.fnUntraced(function*(scope: Scope.Scope) {
+  const print = yield* Scope.provide(EventLog.make(process.stdout), scope)
+  const printing = yield* Effect.forkIn(print, scope)
+  yield* Scope.addFinalizer(scope, Effect.timeoutOption(Fiber.await(printing), "1 second"))
+})
+
+const serve = Effect.fnUntraced(function*(settings: Settings & { readonly logEvents: boolean }) {
+  const scope = yield* Effect.scope
+  const running = Effect.provide(Effect.andThen(announce, Effect.never), serverLayer(settings))
+  const monitored = settings.logEvents ? Effect.andThen(logEvents(scope), running) : running
+  return yield* Effect.provide(monitored, Monitor.layer())
+}, Effect.scoped)
+
+const command = Command.make("effect-bayeux", flags, serve).pipe(
+  Command.withDescription("A Bayeux publish/subscribe server for Faye and CometD clients"),
+  Command.run({ version })
+)
+
+/** A stop by signal is a success: it ends in good order. */
+const teardown: Runtime.Teardown = (exit, onExit) =>
+  Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause) ? onExit(0) : Runtime.defaultTeardown(exit, onExit)
+
+const isSentence = (error: unknown): error is Error => error instanceof Error && error.message !== ""
+
+command.pipe(
+  Effect.tapError((error) => CliError.isCliError(error) || !isSentence(error) ? Effect.void : Console.error(error.message)),
+  Effect.provideService(References.LogToStderr, true),
+  Effect.provide(NodeServices.layer),
+  NodeRuntime.runMain({ disableErrorReporting: true, teardown })
+)
