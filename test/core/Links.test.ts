@@ -1,0 +1,231 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Machine from "../../src/core/Machine.ts"
+import * as MessageQueue from "../../src/core/MessageQueue.ts"
+import * as State from "../../src/core/State.ts"
+import { deliveredTo, repliesIn, Trial } from "./trial.ts"
+
+const connect = (clientId: string, more: object = {}) => ({
+  channel: "/meta/connect",
+  clientId,
+  connectionType: "long-polling",
+  ...more
+})
+const channel = "/a" as never
+
+describe("a held connect", () => {
+  it("is answered when there is something to deliver, with all messages of the turn", () => {
+    const trial = new Trial()
+    const { clientId, connection } = trial.poll("/a")
+    trial.publish("/a", 1)
+    trial.publish("/a", 2)
+    assert.deepStrictEqual(deliveredTo(trial.outputs, connection), [])
+    assert.strictEqual(Machine.nextDeadline(trial.state), -Infinity)
+    const [reply] = repliesIn(trial.endTurn())
+    assert.deepStrictEqual(reply, {
+      channel: "/meta/connect",
+      successful: true,
+      clientId,
+      advice: { reconnect: "retry", interval: 0, timeout: 1_000 }
+    } as never)
+    assert.deepStrictEqual(deliveredTo(trial.outputs, connection), [1, 2])
+  })
+
+  it("is answered when the time-out has passed, not before", () => {
+    const trial = new Trial()
+    trial.poll()
+    assert.deepStrictEqual(repliesIn(trial.advance(999)), [])
+    assert.strictEqual(repliesIn(trial.advance(1)).length, 1)
+  })
+
+  it.each([[300, 300], [9_999, 1_000]])("honours advice.timeout %d: it is held for %d", (timeout, held) => {
+    const trial = new Trial()
+    trial.receive(trial.open("exchange"), connect(trial.handshake(), { advice: { timeout } }))
+    assert.deepStrictEqual(repliesIn(trial.advance(held - 1)), [])
+    assert.strictEqual(repliesIn(trial.advance(1)).length, 1)
+  })
+
+  it.each([["-1"], [-1], [null], [Number.NaN]])("ignores advice.timeout %j", (timeout) => {
+    const trial = new Trial()
+    trial.receive(trial.open("exchange"), connect(trial.handshake(), { advice: { timeout } }))
+    assert.deepStrictEqual(repliesIn(trial.advance(999)), [])
+    assert.strictEqual(repliesIn(trial.advance(1)).length, 1)
+  })
+
+  it("is not held at all with advice.timeout 0", () => {
+    const trial = new Trial()
+    assert.strictEqual(repliesIn(trial.receive(trial.open("exchange"), connect(trial.handshake(), { advice: { timeout: 0 } }))).length, 1)
+  })
+
+  it("is not held when it comes with other messages", () => {
+    const trial = new Trial()
+    const clientId = trial.handshake()
+    const outputs = trial.receive(trial.open("socket"), connect(clientId), { channel: "/a", data: 1 })
+    assert.deepStrictEqual(repliesIn(outputs).map(({ channel }) => channel), ["/meta/connect", "/a"])
+  })
+
+  it("is answered at once by a second connect of the same session, wherever that comes from", () => {
+    const trial = new Trial()
+    const { clientId, connection } = trial.poll()
+    const outputs = trial.receive(trial.open("exchange"), connect(clientId))
+    assert.deepStrictEqual(
+      outputs.flatMap((output) => output._tag === "Reply" ? [output.connection] : []),
+      [connection.id]
+    )
+  })
+
+  it("is refused for a session or a transport that does not exist", () => {
+    const trial = new Trial()
+    const ask = (message: unknown) => repliesIn(trial.receive(trial.open("exchange"), message))[0]
+    assert.strictEqual(ask(connect("x"))?.error, "401:x:Unknown client")
+    assert.deepStrictEqual(ask(connect("x"))?.advice, { reconnect: "handshake" })
+    const clientId = trial.handshake()
+    assert.strictEqual(
+      ask(connect(clientId, { connectionType: "flash" }))?.error,
+      "301:flash:Connection types not supported"
+    )
+    assert.strictEqual(
+      ask(connect(clientId, { connectionType: undefined }))?.error,
+      "402:connectionType:Missing required parameter"
+    )
+  })
+
+  it("is answered before its connection is closed from this side", () => {
+    const trial = new Trial()
+    const { connection } = trial.poll("/a")
+    trial.publish("/a", 1)
+    const outputs = trial.step({ _tag: "ConnectionEnding", connection: connection.id })
+    assert.strictEqual(repliesIn(outputs)[0]?.advice?.reconnect, "retry")
+    assert.deepStrictEqual(deliveredTo(outputs, connection), [1])
+  })
+})
+
+describe("a socket", () => {
+  it("gets messages at once, whether a connect is held or not", () => {
+    const trial = new Trial()
+    const { connection } = trial.socket("/a")
+    trial.publish("/a", 1)
+    assert.strictEqual(repliesIn(trial.advance(1_000)).length, 1, "the connect has timed out")
+    trial.publish("/a", 2)
+    assert.deepStrictEqual(deliveredTo(trial.outputs, connection), [1, 2])
+  })
+
+  it("gets what has waited when it connects", () => {
+    const trial = new Trial()
+    const clientId = trial.handshake()
+    const socket = trial.open("socket")
+    trial.receive(socket, { channel: "/meta/subscribe", clientId, subscription: "/a" })
+    trial.publish("/a", 1)
+    assert.deepStrictEqual(deliveredTo(trial.outputs, socket), [], "a socket that has not connected gets nothing")
+    trial.receive(socket, connect(clientId, { connectionType: "websocket" }))
+    assert.deepStrictEqual(deliveredTo(trial.outputs, socket), [1])
+  })
+
+  it("is not bound to a session that does not exist", () => {
+    const trial = new Trial()
+    const outputs = trial.receive(trial.open("socket"), connect("nobody", { connectionType: "websocket" }))
+    assert.isFalse(outputs.some(({ _tag }) => _tag === "Bind"))
+  })
+
+  it("that is old does not touch the new one of its session when it closes", () => {
+    const trial = new Trial()
+    const old = trial.socket("/a")
+    const young = trial.open("socket")
+    trial.receive(young, connect(old.clientId, { connectionType: "websocket" }))
+    trial.step({ _tag: "ConnectionClosed", connection: old.connection.id })
+    trial.publish("/a", 1)
+    assert.deepStrictEqual(deliveredTo(trial.outputs, young), [1])
+    assert.deepStrictEqual(deliveredTo(trial.outputs, old.connection), [])
+  })
+
+  it("leaves its first session when another one connects over it", () => {
+    const trial = new Trial()
+    const first = trial.socket("/a")
+    const second = trial.handshake()
+    trial.receive(first.connection, connect(second, { connectionType: "websocket" }))
+    trial.publish("/a", 1)
+    assert.deepStrictEqual(deliveredTo(trial.outputs, first.connection), [], "it is the second one's connection now")
+    assert.strictEqual(State.session(trial.state, first.clientId)?.queue.length, 1)
+  })
+})
+
+describe("an event stream", () => {
+  it("gets messages, while connects come by requests and are answered at once", () => {
+    const trial = new Trial()
+    const clientId = trial.handshake()
+    trial.receive(trial.open("exchange"), { channel: "/meta/subscribe", clientId, subscription: "/a" })
+    trial.publish("/a", 1)
+    const stream = trial.open("stream")
+    trial.step({ _tag: "StreamOpened", connection: stream, clientId })
+    const replies = repliesIn(trial.receive(trial.open("exchange"), connect(clientId, { connectionType: "eventsource" })))
+    assert.deepStrictEqual(replies[0]?.advice, { reconnect: "retry", interval: 1_000, timeout: 0 })
+    trial.publish("/a", 2)
+    assert.deepStrictEqual(deliveredTo(trial.outputs, stream), [1, 2])
+  })
+
+  it("is closed when there is no such session", () => {
+    const trial = new Trial()
+    const stream = trial.open("stream")
+    assert.deepStrictEqual(trial.step({ _tag: "StreamOpened", connection: stream, clientId: "nobody" }), [
+      { _tag: "CloseConnection", connection: stream.id, reason: "UnknownClient" }
+    ])
+  })
+})
+
+describe("a queue", () => {
+  it("survives the end of a connection and a change of transport", () => {
+    const trial = new Trial()
+    const { clientId, connection } = trial.socket("/a")
+    trial.step({ _tag: "ConnectionClosed", connection: connection.id })
+    trial.publish("/a", 1)
+    trial.publish("/a", 2)
+    const poll = trial.open("exchange")
+    trial.receive(poll, connect(clientId))
+    assert.deepStrictEqual(deliveredTo(trial.outputs, poll), [1, 2])
+  })
+
+  it("takes back at its front what could not be written", () => {
+    const trial = new Trial()
+    const { clientId } = trial.poll("/a")
+    trial.publish("/a", 1)
+    trial.endTurn()
+    trial.publish("/a", 2)
+    trial.step({ _tag: "Returned", clientId, messages: [{ channel, data: 1 }] })
+    const again = trial.open("exchange")
+    trial.receive(again, connect(clientId))
+    assert.deepStrictEqual(deliveredTo(trial.outputs, again), [1, 2])
+  })
+
+  it("wakes a held connect when something comes back", () => {
+    const trial = new Trial()
+    const { clientId, connection } = trial.poll()
+    trial.step({ _tag: "Returned", clientId, messages: [{ channel, data: 1 }] })
+    trial.endTurn()
+    assert.deepStrictEqual(deliveredTo(trial.outputs, connection), [1])
+  })
+
+  it("sends what came back to the socket that its session has by then", () => {
+    const trial = new Trial()
+    const { clientId, connection } = trial.socket()
+    trial.step({ _tag: "Returned", clientId, messages: [{ channel, data: 1 }] })
+    assert.deepStrictEqual(deliveredTo(trial.outputs, connection), [1])
+  })
+
+  it("forgets what comes back for a session that has ended", () => {
+    const trial = new Trial()
+    const before = trial.state
+    trial.step({ _tag: "Returned", clientId: "gone" as never, messages: [{ channel, data: 1 }] })
+    assert.strictEqual(trial.state, before)
+  })
+
+  it("ends its session when it is full and one more message comes", () => {
+    const trial = new Trial({ maxQueueLength: 2 })
+    const clientId = trial.handshake()
+    trial.receive(trial.open("exchange"), { channel: "/meta/subscribe", clientId, subscription: "/a" })
+    trial.publish("/a", 1)
+    trial.publish("/a", 2)
+    assert.strictEqual(MessageQueue.toArray(State.session(trial.state, clientId)?.queue ?? MessageQueue.empty).length, 2)
+    trial.publish("/a", 3)
+    assert.isUndefined(State.session(trial.state, clientId))
+    assert.deepStrictEqual(trial.events.at(-1), { _tag: "Disconnect", clientId, cause: { _tag: "QueueOverflow" } } as never)
+  })
+})

@@ -1,0 +1,479 @@
+/**
+ * The laws of the machine, on arbitrary interleavings of what can happen to it. Beside the machine runs a naive model:
+ * it knows sessions, subscriptions and what each session is to get, and nothing of queues, links, slots or deadlines.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import { Equal, HashMap } from "effect"
+import * as fc from "fast-check"
+import type { Connection, Kind } from "../../src/core/Connection.ts"
+import * as Machine from "../../src/core/Machine.ts"
+import * as Message from "../../src/core/Message.ts"
+import * as MessageQueue from "../../src/core/MessageQueue.ts"
+import type { Event } from "../../src/core/MonitorEvent.ts"
+import type { Output } from "../../src/core/Output.ts"
+import * as State from "../../src/core/State.ts"
+import * as Invariants from "./invariants.ts"
+import { settings, Trial } from "./trial.ts"
+
+const channels = ["/a", "/b", "/a/b", "/a/b/c", "/service/x", "/meta/x", "/a/*", "bad"]
+const patterns = ["/a", "/b", "/a/b", "/*", "/a/*", "/**", "/a/**", "/a/b/*", "/meta/*", "/service/x", "/x y"]
+
+const isSubscribable = (pattern: string) => !/^\/(?:meta|service)\//.test(pattern) && !pattern.includes(" ")
+const isPublishable = (channel: string) => /^(?:\/[a-z]+)+$/.test(channel) && !channel.startsWith("/meta/")
+
+/** Deliberately unlike `Channel.expand`. */
+const isMatch = (pattern: string, channel: string): boolean =>
+  !channel.startsWith("/service/") &&
+  new RegExp(`^${pattern.replace(/\*\*$/, ".+").replace(/\*$/, "[^/]+")}$`).test(channel)
+
+// ---------------------------------------------------------------------------------------------------------------------
+// what can happen
+
+const session = fc.nat(5)
+const route = fc.record({ kind: fc.constantFrom<Kind>("exchange", "socket"), reuse: fc.option(fc.nat(7)) })
+
+const action = fc.oneof(
+  { weight: 2, arbitrary: fc.record({ do: fc.constant("handshake" as const), route, local: fc.boolean() }) },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      do: fc.constant("connect" as const),
+      session,
+      route,
+      timeout: fc.constantFrom(undefined, 0, 300, 9_999),
+      type: fc.constantFrom("websocket", "long-polling", "long-polling", "eventsource", "iframe"),
+      withPublish: fc.boolean()
+    })
+  },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      do: fc.constantFrom("subscribe" as const, "unsubscribe" as const),
+      session,
+      route,
+      patterns: fc.array(fc.constantFrom(...patterns), { maxLength: 3 })
+    })
+  },
+  {
+    weight: 8,
+    arbitrary: fc.record({
+      do: fc.constant("publish" as const),
+      session: fc.option(session),
+      route,
+      channel: fc.constantFrom(...channels)
+    })
+  },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("disconnect" as const), session, route }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("kick" as const), session }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant("stream" as const), session }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant("close" as const), connection: fc.nat(7), unwritten: fc.nat(2) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("end" as const), connection: fc.nat(7) }) },
+  { weight: 4, arbitrary: fc.record({ do: fc.constant("endTurn" as const) }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant("advance" as const), millis: fc.constantFrom(1, 299, 700, 1_000, 1_999) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("garbage" as const), route, message: fc.jsonValue() }) }
+)
+type Action = typeof action extends fc.Arbitrary<infer A> ? A : never
+type Of<Do extends Action["do"]> = Extract<Action, { readonly do: Do }>
+
+// ---------------------------------------------------------------------------------------------------------------------
+// the model
+
+interface ModelSession {
+  readonly id: string
+  readonly local: boolean
+  readonly subscriptions: Set<string>
+  /** Everything it is to get, in order. */
+  readonly expected: Array<number>
+  /** Everything it got, in order. */
+  readonly received: Array<number>
+  lastConnect: number
+  /** Messages came back after later ones had left: their order cannot be kept any more. */
+  isDisordered: boolean
+}
+
+interface ModelConnection {
+  readonly connection: Connection
+  isOpen: boolean
+  owner: string | undefined
+  requests: number
+  readonly answers: Map<number, number>
+  /** What left over it, newest last, with whose it was. */
+  readonly sent: Array<readonly [session: string, data: number]>
+}
+
+class Model {
+  readonly trial = new Trial({ maxQueueLength: 8, maxSubscriptions: 6 })
+  readonly sessions = new Map<string, ModelSession>()
+  readonly connections: Array<ModelConnection> = []
+  readonly folded = new Map<string, Set<string>>()
+  readonly ended = new Set<string>()
+  #data = 0
+
+  // -- helpers
+
+  names(): ReadonlyArray<string> {
+    return [...this.sessions.keys()]
+  }
+
+  name(index: number): string {
+    return this.names()[index] ?? (index % 2 === 0 ? "nobody" : "constructor")
+  }
+
+  connect(kind: Kind, local = false): ModelConnection {
+    const connection: ModelConnection = {
+      connection: this.trial.open(kind, local),
+      isOpen: true,
+      owner: undefined,
+      requests: 0,
+      answers: new Map(),
+      sent: []
+    }
+    this.connections.push(connection)
+    return connection
+  }
+
+  route({ kind, reuse }: { readonly kind: Kind; readonly reuse: number | null }): ModelConnection {
+    const reused = reuse === null ? undefined : this.connections[this.connections.length - 1 - reuse]
+    const isReusable = reused?.isOpen === true && reused.connection.kind === "socket" && !reused.connection.local
+    return isReusable ? reused : this.connect(kind)
+  }
+
+  send(via: ModelConnection, ...messages: ReadonlyArray<unknown>): ReadonlyArray<Message.Reply> {
+    via.requests += Message.batch(messages).length
+    return this.observe(this.trial.receive(via.connection, ...messages))
+  }
+
+  /** Takes note of what came out, and checks what holds for every output. */
+  observe(outputs: ReadonlyArray<Output>): ReadonlyArray<Message.Reply> {
+    const replies: Array<Message.Reply> = []
+    for (const output of outputs) {
+      if (output._tag === "Emit") this.fold(output.event)
+      else if (output._tag === "Bind") this.of(output.connection).owner = output.clientId
+      else if (output._tag === "Deliver") {
+        for (const id of output.connections) this.deliver(this.of(id), this.of(id).owner, [output.message])
+      } else if (output._tag === "Reply") {
+        const via = this.of(output.connection)
+        via.answers.set(output.slot, (via.answers.get(output.slot) ?? 0) + 1)
+        const [reply, ...delivered] = output.messages
+        if (reply !== undefined && Message.isReply(reply)) replies.push(reply)
+        this.deliver(via, output.clientId ?? reply?.id?.toString(), delivered.filter(Message.isDelivery))
+      }
+    }
+    Invariants.check(this.trial.state)
+    return replies
+  }
+
+  of(id: number): ModelConnection {
+    const found = this.connections.find(({ connection }) => connection.id === id)
+    assert.isDefined(found, `connection ${id} exists`)
+    return found as ModelConnection
+  }
+
+  deliver(via: ModelConnection, owner: string | undefined, messages: ReadonlyArray<Message.Delivery>): void {
+    if (messages.length === 0) return
+    assert.isTrue(via.isOpen, "nothing is written to a connection that is gone")
+    for (const message of messages) {
+      assert.sameMembers(["channel", "data", "id"], [...new Set(["channel", "data", "id", ...Object.keys(message)])])
+      const session = this.everyone.get(owner ?? "")
+      assert.isDefined(session, "a message goes to somebody")
+      session?.received.push(message.data as number)
+      via.sent.push([owner ?? "", message.data as number])
+    }
+  }
+
+  readonly everyone = new Map<string, ModelSession>()
+
+  begin(id: string, local: boolean): void {
+    const session: ModelSession = {
+      id,
+      local,
+      subscriptions: new Set(),
+      expected: [],
+      received: [],
+      lastConnect: this.trial.now,
+      isDisordered: false
+    }
+    this.sessions.set(id, session)
+    this.everyone.set(id, session)
+  }
+
+  finish(id: string): void {
+    this.sessions.delete(id)
+  }
+
+  /** `fold(snapshot, events)`: sessions and subscriptions as an operator would reckon them from the events. */
+  fold(event: Event): void {
+    if (event._tag === "Publish") return
+    const { clientId } = event
+    assert.isFalse(this.ended.has(clientId), `${event._tag} of ${clientId} after its Disconnect`)
+    const subscriptions = this.folded.get(clientId)
+    switch (event._tag) {
+      case "Handshake":
+        assert.isUndefined(subscriptions, "a session begins once")
+        this.folded.set(clientId, new Set())
+        return
+      case "Subscribe":
+        assert.isFalse(subscriptions?.has(event.channel), "no Subscribe for a subscription that exists")
+        subscriptions?.add(event.channel)
+        return
+      case "Unsubscribe":
+        assert.isTrue(subscriptions?.delete(event.channel), "each Unsubscribe has its Subscribe")
+        return
+      case "Disconnect":
+        assert.strictEqual(subscriptions?.size, 0, "the Unsubscribes come before the Disconnect")
+        this.folded.delete(clientId)
+        this.ended.add(clientId)
+    }
+  }
+
+  // -- actions
+
+  run(action: Action): void {
+    switch (action.do) {
+      case "handshake":
+        return this.handshake(action)
+      case "connect":
+        return this.doConnect(action)
+      case "subscribe":
+      case "unsubscribe":
+        return this.subscription(action)
+      case "publish":
+        return this.publish(action)
+      case "disconnect":
+        return this.disconnect(action)
+      case "kick":
+        this.observe(this.trial.step({
+          _tag: "EndRequested",
+          clientId: this.name(action.session) as never,
+          cause: { _tag: "Kicked", reason: "test" }
+        }))
+        return this.finish(this.name(action.session))
+      case "stream":
+        return this.stream(action)
+      case "close":
+        return this.close(action)
+      case "end":
+        return this.end(action)
+      case "endTurn":
+        return void this.observe(this.trial.endTurn())
+      case "advance":
+        return this.advance(action.millis)
+      case "garbage":
+        return this.garbage(action)
+    }
+  }
+
+  handshake({ local, route }: Of<"handshake">): void {
+    const via = local ? this.connect("socket", true) : this.route(route)
+    const types = local ? ["in-process"] : ["long-polling", "nonsense"]
+    const [reply] = this.send(via, { channel: "/meta/handshake", version: "1.0", supportedConnectionTypes: types })
+    assert.isTrue(reply?.successful)
+    this.begin(reply?.clientId ?? "", local)
+  }
+
+  doConnect({ route, session, timeout, type, withPublish }: Of<"connect">): void {
+    const clientId = this.name(session)
+    const owner = this.sessions.get(clientId)
+    const via = owner?.local === true ? this.connect("socket", true) : this.route(route)
+    const connectionType = owner?.local === true ? "in-process" : type
+    const connect = { channel: "/meta/connect", clientId, connectionType, id: clientId, ...(timeout === undefined ? {} : { advice: { timeout } }) }
+    const before = withPublish ? [this.message(null, "/a")] : []
+    const replies = this.send(via, ...before, connect)
+    this.noticeOverflows()
+    const isRefused = owner === undefined || connectionType === "iframe" || !this.sessions.has(clientId)
+    if (!isRefused) owner.lastConnect = this.trial.now
+    const own = replies.filter((reply) => reply.channel === "/meta/connect" && !reply.successful)
+    assert.strictEqual(own.length, isRefused ? 1 : 0, "a connect is refused if and only if it must be")
+    if (isRefused) assert.strictEqual(own[0]?.advice?.reconnect, "handshake")
+    if (withPublish || timeout === 0) assert.isTrue(replies.length >= before.length + 1, "answered at once")
+  }
+
+  subscription({ do: what, patterns, route, session }: Of<"subscribe" | "unsubscribe">): void {
+    const clientId = this.name(session)
+    const owner = this.sessions.get(clientId)
+    const [reply] = this.send(this.route(route), { channel: `/meta/${what}`, clientId, subscription: patterns })
+    const after = new Set([...owner?.subscriptions ?? [], ...patterns])
+    const isAllowed = owner !== undefined && patterns.every(isSubscribable) && (what === "unsubscribe" || after.size <= 6)
+    assert.strictEqual(reply?.successful, isAllowed, `${what} ${patterns.join()}: ${reply?.error}`)
+    if (!isAllowed) return
+    for (const pattern of patterns) {
+      if (what === "subscribe") owner.subscriptions.add(pattern)
+      else owner.subscriptions.delete(pattern)
+    }
+  }
+
+  /** A message that is about to be sent; the model assumes that it will be accepted if it may be. */
+  message(clientId: string | null, channel: string): unknown {
+    const data = ++this.#data
+    const isAccepted = isPublishable(channel) && (clientId === null || this.sessions.has(clientId))
+    if (isAccepted) {
+      for (const session of this.sessions.values()) {
+        if ([...session.subscriptions].some((pattern) => isMatch(pattern, channel))) session.expected.push(data)
+      }
+    }
+    return { channel, data, clientId, ext: { secret: 1 }, advice: { reconnect: "none" }, successful: true }
+  }
+
+  publish({ channel, route, session }: Of<"publish">): void {
+    const clientId = session === null ? null : this.name(session)
+    const isAccepted = isPublishable(channel) && (clientId === null || this.sessions.has(clientId))
+    const before = this.trial.events.length
+    const [reply] = this.send(this.route(route), this.message(clientId, channel))
+    assert.strictEqual(reply?.successful, isAccepted, `publish on ${channel}: ${reply?.error}`)
+    if (!isAccepted) return
+    const { _tag, ...event } = this.trial.events[before] as Event & { readonly _tag: "Publish" }
+    assert.deepEqual([_tag, event.clientId, event.channel], ["Publish", clientId, channel])
+    this.noticeOverflows()
+  }
+
+  /** A session whose queue is full ends with the next message for it, and not before. */
+  noticeOverflows(): void {
+    for (const [id, session] of this.sessions) {
+      const waiting = session.expected.length - session.received.length
+      if (State.session(this.trial.state, id) !== undefined) continue
+      assert.isAbove(waiting, 8, `${id} ended although its queue was not full`)
+      this.finish(id)
+    }
+  }
+
+  disconnect({ route, session }: Of<"disconnect">): void {
+    const clientId = this.name(session)
+    const replies = this.send(this.route(route), { channel: "/meta/disconnect", clientId, id: "bye" })
+    const reply = replies.find(({ channel }) => channel === "/meta/disconnect")
+    assert.strictEqual(reply?.successful, this.sessions.has(clientId))
+    this.finish(clientId)
+  }
+
+  stream({ session }: Of<"stream">): void {
+    const via = this.connect("stream")
+    const clientId = this.name(session)
+    const outputs = this.trial.step({ _tag: "StreamOpened", connection: via.connection, clientId })
+    this.observe(outputs)
+    const isKnown = this.sessions.has(clientId)
+    assert.strictEqual(outputs.some(({ _tag }) => _tag === "CloseConnection"), !isKnown)
+  }
+
+  close({ connection, unwritten }: Of<"close">): void {
+    const via = this.connections[this.connections.length - 1 - connection]
+    if (via?.isOpen !== true) return
+    via.isOpen = false
+    this.observe(this.trial.step({ _tag: "ConnectionClosed", connection: via.connection.id }))
+    const last = via.sent.at(-1)?.[0]
+    const lost = via.sent.slice(Math.max(0, via.sent.length - unwritten)).filter(([owner]) => owner === last)
+    if (last !== undefined && lost.length > 0) this.giveBack(last, lost.map(([, data]) => data))
+  }
+
+  giveBack(owner: string, lost: ReadonlyArray<number>): void {
+    const session = this.everyone.get(owner)
+    if (session === undefined) return
+    const kept = session.received.filter((data) => !lost.includes(data))
+    if (kept.length > 0 && Math.max(...kept) > Math.min(...lost)) session.isDisordered = true
+    session.received.splice(0, session.received.length, ...kept)
+    const messages = lost.map((data) => ({ channel: "/a" as never, data }))
+    this.observe(this.trial.step({ _tag: "Returned", clientId: owner as never, messages }))
+  }
+
+  end({ connection }: Of<"end">): void {
+    const via = this.connections[this.connections.length - 1 - connection]
+    if (via?.isOpen === true) this.observe(this.trial.step({ _tag: "ConnectionEnding", connection: via.connection.id }))
+  }
+
+  /** Time passes: a session ends when it has not connected for the session time-out, to the millisecond. */
+  advance(millis: number): void {
+    const expiring = [...this.sessions.values()].filter(({ lastConnect, local }) =>
+      !local && lastConnect + settings.sessionTimeout <= this.trial.now + millis)
+    this.observe(this.trial.advance(millis))
+    for (const { id } of expiring) this.finish(id)
+    assert.sameMembers(this.names().slice(), [...HashMap.keys(this.trial.state.sessions)])
+  }
+
+  garbage({ message, route }: Of<"garbage">): void {
+    const before = this.trial.state
+    const [reply] = this.send(this.route(route), message)
+    assert.isFalse(reply?.successful, "garbage is refused")
+    assert.strictEqual(this.trial.state, before, "and changes nothing")
+  }
+
+  // -- the end
+
+  finally(): void {
+    assert.sameMembers(this.names().slice(), [...HashMap.keys(this.trial.state.sessions)])
+    this.checkMessages()
+    this.advance(settings.timeout)
+    this.checkAnswers()
+    this.checkFold()
+    this.checkReplay()
+    this.advance(settings.sessionTimeout)
+    for (const id of this.names()) {
+      this.observe(this.trial.step({ _tag: "EndRequested", clientId: id as never, cause: { _tag: "Shutdown" } }))
+    }
+    const { bindings, deadlines, routes, sessions } = this.trial.state
+    assert.isUndefined(deadlines)
+    assert.deepStrictEqual(
+      [sessions, bindings, routes.attached, routes.subscriptions].map((map) => [...map].length),
+      [0, 0, 0, 0],
+      "ended sessions leave nothing behind"
+    )
+  }
+
+  /** Exactly once: what a session got and what waits for it is what it was to get, in order. */
+  checkMessages(): void {
+    for (const { expected, id, isDisordered, received } of this.everyone.values()) {
+      const session = State.session(this.trial.state, id)
+      const waiting = session === undefined ? [] : MessageQueue.toArray(session.queue).map(({ data }) => data as number)
+      const all = [...received, ...waiting]
+      assert.strictEqual(new Set(all).size, all.length, `${id} got a message twice`)
+      if (session === undefined) assert.includeMembers([...expected], all, `${id} got what was not for it`)
+      else if (isDisordered) assert.sameMembers(all, [...expected], `${id} got all, in whatever order`)
+      else assert.deepStrictEqual(all, [...expected], `${id} got all in order`)
+    }
+  }
+
+  checkAnswers(): void {
+    for (const { answers, connection, isOpen, requests } of this.connections) {
+      for (const [slot, times] of answers) assert.strictEqual(times, 1, `slot ${slot} is answered once`)
+      if (isOpen) assert.strictEqual(answers.size, requests, `all requests of connection ${connection.id} are answered`)
+    }
+  }
+
+  checkFold(): void {
+    const actual = [...HashMap.values(this.trial.state.sessions)]
+    assert.sameMembers([...this.folded.keys()], actual.map(({ clientId }) => clientId))
+    for (const { clientId, subscriptions } of actual) {
+      assert.sameMembers([...this.folded.get(clientId) ?? []], [...subscriptions])
+      assert.sameMembers([...this.sessions.get(clientId)?.subscriptions ?? []], [...subscriptions])
+    }
+  }
+
+  /** An old state is still what it was: the same input makes the same step of it. */
+  checkReplay(): void {
+    for (const { input, state, step } of this.trial.steps.filter((_, i) => i % 7 === 0)) {
+      const again = Machine.reduce(state, input)
+      assert.deepStrictEqual(again.outputs, step.outputs)
+      assert.isTrue(Equal.equals(again.state, step.state))
+    }
+  }
+}
+
+/** A failing trace as one would tell it, a line for each thing that happens. */
+const tell = (details: fc.RunDetails<[Array<Action>]>): void => {
+  if (!details.failed) return
+  const trace = details.counterexample?.[0].map((action, i) => `${i + 1}. ${JSON.stringify(action)}`).join("\n")
+  throw new Error(`The machine broke a law (seed ${details.seed}, path "${details.counterexamplePath}") with:\n${trace}`, {
+    cause: details.errorInstance
+  })
+}
+
+describe("Machine", () => {
+  it("keeps its laws on more than 100,000 arbitrary steps", { timeout: 300_000 }, () => {
+    let steps = 0
+    const property = fc.property(fc.array(action, { maxLength: 400, size: "max" }), (actions) => {
+      const model = new Model()
+      for (const each of actions) model.run(each)
+      model.finally()
+      steps += model.trial.steps.length
+    })
+    fc.assert(property, { numRuns: 500, reporter: tell })
+    assert.isAtLeast(steps, 100_000)
+  })
+})

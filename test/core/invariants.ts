@@ -1,0 +1,48 @@
+/** What holds in every state: the parts of it tell the same story. */
+import { assert } from "@effect/vitest"
+import { HashMap, HashSet } from "effect"
+import * as Deadlines from "../../src/core/Deadlines.ts"
+import * as Session from "../../src/core/Session.ts"
+import * as State from "../../src/core/State.ts"
+
+const entries = (tree: Deadlines.Deadlines): ReadonlyArray<Deadlines.Entry> =>
+  tree === undefined ? [] : [...entries(tree.before), tree, ...entries(tree.after)]
+
+export const check = (state: State.State): void => {
+  const sessions = [...HashMap.values(state.sessions)]
+
+  const subscribed = sessions.flatMap(({ clientId, subscriptions }) => [...subscriptions].map((p) => `${p} ${clientId}`))
+  const indexed = HashMap.toEntries(state.routes.subscriptions).flatMap(([pattern, subscribers]) => {
+    assert.isFalse(HashSet.isEmpty(subscribers), `the index keeps an empty set for ${pattern}`)
+    return [...subscribers].map((clientId) => `${pattern} ${clientId}`)
+  })
+  assert.deepStrictEqual(indexed.sort(), subscribed.sort(), "index and sessions have the same subscriptions")
+
+  const linked = sessions.flatMap(({ clientId, link }) => link._tag === "Detached" ? [] : [`${link.connection} ${clientId}`])
+  const bound = HashMap.toEntries(state.bindings).map(([connection, clientId]) => `${connection} ${clientId}`)
+  assert.deepStrictEqual(bound.sort(), linked.sort(), "bindings and sessions have the same connections")
+
+  const attached = sessions.flatMap(({ clientId, link }) => link._tag === "Attached" ? [`${link.connection} ${clientId}`] : [])
+  const routed = HashMap.toEntries(state.routes.attached).map(([clientId, connection]) => `${connection} ${clientId}`)
+  assert.deepStrictEqual(routed.sort(), attached.sort(), "routes and sessions have the same open connections")
+
+  const armed = sessions.filter(({ armedAt }) => armedAt !== Infinity).map(({ armedAt, clientId }) => `${armedAt} ${clientId}`)
+  const deadlines = entries(state.deadlines)
+  assert.deepStrictEqual(
+    deadlines.map(({ at, clientId }) => `${at} ${clientId}`).sort(),
+    armed.sort(),
+    "deadlines and sessions agree"
+  )
+  for (let i = 1; i < deadlines.length; i++) {
+    assert.isAtMost(deadlines[i - 1]?.at ?? 0, deadlines[i]?.at ?? 0, "deadlines are in order")
+  }
+
+  for (const session of sessions) {
+    const { armedAt, clientId, link, queue } = session
+    assert.isAtMost(armedAt, Session.dueAt(session), `${clientId} is looked at before something is due`)
+    if (link._tag === "Attached") assert.strictEqual(queue.length, 0, `${clientId} is attached and has a queue`)
+    if (link._tag === "Polling" && queue.length > 0) {
+      assert.include(state.woken, clientId, `${clientId} has a held connect and a queue, but is not woken`)
+    }
+  }
+}

@@ -1,0 +1,156 @@
+/** Drives the machine by hand: an order becomes a fact at once, as in memory, and everything that comes out is kept. */
+import * as ClientId from "../../src/core/ClientId.ts"
+import type { Connection, Kind } from "../../src/core/Connection.ts"
+import type { Input } from "../../src/core/Input.ts"
+import * as Machine from "../../src/core/Machine.ts"
+import * as Message from "../../src/core/Message.ts"
+import type { Event } from "../../src/core/MonitorEvent.ts"
+import type { Fact, Order } from "../../src/core/Order.ts"
+import type { Output } from "../../src/core/Output.ts"
+import * as Settings from "../../src/core/Settings.ts"
+import * as State from "../../src/core/State.ts"
+
+/** What the memory engine makes of an order. */
+export const factOf = (order: Order): Fact => {
+  switch (order._tag) {
+    case "CreateSession":
+      return { _tag: "SessionCreated", order }
+    case "Subscribe":
+      return { _tag: "Subscribed", order }
+    case "Unsubscribe":
+      return { _tag: "Unsubscribed", order }
+    case "Publish":
+      return { _tag: "Published", order }
+    case "EndSession":
+      return { _tag: "SessionEnded", order }
+  }
+}
+
+/** An input without its time. */
+export type Happening = Input extends infer I ? I extends Input ? Omit<I, "now"> : never : never
+
+export const settings: Settings.Settings = { ...Settings.defaults, timeout: 1_000, sessionTimeout: 2_000 }
+
+export class Trial {
+  state: State.State
+  now = 0
+  /** Everything but commits, in order. */
+  readonly outputs: Array<Output> = []
+  readonly steps: Array<{ readonly state: State.State; readonly input: Input; readonly step: Machine.Step }> = []
+  #connections = 0
+  #sessions = 0
+  readonly #slots = new Map<number, number>()
+
+  constructor(options: Partial<Settings.Settings> = {}, types = ["websocket", "long-polling", "eventsource"]) {
+    this.state = State.make({ ...settings, ...options }, types)
+  }
+
+  /** Takes a step and the steps that follow from it; gives what came out. */
+  step(happening: Happening): ReadonlyArray<Output> {
+    const before = this.outputs.length
+    const inputs = [{ ...happening, now: this.now } as Input]
+    for (let input = inputs.shift(); input !== undefined; input = inputs.shift()) {
+      const step = Machine.reduce(this.state, input)
+      this.steps.push({ state: this.state, input, step })
+      this.state = step.state
+      for (const output of step.outputs) {
+        if (output._tag === "Commit") inputs.push({ _tag: "Happened", now: this.now, fact: factOf(output.order) })
+        else this.outputs.push(output)
+      }
+    }
+    return this.outputs.slice(before)
+  }
+
+  open(kind: Kind, local = false): Connection {
+    return { id: ++this.#connections, kind, local }
+  }
+
+  /** Sends a batch; `alone` is decided by its length, slots are counted up. */
+  receive(connection: Connection, ...batch: ReadonlyArray<unknown>): ReadonlyArray<Output> {
+    const messages = Message.batch(batch)
+    return messages.flatMap((raw) => {
+      const message = Message.decode(raw, this.state.settings)
+      const slot = this.#slots.get(connection.id) ?? 0
+      this.#slots.set(connection.id, slot + 1)
+      return message._tag === "Handshake"
+        ? this.step({ _tag: "HandshakeReceived", connection, slot, message, freshId: this.freshId() })
+        : this.step({ _tag: "Received", connection, slot, alone: messages.length === 1, message })
+    })
+  }
+
+  freshId(): ClientId.ClientId {
+    return ClientId.make(`client${++this.#sessions}`)
+  }
+
+  /** Shakes hands over a connection of its own; gives the new session's name. */
+  handshake(kind: Kind = "exchange", local = false): ClientId.ClientId {
+    const replies = this.receive(this.open(kind, local), {
+      channel: "/meta/handshake",
+      version: "1.0",
+      supportedConnectionTypes: local ? ["in-process"] : ["websocket", "long-polling"]
+    })
+    return ClientId.make(repliesIn(replies)[0]?.clientId ?? "none")
+  }
+
+  /** A session that is attached to a socket of its own. */
+  socket(...subscriptions: ReadonlyArray<string>): { readonly clientId: ClientId.ClientId; readonly connection: Connection } {
+    const clientId = this.handshake()
+    const connection = this.open("socket")
+    if (subscriptions.length > 0) {
+      this.receive(connection, { channel: "/meta/subscribe", clientId, subscription: subscriptions })
+    }
+    this.receive(connection, { channel: "/meta/connect", clientId, connectionType: "websocket" })
+    return { clientId, connection }
+  }
+
+  /** A session whose connect is held over an exchange. */
+  poll(...subscriptions: ReadonlyArray<string>): { readonly clientId: ClientId.ClientId; readonly connection: Connection } {
+    const clientId = this.handshake()
+    if (subscriptions.length > 0) {
+      this.receive(this.open("exchange"), { channel: "/meta/subscribe", clientId, subscription: subscriptions })
+    }
+    const connection = this.open("exchange")
+    this.receive(connection, { channel: "/meta/connect", clientId, connectionType: "long-polling" })
+    return { clientId, connection }
+  }
+
+  publish(channel: string, data: unknown, clientId?: string): ReadonlyArray<Output> {
+    return this.receive(this.open("exchange"), { channel, data, ...(clientId === undefined ? {} : { clientId }) })
+  }
+
+  /** Ends the turn: connects that were woken are answered. */
+  endTurn(): ReadonlyArray<Output> {
+    return Machine.nextDeadline(this.state) === -Infinity ? this.step({ _tag: "DeadlinePassed" }) : []
+  }
+
+  /** Lets time pass, with each deadline in between. */
+  advance(millis: number): ReadonlyArray<Output> {
+    const outputs = [...this.endTurn()]
+    const until = this.now + millis
+    for (let next = Machine.nextDeadline(this.state); next <= until; next = Machine.nextDeadline(this.state)) {
+      this.now = Math.max(this.now, next)
+      outputs.push(...this.step({ _tag: "DeadlinePassed" }))
+    }
+    this.now = until
+    return outputs
+  }
+
+  get events(): ReadonlyArray<Event> {
+    return eventsIn(this.outputs)
+  }
+}
+
+export const eventsIn = (outputs: ReadonlyArray<Output>): ReadonlyArray<Event> =>
+  outputs.flatMap((output) => output._tag === "Emit" ? [output.event] : [])
+
+/** The answers among the outputs; their messages for subscribers are left out. */
+export const repliesIn = (outputs: ReadonlyArray<Output>): ReadonlyArray<Message.Reply> =>
+  outputs.flatMap((output) => output._tag === "Reply" ? output.messages.filter(Message.isReply) : [])
+
+/** The data of all messages that left over a connection, alone or with an answer. */
+export const deliveredTo = (outputs: ReadonlyArray<Output>, connection: Connection): ReadonlyArray<unknown> =>
+  outputs.flatMap((output) => {
+    if (output._tag === "Deliver") return output.connections.includes(connection.id) ? [output.message.data] : []
+    if (output._tag !== "Reply" || output.connection !== connection.id) return []
+    return output.messages.filter(Message.isDelivery).map((message) => message.data)
+  })
