@@ -15,7 +15,7 @@ import {
   type Schema as S,
   Schema,
   type Scope,
-  type Stream
+  Stream
 } from "effect"
 import * as Channel from "./core/Channel.ts"
 import type { ClientId } from "./core/ClientId.ts"
@@ -93,6 +93,11 @@ export class Bayeux extends Context.Service<Bayeux, {
     pattern: string,
     options?: LocalTransport.SubscribeOptions
   ) => Stream.Stream<Delivery, RequestRefused>
+  /** The same for the time of a scope: the subscription is in place when the effect ends, so no later message is missed. */
+  readonly subscription: (
+    pattern: string,
+    options?: LocalTransport.SubscribeOptions
+  ) => Effect.Effect<Stream.Stream<Delivery>, RequestRefused, Scope.Scope>
   /** All sessions of this process. */
   readonly sessions: Effect.Effect<ReadonlyArray<SessionInfo>>
   /** The sessions of this process that would get a message on the channel, by whatever pattern. */
@@ -184,11 +189,13 @@ const make = Effect.fnUntraced(function*(input: unknown) {
   const transports = makeTransports(shell)
   const open: Open = (info, sink) => shell.open(info, sink)
   const refused = (request: string) => (error: string) => new RequestRefused({ request, error })
+  const subscription = (pattern: string, options?: LocalTransport.SubscribeOptions) =>
+    Effect.mapError(LocalTransport.subscribe(open, pattern, options), refused(`Subscribing to "${pattern}"`))
   return Bayeux.of({
     publish: (channel, data) =>
       Effect.mapError(LocalTransport.publish(open, channel, data), refused(`Publishing to "${channel}"`)),
-    subscribe: (pattern, options) =>
-      LocalTransport.subscribe(open, pattern, refused(`Subscribing to "${pattern}"`), options),
+    subscribe: (pattern, options) => Stream.unwrap(subscription(pattern, options)),
+    subscription,
     sessions: Effect.sync(() => [...HashMap.values(shell.state.sessions)].map(sessionInfo)),
     subscribers: (channel) => Effect.sync(() => subscribersOf(shell, channel)),
     disconnect: (clientId, reason) =>

@@ -51,7 +51,8 @@ export const layer = (
     const bayeux = yield* Bayeux
     const router = yield* HttpRouter.HttpRouter
     const service = Mount.make(bayeux, mount)
-    for (const path of [mount, `${mount}.js`, `${mount}/*`] as ReadonlyArray<`/${string}`>) {
+    // The router has the wildcard match the mount itself as well.
+    for (const path of [`${mount}/*`, `${mount}.js`] as ReadonlyArray<`/${string}`>) {
       yield* router.add("*", path, handle(service))
     }
     yield* Effect.addFinalizer(() =>

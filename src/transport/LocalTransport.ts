@@ -2,7 +2,7 @@
  * The in-process transport: what the application's own `publish` and `subscribe` run on. Its messages take the same way
  * as everybody's, extensions included; there is only no request, and nothing is put into bytes.
  */
-import { Cause, Effect, Queue, type Schema, Stream } from "effect"
+import { type Cause, Effect, Queue, type Schema, type Scope, Stream } from "effect"
 import * as Channel from "../core/Channel.ts"
 import * as Message from "../core/Message.ts"
 import { inProcess } from "../core/Protocol.ts"
@@ -47,59 +47,66 @@ export const publish = (open: Open, channel: string, data: Schema.Json): Effect.
       connection.receive([{ channel, data }])
     }))
 
-/** The messages of a channel or pattern, by a session of their own that ends with the stream. */
-export const subscribe = <E>(
+/**
+ * The messages of a channel or pattern, by a session of their own that ends with the scope. The subscription is in
+ * place when the effect ends; it fails with the error of the reply.
+ */
+export const subscribe = Effect.fnUntraced(function*(
   open: Open,
   pattern: string,
-  refused: (error: string) => E,
   options?: SubscribeOptions
-): Stream.Stream<Message.Delivery, E> =>
-  Stream.callback<Message.Delivery, E>(
-    (queue) => Effect.acquireRelease(Effect.sync(() => begin(open, pattern, refused, queue)), end),
-    { bufferSize: Infinity, ...options }
-  )
+): Effect.fn.Return<Stream.Stream<Message.Delivery>, string, Scope.Scope> {
+  const queue = yield* options === undefined
+    ? Queue.unbounded<Message.Delivery, Cause.Done>()
+    : Queue.make<Message.Delivery, Cause.Done>({ capacity: options.bufferSize, strategy: options.strategy })
+  yield* Effect.acquireRelease(begin(open, pattern, queue), end)
+  return Stream.fromQueue(queue)
+})
 
 interface LocalSession {
   readonly connection: OpenConnection
-  clientId: string | undefined
+  readonly clientId: string
 }
 
-const begin = <E>(
-  open: Open,
-  pattern: string,
-  refused: (error: string) => E,
-  queue: Queue.Queue<Message.Delivery, E | Cause.Done>
-): LocalSession => {
-  const connection = open(info("socket"), {
-    send: (frame) => {
-      for (const message of frame.messages) {
-        if (Message.isReply(message)) proceed(message)
-        else Queue.offerUnsafe(queue, message)
+const begin = (open: Open, pattern: string, queue: Queue.Enqueue<Message.Delivery, Cause.Done>) =>
+  Effect.callback<LocalSession, string>((resume) => {
+    const connection = open(info("socket"), {
+      send: (frame) => {
+        for (const message of frame.messages) {
+          if (Message.isReply(message)) proceed(message)
+          else Queue.offerUnsafe(queue, message)
+        }
+      },
+      close: () => {
+        Queue.endUnsafe(queue)
+        resume(Effect.fail("the server stops"))
       }
-    },
-    close: () => Queue.endUnsafe(queue)
+    })
+    let session: LocalSession | undefined
+    const proceed = ({ channel, clientId, error, successful }: Message.Reply): void => {
+      if (!successful || clientId === undefined) {
+        if (session !== undefined) leave(session)
+        resume(Effect.fail(error ?? noAnswer))
+      } else if (channel === Channel.handshake) {
+        session = { connection, clientId }
+        connection.receive([
+          { channel: Channel.subscribe, clientId, subscription: pattern },
+          { channel: Channel.connect, clientId, connectionType: inProcess }
+        ])
+      } else if (channel === Channel.connect) {
+        resume(Effect.succeed({ connection, clientId }))
+      }
+    }
+    connection.receive([{
+      channel: Channel.handshake,
+      version: Message.version,
+      supportedConnectionTypes: [inProcess]
+    }])
   })
-  const session: LocalSession = { connection, clientId: undefined }
-  const proceed = (reply: Message.Reply): void => {
-    if (!reply.successful) return void Queue.failCauseUnsafe(queue, Cause.fail(refused(reply.error ?? noAnswer)))
-    if (reply.channel !== Channel.handshake || reply.clientId === undefined) return
-    const { clientId } = reply
-    session.clientId = clientId
-    connection.receive([
-      { channel: Channel.subscribe, clientId, subscription: pattern },
-      { channel: Channel.connect, clientId, connectionType: inProcess }
-    ])
-  }
-  connection.receive([{
-    channel: Channel.handshake,
-    version: Message.version,
-    supportedConnectionTypes: [inProcess]
-  }])
-  return session
+
+const leave = ({ clientId, connection }: LocalSession): void => {
+  connection.receive([{ channel: Channel.disconnect, clientId }])
+  connection.closed()
 }
 
-const end = ({ clientId, connection }: LocalSession): Effect.Effect<void> =>
-  Effect.sync(() => {
-    if (clientId !== undefined) connection.receive([{ channel: Channel.disconnect, clientId }])
-    connection.closed()
-  })
+const end = (session: LocalSession): Effect.Effect<void> => Effect.sync(() => leave(session))

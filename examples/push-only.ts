@@ -1,0 +1,28 @@
+import { NodeRuntime } from "@effect/platform-node"
+import { Config, Effect, Layer, Redacted } from "effect"
+import { Bayeux, Extension, MemoryEngine, Message, Monitor, NodeServer, Transports } from "effect-bayeux"
+
+/** Only who knows the password may publish; everybody may subscribe. The password does not reach the subscribers. */
+const pushOnly = (password: Redacted.Redacted): Extension.Extension => ({
+  name: "push only",
+  incoming: (message, { local }) => {
+    if (local || String(message["channel"]).startsWith("/meta/")) return Effect.succeed(message)
+    const ext = message["ext"]
+    return Message.isRaw(ext) && ext["password"] === Redacted.value(password)
+      ? Effect.succeed(message)
+      : Extension.refuse("Password required")
+  }
+})
+
+const PushOnly = Layer.unwrap(Effect.gen(function*() {
+  const password = yield* Config.Redacted("PASSWORD").pipe(Config.withDefault(Redacted.make("swordfish")))
+  return Bayeux.layerExtensions(pushOnly(password))
+}))
+
+const Server = NodeServer.layer({ port: 8000 }).pipe(
+  Layer.provide(Layer.mergeAll(Transports.layer, PushOnly)),
+  Layer.provide(Bayeux.layer()),
+  Layer.provide(Layer.mergeAll(MemoryEngine.layer, Monitor.layer()))
+)
+
+NodeRuntime.runMain(Layer.launch(Server))

@@ -1,0 +1,138 @@
+/** The examples do what they say, and the README shows them as they are. */
+import { afterEach, assert, describe, it } from "@effect/vitest"
+import { type ChildProcess, spawn } from "node:child_process"
+import { once } from "node:events"
+import { readdirSync, readFileSync } from "node:fs"
+import { createServer } from "node:net"
+
+const root = new URL("..", import.meta.url)
+const read = (path: string) => readFileSync(new URL(path, root), "utf8")
+const examples = readdirSync(new URL("examples", root)).filter((file) => file.endsWith(".ts"))
+
+interface Running {
+  readonly child: ChildProcess
+  readonly origin: string
+  readonly output: () => string
+}
+
+const children: Array<ChildProcess> = []
+afterEach(() => {
+  for (const child of children.splice(0)) child.kill("SIGKILL")
+})
+
+const freePort = (): Promise<number> =>
+  new Promise((resolve, reject) => {
+    const server = createServer().once("error", reject)
+    server.listen(0, "127.0.0.1", () => {
+      const address = server.address()
+      server.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0))
+    })
+  })
+
+const start = async (file: string): Promise<Running> => {
+  const port = await freePort()
+  const child = spawn(
+    process.execPath,
+    ["--conditions=source", "--import=./test/support/portOf8000.ts", `examples/${file}`],
+    { cwd: root, env: { ...process.env, PORT: `${port}` }, stdio: ["ignore", "pipe", "pipe"] }
+  )
+  children.push(child)
+  let output = ""
+  child.stdout.on("data", (chunk) => output += chunk)
+  child.stderr.on("data", (chunk) => output += chunk)
+  return { child, origin: `http://127.0.0.1:${port}`, output: () => output }
+}
+
+/** Asks again and again, for 20 seconds at most. */
+const until = async <A>(running: Running, ask: () => Promise<A | undefined>): Promise<A> => {
+  const deadline = AbortSignal.timeout(20_000)
+  while (!deadline.aborted && running.child.exitCode === null) {
+    const answer = await ask().catch(() => undefined)
+    if (answer !== undefined) return answer
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+  throw new Error(`The example gave no answer. It has printed:\n${running.output()}`)
+}
+
+type Reply = { readonly [field: string]: unknown }
+
+const send = async ({ origin }: Running, message: object, headers: Record<string, string> = {}): Promise<Reply> => {
+  const response = await fetch(`${origin}/bayeux`, {
+    method: "POST",
+    headers: { "content-type": "application/json", ...headers },
+    body: JSON.stringify([message])
+  })
+  return (await response.json() as ReadonlyArray<Reply>)[0] ?? {}
+}
+
+const handshake = { channel: "/meta/handshake", version: "1.0", supportedConnectionTypes: ["long-polling"] }
+
+const begin = (running: Running) => until(running, () => send(running, handshake))
+
+const stop = async ({ child }: Running): Promise<void> => {
+  child.kill("SIGINT")
+  await once(child, "exit")
+}
+
+/** What each example is to show. */
+const shows: { readonly [file: string]: (running: Running) => Promise<void> } = {
+  "server.ts": async (running) => {
+    await begin(running)
+    await until(running, async () => running.output().includes("_tag: 'Handshake'") || undefined)
+  },
+  "application.ts": async (running) => {
+    await once(running.child, "exit")
+    assert.include(running.output(), "/greetings/effect { text: 'hello' }\n/greetings/bayeux { text: 'hello, too' }\n")
+    assert.include(running.output(), "the application has subscribed to [ '/greetings/*' ]")
+  },
+  "attach.ts": async (running) => {
+    assert.isTrue((await begin(running))["successful"])
+    assert.strictEqual(await (await fetch(`${running.origin}/`)).text(), "the rest of the application\n")
+  },
+  "http-router.ts": async (running) => {
+    assert.isTrue((await begin(running))["successful"])
+    assert.strictEqual(await (await fetch(`${running.origin}/`)).text(), "the rest of the application\n")
+  },
+  "protocol-test.ts": async (running) => {
+    await once(running.child, "exit")
+    assert.strictEqual(running.output(), "[ 'Commit' ]\n")
+  },
+  "token-on-subscribe.ts": async (running) => {
+    const { clientId } = await begin(running)
+    const subscribe = (subscription: string, authToken?: string) =>
+      send(running, { channel: "/meta/subscribe", clientId, subscription, ext: { authToken } })
+    assert.strictEqual((await subscribe("/users/alice"))["error"], "403::Invalid subscription auth token")
+    assert.strictEqual((await subscribe("/users/alice", "turtle"))["error"], "403::Invalid subscription auth token")
+    assert.isTrue((await subscribe("/users/alice", "rabbit"))["successful"])
+    assert.isTrue((await subscribe("/anything"))["successful"])
+  },
+  "push-only.ts": async (running) => {
+    assert.isTrue((await begin(running))["successful"])
+    const publish = (ext: object) => send(running, { channel: "/a", data: 1, ext })
+    assert.strictEqual((await publish({}))["error"], "403::Password required")
+    assert.isTrue((await publish({ password: "swordfish" }))["successful"])
+  },
+  "origin-check.ts": async (running) => {
+    assert.isTrue((await begin(running))["successful"])
+    const refused = await send(running, handshake, { origin: "http://evil.example" })
+    assert.deepStrictEqual([refused["error"], refused["advice"]], ["403::Origin not allowed", { reconnect: "none" }])
+    assert.isTrue((await send(running, handshake, { origin: "https://www.example.com" }))["successful"])
+  }
+}
+
+describe("the examples", () => {
+  it("are all tried here", () => assert.sameMembers(Object.keys(shows), examples))
+
+  it.each(Object.entries(shows))("%s does what it says", async (file, show) => {
+    const running = await start(file)
+    await show(running)
+    if (running.child.exitCode === null) await stop(running)
+  }, 60_000)
+
+  it("stand in the README as they are", () => {
+    const blocks = [...read("README.md").matchAll(/```ts\n\/\/ (examples\/\S+)\n(.*?)```/gs)]
+    assert.isAbove(blocks.length, 4)
+    for (const [, file = "", code] of blocks) assert.strictEqual(code, read(file), file)
+    assert.strictEqual([...read("README.md").matchAll(/```ts/g)].length, blocks.length, "no code of its own")
+  })
+})
