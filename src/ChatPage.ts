@@ -73,10 +73,9 @@ const headers = {
 export const serve = (mount: string) => {
   const html = page(mount)
   return (request: IncomingMessage, response: ServerResponse): void => {
-    request.resume()
     const isPage = /^\/(?:\?|$)/.test(request.url ?? "")
     if (isPage && (request.method === "GET" || request.method === "HEAD")) {
-      return respond(response, 200, headers, request.method === "HEAD" ? "" : html)
+      return respond(response, 200, headers, html)
     }
     const error = isPage
       ? { status: 405, sentence: `${request.method} is not understood here: this is a page, the service is at ${mount}` }

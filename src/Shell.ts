@@ -36,6 +36,9 @@ export interface Parts {
 /** 160 random bits as 40 hexadecimal digits (specification, "Client ID": at least 128). */
 const freshClientId = (): ClientId.ClientId => ClientId.make(randomBytes(20).toString("hex"))
 
+/** What a timer of the system can do at most; a longer wait takes several. */
+const longestTimer = 2 ** 31 - 1
+
 /** The running machine. */
 export class Shell {
   readonly #parts: Parts
@@ -84,7 +87,7 @@ export class Shell {
     this.#timerAt = next
     this.#timer = this.#parts.runFork(
       Effect.andThen(
-        this.#parts.clock.sleep(Duration.millis(Math.max(0, next - this.now))),
+        this.#parts.clock.sleep(Duration.millis(Math.min(Math.max(0, next - this.now), longestTimer))),
         Effect.sync(() => this.#timeIsUp())
       )
     )
@@ -165,10 +168,20 @@ export class Shell {
     this.#turnBegan = undefined
     const touched = this.#touched
     this.#touched = []
-    for (const connection of touched) connection.flush()
+    for (const connection of touched) this.#flush(connection)
     Frame.empty.forget()
     this.#parts.monitor.flush()
     this.#setTimer()
+  }
+
+  /** A connection that cannot be written to (an extension has made something of a message that is not JSON) is closed. */
+  #flush(connection: ShellConnection): void {
+    try {
+      connection.flush()
+    } catch (cause) {
+      connection.abort()
+      this.#parts.runFork(Effect.logError(`A connection could not be written to`, cause))
+    }
   }
 
   // -------------------------------------------------------------------------------------------------------------------

@@ -233,6 +233,11 @@ export class ShellConnection implements OpenConnection, Connection {
   // -------------------------------------------------------------------------------------------------------------------
   // end
 
+  /** Something went wrong on our side; nothing more is written. */
+  abort(): void {
+    this.#sink.close("ServerError")
+  }
+
   #closing: CloseReason | undefined
 
   /** Closes the connection at the end of this turn. */

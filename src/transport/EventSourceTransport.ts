@@ -7,7 +7,7 @@ import { Duration, Effect, Layer, Schedule, Schema } from "effect"
 import { Bayeux } from "../Bayeux.ts"
 import * as Options from "../Options.ts"
 import type { Frame } from "./Frame.ts"
-import { corsHeaders, respondError } from "./Http.ts"
+import { closeErrors, corsHeaders, respondError } from "./Http.ts"
 import { StreamWriter } from "./StreamWriter.ts"
 import { type HttpCall, requestInfo, type Sink } from "./Transport.ts"
 
@@ -20,6 +20,11 @@ export const EventSourceOptions = Schema.Struct({
 })
 /** The options of {@link layer}. */
 export type EventSourceOptions = typeof EventSourceOptions.Type
+
+const unknownClient = {
+  status: 404,
+  sentence: "There is no session of that clientId: begin again with a handshake"
+}
 
 const encodeEvent = (text: string): Buffer => Buffer.from(`data: ${text}\r\n\r\n`, "utf8")
 const comment = ":\r\n\r\n"
@@ -41,10 +46,9 @@ const stream = (call: HttpCall, clientId: string, maxBuffered: number, open: Set
       open.add(call)
     },
     send: (frame: Frame) => writer.write(frame, frame.encode(encodeEvent)),
-    close: () => {
-      const sentence = "There is no session of that clientId: begin again with a handshake"
+    close: (reason) => {
       if (response.headersSent) response.end()
-      else respondError(call, { status: 404, sentence })
+      else respondError(call, reason === "UnknownClient" ? unknownClient : closeErrors[reason])
     }
   }
   const connection = call.open(

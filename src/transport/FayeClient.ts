@@ -33,7 +33,7 @@ const answer = ({ request, response }: HttpCall, { body, etag, type }: Asset): v
     response.writeHead(304, headers)
     response.end()
   } else {
-    respond(response, 200, headers, request.method === "HEAD" ? "" : body)
+    respond(response, 200, headers, body)
   }
 }
 

@@ -6,11 +6,22 @@
 import { Result } from "effect"
 import { isUtf8 } from "node:buffer"
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http"
+import type { CloseReason } from "./Transport.ts"
 
 /** Why a request was refused: a status and what to do about it. */
 export interface HttpError {
   readonly status: number
   readonly sentence: string
+}
+
+const stopping: HttpError = { status: 503, sentence: "The server stops: try again in a moment" }
+
+/** What a request is told that the service closes before it has an answer. */
+export const closeErrors: { readonly [reason in CloseReason]: HttpError } = {
+  SessionEnded: stopping,
+  UnknownClient: stopping,
+  Shutdown: stopping,
+  ServerError: { status: 500, sentence: "The server has failed with this request" }
 }
 
 const fail = (status: number, sentence: string): Result.Result<never, HttpError> => Result.fail({ status, sentence })
@@ -42,16 +53,27 @@ export const respond = (
   response.end(body)
 }
 
-/** Answers with a sentence. The connection is not used again if there may be more of the request to come. */
+const patience = 5_000
+
+/**
+ * Lets a body that nobody wants run into the void, for a while: a server that hangs up on a peer that is still sending
+ * takes its answer from it.
+ */
+const discard = (request: IncomingMessage): void => {
+  const timer = setTimeout(() => request.socket.destroy(), patience)
+  request.on("close", () => clearTimeout(timer)).resume()
+}
+
+/** Answers with a sentence. */
 export const respondError = (
   { request, response }: { readonly request: IncomingMessage; readonly response: ServerResponse },
   { sentence, status }: HttpError,
   headers: OutgoingHttpHeaders = {}
 ): void => {
   if (response.headersSent || response.destroyed) return
-  const closing = request.complete ? {} : { Connection: "close" }
+  if (!request.complete) discard(request)
   const type = { "Content-Type": "text/plain; charset=utf-8" }
-  respond(response, status, { ...type, ...corsHeaders(request), ...closing, ...headers }, `${sentence}\n`)
+  respond(response, status, { ...type, ...corsHeaders(request), ...headers }, `${sentence}\n`)
 }
 
 /** Reads a body in UTF-8 of at most `limit` bytes. Nothing is called when the peer leaves before its end. */
@@ -73,7 +95,6 @@ export const readBody = (
     length += chunk.length
     if (length <= limit) return void chunks.push(chunk)
     stop()
-    request.resume()
     done(tooLarge())
   }
   const onEnd = () => {

@@ -1,7 +1,7 @@
 /** One request with messages in, one response with their answers out: how long-polling and callback-polling connect. */
 import type { OutgoingHttpHeaders } from "node:http"
 import type { Frame } from "./Frame.ts"
-import { corsHeaders, respond, respondError } from "./Http.ts"
+import { closeErrors, corsHeaders, respond, respondError } from "./Http.ts"
 import * as Receipt from "./Receipt.ts"
 import { type HttpCall, requestInfo, type Sink } from "./Transport.ts"
 
@@ -12,11 +12,6 @@ export interface Envelope {
   readonly body: (frame: Frame) => string
 }
 
-const stopping = {
-  status: 503,
-  sentence: "The server stops: try again in a moment"
-}
-
 /** Hands the messages to the service and answers the request with what comes back. */
 export const exchange = (call: HttpCall, messages: ReadonlyArray<unknown>, envelope: Envelope): void => {
   const { request, response } = call
@@ -25,7 +20,7 @@ export const exchange = (call: HttpCall, messages: ReadonlyArray<unknown>, envel
     Receipt.watch(response, { confirmed: () => connection.closed(), lost: () => connection.closed([frame]) })
     if (!response.destroyed) respond(response, 200, { ...envelope.headers, ...corsHeaders(request) }, envelope.body(frame))
   }
-  const close: Sink["close"] = () => respondError(call, stopping, { "Retry-After": 1 })
+  const close: Sink["close"] = (reason) => respondError(call, closeErrors[reason])
   const connection = call.open({
     connectionType: envelope.connectionType,
     kind: "exchange",

@@ -8,7 +8,7 @@ import { Schema } from "effect"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import type { Duplex } from "node:stream"
 import type { Bayeux } from "../Bayeux.ts"
-import { respondError } from "./Http.ts"
+import { closeErrors, respondError } from "./Http.ts"
 import * as Receipt from "./Receipt.ts"
 
 /** Where the service is found: `/` and segments, without a slash at the end. Faye's default is `/bayeux`. */
@@ -78,10 +78,7 @@ export const make = (bayeux: Bayeux["Service"], mount: string): Mount => {
       request.on("error", () => {})
       response.on("error", () => {})
       if (isDraining) {
-        respondError({ request, response }, { status: 503, sentence: "The server stops: try again in a moment" }, {
-          "Connection": "close",
-          "Retry-After": 1
-        })
+        respondError({ request, response }, closeErrors.Shutdown, { "Connection": "close", "Retry-After": 1 })
         return true
       }
       const call = { request, response, path, query: new URLSearchParams(search), open, owner }

@@ -19,13 +19,14 @@ export interface Doubt {
   readonly lost: () => void
 }
 
-const doubts = new WeakMap<Socket, Doubt | undefined>()
+const doubts = new WeakMap<Socket, Set<Doubt>>()
 
 const settle = (socket: Socket, outcome: keyof Doubt): void => {
-  const doubt = doubts.get(socket)
-  if (doubt === undefined) return
-  doubts.set(socket, undefined)
-  doubt[outcome]()
+  const open = doubts.get(socket)
+  if (open === undefined || open.size === 0) return
+  const settled = [...open]
+  open.clear()
+  for (const doubt of settled) doubt[outcome]()
 }
 
 /** The peer has sent another request over the connection, so it has read what came before. */
@@ -44,10 +45,14 @@ const attend = (socket: Socket): void => {
 
 /** Follows an answer that is about to be written. */
 export const watch = (response: ServerResponse, doubt: Doubt): void => {
-  const { socket } = response
-  if (socket === null || socket.destroyed) return doubt.lost()
-  if (!doubts.has(socket)) attend(socket)
-  doubts.set(socket, doubt)
+  const { socket } = response.req
+  if (socket.destroyed) return doubt.lost()
+  let open = doubts.get(socket)
+  if (open === undefined) {
+    doubts.set(socket, open = new Set())
+    attend(socket)
+  }
+  open.add(doubt)
   // Without keep-alive Node closes the socket as soon as the response is finished: then or never.
   if (!response.shouldKeepAlive) response.prependListener("finish", () => ask(socket))
   response.on("close", () => response.writableFinished || settle(socket, "lost"))

@@ -28,7 +28,12 @@ export const WebSocketOptions = Schema.Struct({
 export type WebSocketOptions = typeof WebSocketOptions.Type
 
 /** Close codes of RFC 6455, section 7.4.1. */
-const closeCodes: { readonly [reason in CloseReason]: number } = { SessionEnded: 1000, UnknownClient: 1000, Shutdown: 1001 }
+const closeCodes: { readonly [reason in CloseReason]: number } = {
+  SessionEnded: 1000,
+  UnknownClient: 1000,
+  Shutdown: 1001,
+  ServerError: 1011
+}
 const unsupportedData = 1003
 const invalidPayload = 1007
 
