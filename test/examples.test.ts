@@ -60,7 +60,9 @@ const send = async ({ origin }: Running, message: object, headers: Record<string
   const response = await fetch(`${origin}/bayeux`, {
     method: "POST",
     headers: { "content-type": "application/json", ...headers },
-    body: JSON.stringify([message])
+    body: JSON.stringify([message]),
+    // Effect's own server listens before its routes are there; what comes in between is never answered.
+    signal: AbortSignal.timeout(2_000)
   })
   return (await response.json() as ReadonlyArray<Reply>)[0] ?? {}
 }

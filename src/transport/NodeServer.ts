@@ -168,10 +168,10 @@ const addressOf = (server: AnyServer): { readonly host: string; readonly port: n
 const make = Effect.fnUntraced(function*({ createServer: create = createServer, ...input }: NodeServerOptions) {
   const options = yield* Options.decode("NodeServer.layer", NodeServerOptions, input)
   const { gracePeriod = "3 seconds", host = "127.0.0.1", mount = "/bayeux", port = 8000 } = options
-  const server = yield* Effect.sync(create)
+  const server = yield* Effect.acquireRelease(Effect.sync(create), (server) => close(server, gracePeriod))
   if (server.listenerCount("request") === 0) server.on("request", nothingHere(mount))
-  yield* Effect.acquireRelease(listen(server, host, port), () => close(server, gracePeriod))
   yield* attach(server, { mount, gracePeriod })
+  yield* listen(server, host, port)
   const address = addressOf(server)
   const scheme = "setSecureContext" in server ? "https" : "http"
   const name = address.host.includes(":") ? `[${address.host}]` : address.host
