@@ -1,13 +1,13 @@
 import { NodeRuntime } from "@effect/platform-node"
 import { Config, Effect, Layer, Redacted } from "effect"
-import { Bayeux, Extension, MemoryEngine, Message, Monitor, NodeServer, Transports } from "effect-bayeux"
+import { Bayeux, Channel, Extension, MemoryEngine, Message, Monitor, NodeServer, Transports } from "effect-bayeux"
 
 /** Only who knows the password may publish; everybody may subscribe. The password does not reach the subscribers. */
 const pushOnly = (password: Redacted.Redacted): Extension.Extension => ({
   name: "push only",
   incoming: (message, { local }) => {
-    if (local || String(message["channel"]).startsWith("/meta/")) return Effect.succeed(message)
-    const ext = message["ext"]
+    const { channel, ext } = message
+    if (local || (typeof channel === "string" && Channel.isMeta(channel))) return Effect.succeed(message)
     return Message.isRaw(ext) && ext["password"] === Redacted.value(password)
       ? Effect.succeed(message)
       : Extension.refuse("Password required")

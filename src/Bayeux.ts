@@ -12,8 +12,8 @@ import {
   FiberSet,
   HashMap,
   Layer,
-  type Schema as S,
   Schema,
+  type Schema as S,
   type Scope,
   Stream
 } from "effect"
@@ -145,7 +145,7 @@ const sessionInfo = (session: Session): SessionInfo => ({
 
 const makeShell = Effect.fnUntraced(function*(options: BayeuxOptions) {
   const engine = yield* Engine
-  const runFork = yield* FiberSet.makeRuntime<never>()
+  const runFork = yield* FiberSet.makeRuntime()
   const shell = new Shell({
     settings: settings(options),
     extensionTimeout: Duration.fromInputUnsafe(options.extensionTimeout ?? "10 seconds"),
@@ -180,7 +180,9 @@ const makeTransports = (shell: Shell) => {
 
 const subscribersOf = (shell: Shell, channel: string): ReadonlyArray<ClientId> => {
   const parsed = Channel.parse(channel, shell.state.settings.maxChannelSegments)
-  return parsed._tag === "Failure" ? [] : [...Subscriptions.subscribers(shell.state.routes.subscriptions, parsed.success)]
+  return parsed._tag === "Failure"
+    ? []
+    : [...Subscriptions.subscribers(shell.state.routes.subscriptions, parsed.success)]
 }
 
 const make = Effect.fnUntraced(function*(input: unknown) {

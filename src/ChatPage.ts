@@ -78,7 +78,10 @@ export const serve = (mount: string) => {
       return respond(response, 200, headers, html)
     }
     const error = isPage
-      ? { status: 405, sentence: `${request.method} is not understood here: this is a page, the service is at ${mount}` }
+      ? {
+        status: 405,
+        sentence: `${request.method} is not understood here: this is a page, the service is at ${mount}`
+      }
       : { status: 404, sentence: `There is nothing here: the page is at /, the service at ${mount}` }
     respondError({ request, response }, error)
   }

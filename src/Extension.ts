@@ -69,12 +69,15 @@ const pass = (
   const handle = extension[direction]
   if (handle === undefined) return Effect.succeed(message)
   const broken = (what: string, error: BayeuxError.BayeuxError) =>
-    Effect.logError(`Extension "${extension.name}" ${what} with an ${direction} message on ${String(message["channel"])}`)
+    Effect.logError(
+      `Extension "${extension.name}" ${what} with an ${direction} message on ${JSON.stringify(message["channel"])}`
+    )
       .pipe(Effect.andThen(refuse(error)))
   return Effect.suspend(() => handle(message, context)).pipe(
     Effect.timeoutOrElse({
       duration: timeout,
-      orElse: () => broken(`took longer than ${Duration.format(timeout)}`, BayeuxError.make(500, [], "Extension timed out"))
+      orElse: () =>
+        broken(`took longer than ${Duration.format(timeout)}`, BayeuxError.make(500, [], "Extension timed out"))
     }),
     Effect.catchDefect((defect) =>
       Effect.logError(defect).pipe(Effect.andThen(broken("failed", BayeuxError.serverError)))

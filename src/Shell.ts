@@ -215,8 +215,7 @@ export class Shell {
       runFork: parts.runFork,
       decode: (raw) => Message.decode(raw, parts.settings),
       received: (connection, message, slot, alone) => this.#received(connection, message, slot, alone),
-      streamOpened: (connection, clientId) =>
-        this.step({ _tag: "StreamOpened", now: this.now, connection, clientId }),
+      streamOpened: (connection, clientId) => this.step({ _tag: "StreamOpened", now: this.now, connection, clientId }),
       ending: (connection) => this.step({ _tag: "ConnectionEnding", now: this.now, connection }),
       closed: (connection) => {
         this.#connections.delete(connection)

@@ -207,8 +207,13 @@ export class ShellConnection implements OpenConnection, Connection {
         if (outgoing !== undefined && outgoing !== message) originals.set(outgoing, message)
         return outgoing
       }),
-      Effect.catchTag("Refusal", ({ advice, error }) =>
-        Effect.succeed(Message.isReply(message) ? Message.failed(Message.refuse(message, error), error, advice) : undefined))
+      Effect.catchTag(
+        "Refusal",
+        ({ advice, error }) =>
+          Effect.succeed(
+            Message.isReply(message) ? Message.failed(Message.refuse(message, error), error, advice) : undefined
+          )
+      )
     )
   }
 

@@ -45,7 +45,9 @@ const flags = {
     Flag.withDefault("/bayeux")
   ),
   timeout: Flag.Finite("timeout").pipe(
-    Flag.withDescription("How many seconds a connect is held; a session ends after twice as many without one (default: 45)"),
+    Flag.withDescription(
+      "How many seconds a connect is held; a session ends after twice as many without one (default: 45)"
+    ),
     fromEnvironment(Config.Finite("TIMEOUT")),
     Flag.withDefault(45)
   ),
@@ -127,7 +129,9 @@ const teardown: Runtime.Teardown = (exit, onExit) =>
 const isSentence = (error: unknown): error is Error => error instanceof Error && error.message !== ""
 
 command.pipe(
-  Effect.tapError((error) => CliError.isCliError(error) || !isSentence(error) ? Effect.void : Console.error(error.message)),
+  Effect.tapError((error) =>
+    CliError.isCliError(error) || !isSentence(error) ? Effect.void : Console.error(error.message)
+  ),
   Effect.provideService(References.LogToStderr, true),
   Effect.provide(NodeServices.layer),
   NodeRuntime.runMain({ disableErrorReporting: true, teardown })

@@ -41,8 +41,7 @@ export const due = (self: Deadlines, now: number): ClientId | undefined => {
 }
 
 /** The number of entries. */
-export const size = (self: Deadlines): number =>
-  self === undefined ? 0 : size(self.before) + 1 + size(self.after)
+export const size = (self: Deadlines): number => self === undefined ? 0 : size(self.before) + 1 + size(self.after)
 
 const precedes = (at: number, clientId: ClientId, entry: Entry): boolean =>
   at < entry.at || (at === entry.at && clientId < entry.clientId)

@@ -185,14 +185,17 @@ const adviceTimeout = (raw: Fields): number | undefined => {
 }
 
 const decodeConnect = (raw: Fields): Field<Incoming> =>
-  Result.flatMap(required(raw, "clientId", isString), (clientId) =>
-    Result.map(required(raw, "connectionType", isString), (connectionType): Incoming => ({
-      _tag: "Connect",
-      id: idOf(raw),
-      clientId,
-      connectionType,
-      timeout: adviceTimeout(raw)
-    })))
+  Result.flatMap(
+    required(raw, "clientId", isString),
+    (clientId) =>
+      Result.map(required(raw, "connectionType", isString), (connectionType): Incoming => ({
+        _tag: "Connect",
+        id: idOf(raw),
+        clientId,
+        connectionType,
+        timeout: adviceTimeout(raw)
+      }))
+  )
 
 const parsePatterns = (names: ReadonlyArray<string>, settings: Settings): Field<ReadonlyArray<Channel.Pattern>> => {
   const patterns: Array<Channel.Pattern> = []
@@ -204,14 +207,16 @@ const parsePatterns = (names: ReadonlyArray<string>, settings: Settings): Field<
   return Result.succeed(patterns)
 }
 
-const decodeSubscription =
-  (_tag: "Subscribe" | "Unsubscribe") => (raw: Fields, settings: Settings): Field<Incoming> =>
-    Result.flatMap(required(raw, "clientId", isString), (clientId) =>
+const decodeSubscription = (_tag: "Subscribe" | "Unsubscribe") => (raw: Fields, settings: Settings): Field<Incoming> =>
+  Result.flatMap(
+    required(raw, "clientId", isString),
+    (clientId) =>
       Result.flatMap(required(raw, "subscription", isSubscription), (subscription) =>
         Result.map(
           parsePatterns(typeof subscription === "string" ? [subscription] : subscription, settings),
           (patterns): Incoming => ({ _tag, id: idOf(raw), clientId, subscription, patterns })
-        )))
+        ))
+  )
 
 const decodeDisconnect = (raw: Fields): Field<Incoming> =>
   Result.map(

@@ -80,4 +80,5 @@ export const seen = (self: Session, now: number, sessionTimeout: number): Sessio
 })
 
 /** When it has to be looked at: its held connect is to be answered, or it ends. */
-export const dueAt = (self: Session): number => Math.min(held(self)?.until ?? Infinity, self.ending ? Infinity : self.expiresAt)
+export const dueAt = (self: Session): number =>
+  Math.min(held(self)?.until ?? Infinity, self.ending ? Infinity : self.expiresAt)

@@ -29,7 +29,8 @@ const envelope = (name: string): Envelope => ({
 const get = (call: HttpCall, fields: ReadonlyArray<string>): void => {
   const name = call.query.get("jsonp") ?? "jsonpcallback"
   if (name.length > longestName || !functionName.test(name)) {
-    const sentence = "The parameter \"jsonp\" is not the name of a function: use letters, digits, \"_\", \"$\" and \".\""
+    const sentence =
+      "The parameter \"jsonp\" is not the name of a function: use letters, digits, \"_\", \"$\" and \".\""
     return respondError(call, { status: 400, sentence })
   }
   const messages = Result.map(Result.all(fields.map(parseMessages)), (messages) => messages.flat())

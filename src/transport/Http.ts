@@ -60,6 +60,7 @@ const patience = 5_000
  * takes its answer from it.
  */
 const discard = (request: IncomingMessage): void => {
+  // @effect-diagnostics-next-line globalTimers:off -- the network's time, not the protocol's; there is no effect here
   const timer = setTimeout(() => request.socket.destroy(), patience)
   request.on("close", () => clearTimeout(timer)).resume()
 }
@@ -83,7 +84,10 @@ export const readBody = (
   done: (body: Result.Result<string, HttpError>) => void
 ): void => {
   const tooLarge = () =>
-    fail(413, `The body is longer than ${limit} bytes, the most that is accepted: send fewer or smaller messages at once`)
+    fail(
+      413,
+      `The body is longer than ${limit} bytes, the most that is accepted: send fewer or smaller messages at once`
+    )
   if (Number(request.headers["content-length"] ?? 0) > limit) return done(tooLarge())
   let chunks: Array<Buffer> = []
   let length = 0

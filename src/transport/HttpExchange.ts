@@ -18,7 +18,9 @@ export const exchange = (call: HttpCall, messages: ReadonlyArray<unknown>, envel
   const send = (frame: Frame): void => {
     response.off("close", onClose)
     Receipt.watch(response, { confirmed: () => connection.closed(), lost: () => connection.closed([frame]) })
-    if (!response.destroyed) respond(response, 200, { ...envelope.headers, ...corsHeaders(request) }, envelope.body(frame))
+    if (!response.destroyed) {
+      respond(response, 200, { ...envelope.headers, ...corsHeaders(request) }, envelope.body(frame))
+    }
   }
   const close: Sink["close"] = (reason) => respondError(call, closeErrors[reason])
   const connection = call.open({

@@ -6,7 +6,7 @@
  */
 import { NodeHttpServerRequest } from "@effect/platform-node"
 import { Effect, Layer, Schema } from "effect"
-import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
+import { HttpRouter, type HttpServerRequest, HttpServerResponse } from "effect/http"
 import { IncomingMessage, ServerResponse } from "node:http"
 import { Bayeux } from "../Bayeux.ts"
 import * as Options from "../Options.ts"

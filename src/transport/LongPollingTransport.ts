@@ -24,14 +24,15 @@ type Messages = Result.Result<ReadonlyArray<unknown>, HttpError>
 const parseForm = (body: string): Messages => {
   const fields = new URLSearchParams(body).getAll("message")
   if (fields.length === 0) {
-    const sentence = "The form has no field \"message\": put an array of Bayeux messages there, or send it as application/json"
+    const sentence =
+      "The form has no field \"message\": put an array of Bayeux messages there, or send it as application/json"
     return Result.fail({ status: 400, sentence })
   }
   return Result.map(Result.all(fields.map(parseMessages)), (messages) => messages.flat())
 }
 
 const parse = (contentType: string, body: string): Messages => {
-  switch (contentType.split(";", 1)[0]?.trim().toLowerCase()) {
+  switch (contentType.replace(/;.*$/s, "").trim().toLowerCase()) {
     case "application/json":
       return parseMessages(body)
     case "application/x-www-form-urlencoded":
@@ -41,7 +42,8 @@ const parse = (contentType: string, body: string): Messages => {
     case "text/plain":
       return /^\s*[[{]/.test(body) ? parseMessages(body) : parseForm(body)
     default: {
-      const sentence = `The type "${contentType}" is not understood: send application/json or application/x-www-form-urlencoded`
+      const sentence =
+        `The type "${contentType}" is not understood: send application/json or application/x-www-form-urlencoded`
       return Result.fail({ status: 415, sentence })
     }
   }

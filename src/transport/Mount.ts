@@ -47,7 +47,10 @@ const below = (mount: string, path: string): string | undefined => {
 const explain = (method: string, path: string, mount: string) => {
   if (path !== "" && path !== "/") return { status: 404, sentence: `There is nothing here: send messages to ${mount}` }
   return method === "GET" || method === "POST"
-    ? { status: 400, sentence: "The request has no messages: send a POST with JSON, or a GET with \"message\" and \"jsonp\"" }
+    ? {
+      status: 400,
+      sentence: "The request has no messages: send a POST with JSON, or a GET with \"message\" and \"jsonp\""
+    }
     : { status: 405, sentence: `${method} is not understood here: send messages by POST, or by GET with "message"` }
 }
 

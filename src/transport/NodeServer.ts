@@ -58,20 +58,20 @@ export class NodeServer extends Context.Service<NodeServer, {
 }>()("effect-bayeux/transport/NodeServer") {}
 
 /** Puts `take` before the listeners of an event: what it does not take, they get. Gives a function that undoes it. */
-const intercept = <Args extends Array<any>>(
+const intercept = <Args extends Array<never>>(
   server: AnyServer,
   event: "request" | "upgrade",
   take: (...args: Args) => boolean
 ) => {
-  const others = server.listeners(event) as unknown as ReadonlyArray<(...args: Args) => void>
+  const others = server.listeners(event)
   const listener = (...args: Args): void => {
-    if (!take(...args)) for (const other of others) other.apply(server, args)
+    if (!take(...args)) { for (const other of others) Reflect.apply(other, server, args) }
   }
   server.removeAllListeners(event)
   server.on(event, listener)
   return () => {
     server.off(event, listener)
-    for (const other of others) server.on(event, other)
+    for (const other of others) server.on(event, other as typeof listener)
   }
 }
 
@@ -137,7 +137,8 @@ const listen = (server: AnyServer, host: string, port: number): Effect.Effect<vo
     const onError = (cause: Error) =>
       resume(Effect.fail(
         new ServerError({
-          reason: `The server cannot listen on ${host}, port ${port} (${cause.message}): choose another port, or 0 for a free one`,
+          reason:
+            `The server cannot listen on ${host}, port ${port} (${cause.message}): choose another port, or 0 for a free one`,
           cause
         })
       ))

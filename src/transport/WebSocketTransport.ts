@@ -65,7 +65,13 @@ const serve = (socket: WebSocket, call: UpgradeCall, maxBuffered: number, open: 
   const { send, unwritten } = writeTo(socket, call, maxBuffered)
   const sink: Sink = { send, close: (reason) => socket.close(closeCodes[reason]) }
   const connection = call.open(
-    { connectionType: "websocket", kind: "socket", local: false, request: requestInfo(call.request), owner: call.owner },
+    {
+      connectionType: "websocket",
+      kind: "socket",
+      local: false,
+      request: requestInfo(call.request),
+      owner: call.owner
+    },
     sink
   )
   open.add(pinged)

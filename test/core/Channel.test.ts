@@ -32,9 +32,12 @@ describe("Channel", () => {
     assert.isTrue(Result.isSuccess(Channel.parsePattern(name, 64)))
   })
 
-  it.each(["/foo*", "/*/foo", "/**/foo", "/***", "*", "/foo/**/", "/foo/*/**"])("does not take %j for a pattern", (name) => {
-    assert.match(errorOf(Channel.parsePattern(name, 64)), /^405:.*:Invalid channel$/)
-  })
+  it.each(["/foo*", "/*/foo", "/**/foo", "/***", "*", "/foo/**/", "/foo/*/**"])(
+    "does not take %j for a pattern",
+    (name) => {
+      assert.match(errorOf(Channel.parsePattern(name, 64)), /^405:.*:Invalid channel$/)
+    }
+  )
 
   it("bounds the number of segments", () => {
     const name = "/a".repeat(4)
@@ -67,11 +70,20 @@ describe("Channel", () => {
   it("expands to exactly the patterns that match by the specification", () => {
     const segments = fc.array(fc.constantFrom("a", "b", "c"), { minLength: 1, maxLength: 5 })
     const name = segments.map((parts) => `/${parts.join("/")}`)
-    const pattern = fc.tuple(fc.array(fc.constantFrom("a", "b", "c"), { maxLength: 4 }), fc.constantFrom("*", "**", "a"))
+    const pattern = fc.tuple(
+      fc.array(fc.constantFrom("a", "b", "c"), { maxLength: 4 }),
+      fc.constantFrom("*", "**", "a")
+    )
       .map(([parts, last]) => `/${[...parts, last].join("/")}`)
-    fc.assert(fc.property(name, pattern, (name, pattern) => {
-      assert.strictEqual((Channel.expand(parse(name)) as ReadonlyArray<string>).includes(pattern), matches(pattern, name))
-    }), { numRuns: 2_000 })
+    fc.assert(
+      fc.property(name, pattern, (name, pattern) => {
+        assert.strictEqual(
+          (Channel.expand(parse(name)) as ReadonlyArray<string>).includes(pattern),
+          matches(pattern, name)
+        )
+      }),
+      { numRuns: 2_000 }
+    )
   })
 
   it("parses whatever it is given", () => {

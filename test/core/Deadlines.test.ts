@@ -18,7 +18,11 @@ describe("Deadlines", () => {
     assert.strictEqual(Deadlines.next(deadlines), 20, "the old tree is as it was")
   })
 
-  const change = fc.record({ add: fc.boolean(), at: fc.integer({ min: 0, max: 20 }), id: fc.integer({ min: 0, max: 20 }) })
+  const change = fc.record({
+    add: fc.boolean(),
+    at: fc.integer({ min: 0, max: 20 }),
+    id: fc.integer({ min: 0, max: 20 })
+  })
 
   it("agrees with a sorted list", () => {
     fc.assert(fc.property(fc.array(change, { maxLength: 60 }), (changes) => {
@@ -41,16 +45,23 @@ describe("Deadlines", () => {
 
   it("is the same tree for the same entries, in whatever order they came", () => {
     const entries = fc.uniqueArray(fc.tuple(fc.nat(50), fc.nat(50)), { selector: ([, n]) => n })
-    fc.assert(fc.property(entries.chain((all) => fc.tuple(fc.constant(all), fc.shuffledSubarray(all, { minLength: all.length }))), ([a, b]) => {
-      const build = (list: typeof a) => list.reduce((tree, [at, n]) => Deadlines.add(tree, at, id(n)), Deadlines.empty)
-      assert.isTrue(Equal.equals(build(a), build(b)))
-    }))
+    fc.assert(
+      fc.property(
+        entries.chain((all) => fc.tuple(fc.constant(all), fc.shuffledSubarray(all, { minLength: all.length }))),
+        ([a, b]) => {
+          const build = (list: typeof a) =>
+            list.reduce((tree, [at, n]) => Deadlines.add(tree, at, id(n)), Deadlines.empty)
+          assert.isTrue(Equal.equals(build(a), build(b)))
+        }
+      )
+    )
   })
 
   it("stays flat: 10,000 entries are no more than 40 deep", () => {
     let tree = Deadlines.empty
     for (let i = 0; i < 10_000; i++) tree = Deadlines.add(tree, i, id(i))
-    const depth = (tree: Deadlines.Deadlines): number => tree === undefined ? 0 : 1 + Math.max(depth(tree.before), depth(tree.after))
+    const depth = (tree: Deadlines.Deadlines): number =>
+      tree === undefined ? 0 : 1 + Math.max(depth(tree.before), depth(tree.after))
     assert.isAtMost(depth(tree), 40)
   })
 })

@@ -53,7 +53,10 @@ describe("a held connect", () => {
 
   it("is not held at all with advice.timeout 0", () => {
     const trial = new Trial()
-    assert.strictEqual(repliesIn(trial.receive(trial.open("exchange"), connect(trial.handshake(), { advice: { timeout: 0 } }))).length, 1)
+    assert.strictEqual(
+      repliesIn(trial.receive(trial.open("exchange"), connect(trial.handshake(), { advice: { timeout: 0 } }))).length,
+      1
+    )
   })
 
   it("is not held when it comes with other messages", () => {
@@ -156,7 +159,9 @@ describe("an event stream", () => {
     trial.publish("/a", 1)
     const stream = trial.open("stream")
     trial.step({ _tag: "StreamOpened", connection: stream, clientId })
-    const replies = repliesIn(trial.receive(trial.open("exchange"), connect(clientId, { connectionType: "eventsource" })))
+    const replies = repliesIn(
+      trial.receive(trial.open("exchange"), connect(clientId, { connectionType: "eventsource" }))
+    )
     assert.deepStrictEqual(replies[0]?.advice, { reconnect: "retry", interval: 1_000, timeout: 0 })
     trial.publish("/a", 2)
     assert.deepStrictEqual(deliveredTo(trial.outputs, stream), [1, 2])
@@ -223,9 +228,15 @@ describe("a queue", () => {
     trial.receive(trial.open("exchange"), { channel: "/meta/subscribe", clientId, subscription: "/a" })
     trial.publish("/a", 1)
     trial.publish("/a", 2)
-    assert.strictEqual(MessageQueue.toArray(State.session(trial.state, clientId)?.queue ?? MessageQueue.empty).length, 2)
+    assert.strictEqual(
+      MessageQueue.toArray(State.session(trial.state, clientId)?.queue ?? MessageQueue.empty).length,
+      2
+    )
     trial.publish("/a", 3)
     assert.isUndefined(State.session(trial.state, clientId))
-    assert.deepStrictEqual(trial.events.at(-1), { _tag: "Disconnect", clientId, cause: { _tag: "QueueOverflow" } } as never)
+    assert.deepStrictEqual(
+      trial.events.at(-1),
+      { _tag: "Disconnect", clientId, cause: { _tag: "QueueOverflow" } } as never
+    )
   })
 })

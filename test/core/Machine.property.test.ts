@@ -66,10 +66,16 @@ const action = fc.oneof(
   { weight: 1, arbitrary: fc.record({ do: fc.constant("disconnect" as const), session, route }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("kick" as const), session }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant("stream" as const), session }) },
-  { weight: 3, arbitrary: fc.record({ do: fc.constant("close" as const), connection: fc.nat(7), unwritten: fc.nat(2) }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({ do: fc.constant("close" as const), connection: fc.nat(7), unwritten: fc.nat(2) })
+  },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("end" as const), connection: fc.nat(7) }) },
   { weight: 4, arbitrary: fc.record({ do: fc.constant("endTurn" as const) }) },
-  { weight: 3, arbitrary: fc.record({ do: fc.constant("advance" as const), millis: fc.constantFrom(1, 299, 700, 1_000, 1_999) }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({ do: fc.constant("advance" as const), millis: fc.constantFrom(1, 299, 700, 1_000, 1_999) })
+  },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("garbage" as const), route, message: fc.jsonValue() }) }
 )
 type Action = typeof action extends fc.Arbitrary<infer A> ? A : never
@@ -165,8 +171,8 @@ class Model {
 
   of(id: number): ModelConnection {
     const found = this.connections.find(({ connection }) => connection.id === id)
-    assert.isDefined(found, `connection ${id} exists`)
-    return found as ModelConnection
+    if (found === undefined) throw new Error(`Something came out for connection ${id}, which does not exist`)
+    return found
   }
 
   deliver(via: ModelConnection, owner: string | undefined, messages: ReadonlyArray<Message.Delivery>): void {
@@ -276,7 +282,13 @@ class Model {
     const owner = this.sessions.get(clientId)
     const via = owner?.local === true ? this.connect("socket", true) : this.route(route)
     const connectionType = owner?.local === true ? "in-process" : type
-    const connect = { channel: "/meta/connect", clientId, connectionType, id: clientId, ...(timeout === undefined ? {} : { advice: { timeout } }) }
+    const connect = {
+      channel: "/meta/connect",
+      clientId,
+      connectionType,
+      id: clientId,
+      ...(timeout === undefined ? {} : { advice: { timeout } })
+    }
     const before = withPublish ? [this.message(null, "/a")] : []
     const replies = this.send(via, ...before, connect)
     this.noticeOverflows()
@@ -293,7 +305,8 @@ class Model {
     const owner = this.sessions.get(clientId)
     const [reply] = this.send(this.route(route), { channel: `/meta/${what}`, clientId, subscription: patterns })
     const after = new Set([...owner?.subscriptions ?? [], ...patterns])
-    const isAllowed = owner !== undefined && patterns.every(isSubscribable) && (what === "unsubscribe" || after.size <= 6)
+    const isAllowed = owner !== undefined && patterns.every(isSubscribable) &&
+      (what === "unsubscribe" || after.size <= 6)
     assert.strictEqual(reply?.successful, isAllowed, `${what} ${patterns.join()}: ${reply?.error}`)
     if (!isAllowed) return
     for (const pattern of patterns) {
@@ -381,7 +394,8 @@ class Model {
   /** Time passes: a session ends when it has not connected for the session time-out, to the millisecond. */
   advance(millis: number): void {
     const expiring = [...this.sessions.values()].filter(({ lastConnect, local }) =>
-      !local && lastConnect + settings.sessionTimeout <= this.trial.now + millis)
+      !local && lastConnect + settings.sessionTimeout <= this.trial.now + millis
+    )
     this.observe(this.trial.advance(millis))
     for (const { id } of expiring) this.finish(id)
     assert.sameMembers(this.names().slice(), [...HashMap.keys(this.trial.state.sessions)])
@@ -459,9 +473,12 @@ class Model {
 const tell = (details: fc.RunDetails<[Array<Action>]>): void => {
   if (!details.failed) return
   const trace = details.counterexample?.[0].map((action, i) => `${i + 1}. ${JSON.stringify(action)}`).join("\n")
-  throw new Error(`The machine broke a law (seed ${details.seed}, path "${details.counterexamplePath}") with:\n${trace}`, {
-    cause: details.errorInstance
-  })
+  throw new Error(
+    `The machine broke a law (seed ${details.seed}, path "${details.counterexamplePath}") with:\n${trace}`,
+    {
+      cause: details.errorInstance
+    }
+  )
 }
 
 describe("Machine", () => {
@@ -473,7 +490,7 @@ describe("Machine", () => {
       model.finally()
       steps += model.trial.steps.length
     })
-    fc.assert(property, { numRuns: 500, reporter: tell })
+    tell(fc.check(property, { numRuns: 500 }))
     assert.isAtLeast(steps, 100_000)
   })
 })

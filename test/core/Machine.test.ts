@@ -69,10 +69,12 @@ describe("the end of a session", () => {
     assert.isUndefined(State.session(trial.state, clientId))
   })
 
-  it.each([
-    [{ _tag: "Kicked", reason: "spam" }, "none"],
-    [{ _tag: "Shutdown" }, "handshake"]
-  ] as const)("by %j tells a client that is held what to do", (cause, reconnect) => {
+  it.each(
+    [
+      [{ _tag: "Kicked", reason: "spam" }, "none"],
+      [{ _tag: "Shutdown" }, "handshake"]
+    ] as const
+  )("by %j tells a client that is held what to do", (cause, reconnect) => {
     const trial = new Trial()
     const { clientId } = trial.poll("/a")
     const outputs = trial.step({ _tag: "EndRequested", clientId, cause })
@@ -116,7 +118,11 @@ describe("an order that the engine refuses", () => {
       origin: { connection, slot: 0, request }
     } as const
     const error = BayeuxError.make(503, [], "Service unavailable")
-    const { outputs, state } = Machine.reduce(trial.state, { _tag: "Happened", now: 0, fact: { _tag: "Refused", order, error } })
+    const { outputs, state } = Machine.reduce(trial.state, {
+      _tag: "Happened",
+      now: 0,
+      fact: { _tag: "Refused", order, error }
+    })
     assert.deepStrictEqual(repliesIn(outputs), [
       { channel: "/meta/subscribe", successful: false, id: "1", subscription: "/a", error: "503::Service unavailable" }
     ])

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as Message from "../../src/core/Message.ts"
+import type * as Message from "../../src/core/Message.ts"
 import * as State from "../../src/core/State.ts"
 import { deliveredTo, eventsIn, repliesIn, Trial } from "./trial.ts"
 
@@ -148,7 +148,12 @@ describe("/meta/unsubscribe", () => {
     const clientId = trial.handshake()
     ask(trial, { channel: "/meta/subscribe", clientId, subscription: ["/a", "/b"] })
     const reply = ask(trial, { channel: "/meta/unsubscribe", clientId, subscription: ["/b", "/c"] })
-    assert.deepStrictEqual(reply, { channel: "/meta/unsubscribe", successful: true, clientId, subscription: ["/b", "/c"] })
+    assert.deepStrictEqual(reply, {
+      channel: "/meta/unsubscribe",
+      successful: true,
+      clientId,
+      subscription: ["/b", "/c"]
+    })
     assert.deepStrictEqual(trial.events.at(-1), {
       _tag: "Unsubscribe",
       clientId,
@@ -161,7 +166,8 @@ describe("/meta/unsubscribe", () => {
   it("refuses what cannot be subscribed to", () => {
     const trial = new Trial()
     const clientId = trial.handshake()
-    const unsubscribe = (subscription: string) => ask(trial, { channel: "/meta/unsubscribe", clientId, subscription }).error
+    const unsubscribe = (subscription: string) =>
+      ask(trial, { channel: "/meta/unsubscribe", clientId, subscription }).error
     assert.strictEqual(unsubscribe("/meta/*"), "403:/meta/*:Forbidden channel")
     assert.strictEqual(unsubscribe("x"), "405:x:Invalid channel")
   })
@@ -282,7 +288,10 @@ describe("/meta/disconnect", () => {
 
   it("is refused for a session that does not exist", () => {
     assert.strictEqual(ask(new Trial(), { channel: "/meta/disconnect", clientId: "x" }).error, "401:x:Unknown client")
-    assert.strictEqual(ask(new Trial(), { channel: "/meta/disconnect" }).error, "402:clientId:Missing required parameter")
+    assert.strictEqual(
+      ask(new Trial(), { channel: "/meta/disconnect" }).error,
+      "402:clientId:Missing required parameter"
+    )
   })
 })
 

@@ -1,9 +1,9 @@
 /** What holds in every state: the parts of it tell the same story. */
 import { assert } from "@effect/vitest"
 import { HashMap, HashSet } from "effect"
-import * as Deadlines from "../../src/core/Deadlines.ts"
+import type * as Deadlines from "../../src/core/Deadlines.ts"
 import * as Session from "../../src/core/Session.ts"
-import * as State from "../../src/core/State.ts"
+import type * as State from "../../src/core/State.ts"
 
 const entries = (tree: Deadlines.Deadlines): ReadonlyArray<Deadlines.Entry> =>
   tree === undefined ? [] : [...entries(tree.before), tree, ...entries(tree.after)]
@@ -11,22 +11,30 @@ const entries = (tree: Deadlines.Deadlines): ReadonlyArray<Deadlines.Entry> =>
 export const check = (state: State.State): void => {
   const sessions = [...HashMap.values(state.sessions)]
 
-  const subscribed = sessions.flatMap(({ clientId, subscriptions }) => [...subscriptions].map((p) => `${p} ${clientId}`))
+  const subscribed = sessions.flatMap(({ clientId, subscriptions }) =>
+    [...subscriptions].map((p) => `${p} ${clientId}`)
+  )
   const indexed = HashMap.toEntries(state.routes.subscriptions).flatMap(([pattern, subscribers]) => {
     assert.isFalse(HashSet.isEmpty(subscribers), `the index keeps an empty set for ${pattern}`)
     return [...subscribers].map((clientId) => `${pattern} ${clientId}`)
   })
   assert.deepStrictEqual(indexed.sort(), subscribed.sort(), "index and sessions have the same subscriptions")
 
-  const linked = sessions.flatMap(({ clientId, link }) => link._tag === "Detached" ? [] : [`${link.connection} ${clientId}`])
+  const linked = sessions.flatMap(({ clientId, link }) =>
+    link._tag === "Detached" ? [] : [`${link.connection} ${clientId}`]
+  )
   const bound = HashMap.toEntries(state.bindings).map(([connection, clientId]) => `${connection} ${clientId}`)
   assert.deepStrictEqual(bound.sort(), linked.sort(), "bindings and sessions have the same connections")
 
-  const attached = sessions.flatMap(({ clientId, link }) => link._tag === "Attached" ? [`${link.connection} ${clientId}`] : [])
+  const attached = sessions.flatMap(({ clientId, link }) =>
+    link._tag === "Attached" ? [`${link.connection} ${clientId}`] : []
+  )
   const routed = HashMap.toEntries(state.routes.attached).map(([clientId, connection]) => `${connection} ${clientId}`)
   assert.deepStrictEqual(routed.sort(), attached.sort(), "routes and sessions have the same open connections")
 
-  const armed = sessions.filter(({ armedAt }) => armedAt !== Infinity).map(({ armedAt, clientId }) => `${armedAt} ${clientId}`)
+  const armed = sessions.filter(({ armedAt }) => armedAt !== Infinity).map(({ armedAt, clientId }) =>
+    `${armedAt} ${clientId}`
+  )
   const deadlines = entries(state.deadlines)
   assert.deepStrictEqual(
     deadlines.map(({ at, clientId }) => `${at} ${clientId}`).sort(),

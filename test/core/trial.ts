@@ -93,7 +93,9 @@ export class Trial {
   }
 
   /** A session that is attached to a socket of its own. */
-  socket(...subscriptions: ReadonlyArray<string>): { readonly clientId: ClientId.ClientId; readonly connection: Connection } {
+  socket(
+    ...subscriptions: ReadonlyArray<string>
+  ): { readonly clientId: ClientId.ClientId; readonly connection: Connection } {
     const clientId = this.handshake()
     const connection = this.open("socket")
     if (subscriptions.length > 0) {
@@ -104,7 +106,9 @@ export class Trial {
   }
 
   /** A session whose connect is held over an exchange. */
-  poll(...subscriptions: ReadonlyArray<string>): { readonly clientId: ClientId.ClientId; readonly connection: Connection } {
+  poll(
+    ...subscriptions: ReadonlyArray<string>
+  ): { readonly clientId: ClientId.ClientId; readonly connection: Connection } {
     const clientId = this.handshake()
     if (subscriptions.length > 0) {
       this.receive(this.open("exchange"), { channel: "/meta/subscribe", clientId, subscription: subscriptions })
