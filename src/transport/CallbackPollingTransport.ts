@@ -45,7 +45,7 @@ export const layer: Layer.Layer<never, never, Bayeux> = Layer.effectDiscard(Effe
     connectionTypes: ["callback-polling"],
     handle: (call) => {
       const fields = call.query.getAll("message")
-      if (call.request.method !== "GET" || fields.length === 0 || (call.path !== "" && call.path !== "/")) return false
+      if (call.request.method !== "GET" || fields.length === 0) return false
       get(call, fields)
       return true
     }

@@ -1,6 +1,7 @@
 /**
  * Long-polling: messages come in the body of a POST, as JSON or as the form field `message`; the answer waits until
- * there is something to say (specification, "The long-polling Transport"). It is offered under Faye's name for
+ * there is something to say (specification, "The long-polling Transport"). The path below the mount says nothing: CometD's
+ * client appends the kind of message to it (`/bayeux/handshake`). The transport is offered under Faye's name for
  * requests from other origins as well, which CORS makes no different.
  */
 import { Effect, Layer, Result, Schema } from "effect"
@@ -80,7 +81,6 @@ export const layer = (options: LongPollingOptions = {}): Layer.Layer<never, Opti
     yield* bayeux.addTransport({
       connectionTypes: ["long-polling", "cross-origin-long-polling"],
       handle: (call) => {
-        if (call.path !== "" && call.path !== "/") return false
         if (call.request.method === "OPTIONS") preflight(call)
         else if (call.request.method === "POST") post(call, maxBodyLength)
         else return false

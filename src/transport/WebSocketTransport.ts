@@ -117,7 +117,6 @@ export const layer = (options: WebSocketOptions = {}): Layer.Layer<never, Option
     yield* bayeux.addTransport({
       connectionTypes: ["websocket"],
       upgrade: (call) => {
-        if (call.path !== "" && call.path !== "/") return false
         server.handleUpgrade(call.request, call.socket, call.head, (socket) => serve(socket, call, maxBuffered, open))
         return true
       }
