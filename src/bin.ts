@@ -3,7 +3,8 @@
  * The command: a Bayeux server with all transports in memory, and a page to try it. Events go to standard output if
  * asked for; everything else goes to standard error.
  */
-import { NodeRuntime, NodeServices } from "@effect/platform-node"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Cause, Config, Console, Effect, Exit, Fiber, Layer, References, Runtime, Scope } from "effect"
 import { CliError, Command, Flag } from "effect/cli"
 import { readFileSync } from "node:fs"

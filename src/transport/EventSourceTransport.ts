@@ -8,8 +8,8 @@ import { Bayeux } from "../Bayeux.ts"
 import * as Options from "../Options.ts"
 import type { Frame } from "./Frame.ts"
 import { closeErrors, corsHeaders, respondError } from "./Http.ts"
-import { StreamWriter } from "./StreamWriter.ts"
 import { type HttpCall, requestInfo, type Sink } from "./Transport.ts"
+import { Unwritten } from "./Unwritten.ts"
 
 /** The options of {@link layer}. */
 export const EventSourceOptions = Schema.Struct({
@@ -32,7 +32,7 @@ const pathOfSession = /^\/([A-Za-z0-9]+)$/
 
 const stream = (call: HttpCall, clientId: string, maxBuffered: number, open: Set<HttpCall>): void => {
   const { request, response } = call
-  const writer = new StreamWriter(response, maxBuffered)
+  const unwritten = new Unwritten()
   const sink: Sink = {
     bound: () => {
       if (response.headersSent) return
@@ -45,7 +45,10 @@ const stream = (call: HttpCall, clientId: string, maxBuffered: number, open: Set
       response.write("retry: 2000\r\n\r\n")
       open.add(call)
     },
-    send: (frame: Frame) => writer.write(frame, frame.encode(encodeEvent)),
+    send: (frame: Frame) => {
+      response.write(frame.encode(encodeEvent), unwritten.add(frame))
+      if (response.writableLength > maxBuffered) response.destroy()
+    },
     close: (reason) => {
       if (response.headersSent) response.end()
       else respondError(call, reason === "UnknownClient" ? unknownClient : closeErrors[reason])
@@ -57,7 +60,7 @@ const stream = (call: HttpCall, clientId: string, maxBuffered: number, open: Set
   )
   response.on("close", () => {
     open.delete(call)
-    connection.closed(writer.unwritten)
+    connection.closed(unwritten.frames)
   })
   connection.attach(clientId)
 }

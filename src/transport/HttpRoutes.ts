@@ -4,9 +4,11 @@
  *
  * The transports get Node's own request and response: Effect's server leaves a response alone that has been ended.
  */
-import { NodeHttpServerRequest } from "@effect/platform-node"
+import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
 import { Effect, Layer, Schema } from "effect"
-import { HttpRouter, type HttpServerRequest, HttpServerResponse } from "effect/http"
+import * as HttpRouter from "effect/http/HttpRouter"
+import type * as HttpServerRequest from "effect/http/HttpServerRequest"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import { IncomingMessage, ServerResponse } from "node:http"
 import { Bayeux } from "../Bayeux.ts"
 import * as Options from "../Options.ts"

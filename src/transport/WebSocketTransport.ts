@@ -4,13 +4,14 @@
  * `ws` does the protocol. What is sent to many is framed once (`WebSocketFrame`) and written to the socket beneath.
  */
 import { Duration, Effect, Layer, Result, Schedule, Schema } from "effect"
+import type { Duplex } from "node:stream"
 import { type WebSocket, WebSocketServer } from "ws"
 import { Bayeux } from "../Bayeux.ts"
 import * as Options from "../Options.ts"
 import type { Frame } from "./Frame.ts"
 import { parseMessages } from "./Http.ts"
-import { StreamWriter } from "./StreamWriter.ts"
-import { type CloseReason, requestInfo, type Sink, type UpgradeCall } from "./Transport.ts"
+import { type CloseReason, type OpenConnection, requestInfo, type Sink, type UpgradeCall } from "./Transport.ts"
+import { Unwritten } from "./Unwritten.ts"
 import * as WebSocketFrame from "./WebSocketFrame.ts"
 
 /** The options of {@link layer}. */
@@ -37,68 +38,59 @@ const closeCodes: { readonly [reason in CloseReason]: number } = {
 const unsupportedData = 1003
 const invalidPayload = 1007
 
-/** An open socket, as far as the pinging is concerned. */
-interface Pinged {
-  readonly socket: WebSocket
-  isAlive: boolean
-}
+/** An open socket: what its peer does goes to the service, what the service has for it goes out. */
+class Peer implements Sink {
+  readonly #socket: WebSocket
+  /** The connection beneath, which takes frames that are ready made. */
+  readonly #stream: Duplex
+  readonly #maxBuffered: number
+  readonly #connection: OpenConnection
+  readonly #unwritten = new Unwritten()
+  #isAlive = true
 
-const writeTo = (socket: WebSocket, call: UpgradeCall, maxBuffered: number) => {
-  const writer = new StreamWriter(call.socket, maxBuffered)
-  const isPlain = socket.extensions === ""
-  const send = (frame: Frame): void => {
-    if (socket.readyState !== socket.OPEN) return void unsent.push(frame)
-    if (isPlain) return writer.write(frame, frame.encode(WebSocketFrame.encode))
-    pending.push(frame)
-    socket.send(frame.text, (error) => {
-      if (!error) pending.shift()
-    })
-    if (socket.bufferedAmount > maxBuffered) socket.terminate()
-  }
-  const pending: Array<Frame> = []
-  const unsent: Array<Frame> = []
-  return { send, unwritten: () => [...writer.unwritten, ...pending, ...unsent] }
-}
-
-const serve = (socket: WebSocket, call: UpgradeCall, maxBuffered: number, open: Set<Pinged>): void => {
-  const pinged: Pinged = { socket, isAlive: true }
-  const { send, unwritten } = writeTo(socket, call, maxBuffered)
-  const sink: Sink = { send, close: (reason) => socket.close(closeCodes[reason]) }
-  const connection = call.open(
-    {
+  constructor(socket: WebSocket, { open, owner, request, socket: stream }: UpgradeCall, maxBuffered: number) {
+    this.#socket = socket
+    this.#stream = stream
+    this.#maxBuffered = maxBuffered
+    this.#connection = open({
       connectionType: "websocket",
       kind: "socket",
       local: false,
-      request: requestInfo(call.request),
-      owner: call.owner
-    },
-    sink
-  )
-  open.add(pinged)
-  socket.on("message", (data: Buffer, isBinary) => {
-    pinged.isAlive = true
-    if (isBinary) return socket.close(unsupportedData, "Send text messages with JSON")
-    const messages = parseMessages(data.toString("utf8"))
-    if (Result.isSuccess(messages)) connection.receive(messages.success)
-    else socket.close(invalidPayload, messages.failure.sentence)
-  })
-  socket.on("pong", () => pinged.isAlive = true)
-  // A broken frame or a lost connection: `ws` closes the socket, with the right code where that is still possible.
-  socket.on("error", () => {})
-  socket.on("close", () => {
-    open.delete(pinged)
-    connection.closed(unwritten())
-  })
-}
+      request: requestInfo(request),
+      owner
+    }, this)
+    socket.on("message", (data: Buffer, isBinary) => this.#receive(data, isBinary))
+    socket.on("pong", () => this.#isAlive = true)
+    // A broken frame or a lost connection: `ws` closes the socket, with the right code where that is still possible.
+    socket.on("error", () => {})
+    socket.on("close", () => this.#connection.closed(this.#unwritten.frames))
+  }
 
-const pingAll = (open: Iterable<Pinged>): void => {
-  for (const pinged of open) {
-    if (!pinged.isAlive) {
-      pinged.socket.terminate()
-      continue
-    }
-    pinged.isAlive = false
-    pinged.socket.ping()
+  #receive(data: Buffer, isBinary: boolean): void {
+    this.#isAlive = true
+    if (isBinary) return this.#socket.close(unsupportedData, "Send text messages with JSON")
+    const messages = parseMessages(data.toString("utf8"))
+    if (Result.isSuccess(messages)) this.#connection.receive(messages.success)
+    else this.#socket.close(invalidPayload, messages.failure.sentence)
+  }
+
+  send(frame: Frame): void {
+    const taken = this.#unwritten.add(frame)
+    if (this.#socket.readyState !== this.#socket.OPEN) return
+    if (this.#socket.extensions === "") this.#stream.write(frame.encode(WebSocketFrame.encode), taken)
+    else this.#socket.send(frame.text, taken)
+    if (this.#socket.bufferedAmount > this.#maxBuffered) this.#socket.terminate()
+  }
+
+  close(reason: CloseReason): void {
+    this.#socket.close(closeCodes[reason])
+  }
+
+  /** Asks whether the peer is still there; one that has not answered the last time is given up. */
+  ping(): void {
+    if (!this.#isAlive) return this.#socket.terminate()
+    this.#isAlive = false
+    this.#socket.ping()
   }
 }
 
@@ -113,15 +105,19 @@ export const layer = (options: WebSocketOptions = {}): Layer.Layer<never, Option
     } = yield* Options.decode("WebSocketTransport.layer", WebSocketOptions, options)
     const bayeux = yield* Bayeux
     const server = new WebSocketServer({ noServer: true, clientTracking: false, maxPayload, perMessageDeflate })
-    const open = new Set<Pinged>()
+    const open = new Set<Peer>()
     yield* bayeux.addTransport({
       connectionTypes: ["websocket"],
       upgrade: (call) => {
-        server.handleUpgrade(call.request, call.socket, call.head, (socket) => serve(socket, call, maxBuffered, open))
+        server.handleUpgrade(call.request, call.socket, call.head, (socket) => {
+          const peer = new Peer(socket, call, maxBuffered)
+          open.add(peer)
+          socket.on("close", () => open.delete(peer))
+        })
         return true
       }
     })
-    yield* Effect.sync(() => pingAll(open)).pipe(
+    yield* Effect.sync(() => open.forEach((peer) => peer.ping())).pipe(
       Effect.repeat(Schedule.spaced(Duration.fromInputUnsafe(ping))),
       Effect.forkScoped
     )
