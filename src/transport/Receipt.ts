@@ -4,8 +4,8 @@
  * A response is finished when the system has taken it; a peer that had gone by then never sees it, and the messages in
  * it would be lost. So an answer stays in doubt until the next request comes over the same connection, or until that
  * connection ends: in good order, or not. One case looks like good order and is not: the peer closed its socket before
- * it got the answer. Then its system has replied to our bytes with a reset, which Linux keeps to itself while there is
- * an end of file to read; but it tells when asked by an empty write, which puts nothing on the wire (EPIPE).
+ * it got the whole answer. Then its system has replied to our bytes with a reset, which Linux keeps to itself while
+ * there is an end of file to read; but it tells when asked by an empty write, which puts nothing on the wire (EPIPE).
  *
  * What this cannot see is a peer that vanishes without a word, or whose reset is still under way when its connection
  * ends; only a client that acknowledges what it has read can tell.
@@ -19,14 +19,15 @@ export interface Doubt {
   readonly lost: () => void
 }
 
-const doubts = new WeakMap<Socket, Set<Doubt>>()
+/** The answers in doubt on each connection. */
+const doubts = new WeakMap<Socket, Map<ServerResponse, Doubt>>()
 
 const settle = (socket: Socket, outcome: keyof Doubt): void => {
   const open = doubts.get(socket)
   if (open === undefined || open.size === 0) return
   const settled = [...open]
   open.clear()
-  for (const doubt of settled) doubt[outcome]()
+  for (const [response, doubt] of settled) doubt[response.writableFinished ? outcome : "lost"]()
 }
 
 /** The peer has sent another request over the connection, so it has read what came before. */
@@ -43,17 +44,33 @@ const attend = (socket: Socket): void => {
   socket.on("close", (hadError: boolean) => settle(socket, hadError ? "lost" : "confirmed"))
 }
 
+/** How long a peer that wants its connection closed has to do it itself, and then to see that we did (milliseconds). */
+const patience = { beforeEnd: 200, afterEnd: 5_000 }
+
+/**
+ * Without keep-alive Node closes the socket with its last write, and whatever goes wrong after that goes unnoticed. So
+ * the peer is given time to close first, once it has read all (RFC 9112, section 9.6).
+ */
+const linger = (socket: Socket): void => {
+  const { destroySoon } = socket
+  socket.destroySoon = () => {
+    // @effect-diagnostics-next-line globalTimers:off -- the network's time, not the protocol's; there is no effect here
+    const timer = setTimeout(() => socket.end(), patience.beforeEnd)
+    socket.on("close", () => clearTimeout(timer))
+    socket.setTimeout(patience.afterEnd, () => destroySoon.call(socket))
+  }
+}
+
 /** Follows an answer that is about to be written. */
 export const watch = (response: ServerResponse, doubt: Doubt): void => {
   const { socket } = response.req
   if (socket.destroyed) return doubt.lost()
   let open = doubts.get(socket)
   if (open === undefined) {
-    doubts.set(socket, open = new Set())
+    doubts.set(socket, open = new Map())
     attend(socket)
   }
-  open.add(doubt)
-  // Without keep-alive Node closes the socket as soon as the response is finished: then or never.
-  if (!response.shouldKeepAlive) response.prependListener("finish", () => ask(socket))
+  open.set(response, doubt)
+  if (!response.shouldKeepAlive) linger(socket)
   response.on("close", () => response.writableFinished || settle(socket, "lost"))
 }
