@@ -20,9 +20,9 @@ import {
 import * as Channel from "./core/Channel.ts"
 import type { ClientId } from "./core/ClientId.ts"
 import type { Delivery } from "./core/Message.ts"
+import { clientRequest } from "./core/MonitorEvent.ts"
 import type { Session } from "./core/Session.ts"
 import * as Settings from "./core/Settings.ts"
-import * as State from "./core/State.ts"
 import * as Subscriptions from "./core/Subscriptions.ts"
 import { Engine, type EngineError } from "./engine/Engine.ts"
 import type { Extension } from "./Extension.ts"
@@ -190,9 +190,10 @@ const make = Effect.fnUntraced(function*(input: unknown) {
   const shell = yield* makeShell(options)
   const transports = makeTransports(shell)
   const open: Open = (info, sink) => shell.open(info, sink)
+  const local = { open, leave: (clientId: string) => shell.endSession(clientId, clientRequest) }
   const refused = (request: string) => (error: string) => new RequestRefused({ request, error })
   const subscription = (pattern: string, options?: LocalTransport.SubscribeOptions) =>
-    Effect.mapError(LocalTransport.subscribe(open, pattern, options), refused(`Subscribing to "${pattern}"`))
+    Effect.mapError(LocalTransport.subscribe(local, pattern, options), refused(`Subscribing to "${pattern}"`))
   return Bayeux.of({
     publish: (channel, data) =>
       Effect.mapError(LocalTransport.publish(open, channel, data), refused(`Publishing to "${channel}"`)),
@@ -200,14 +201,7 @@ const make = Effect.fnUntraced(function*(input: unknown) {
     subscription,
     sessions: Effect.sync(() => [...HashMap.values(shell.state.sessions)].map(sessionInfo)),
     subscribers: (channel) => Effect.sync(() => subscribersOf(shell, channel)),
-    disconnect: (clientId, reason) =>
-      Effect.sync(() => {
-        const session = State.session(shell.state, clientId)
-        if (session === undefined) return false
-        const cause = { _tag: "Kicked", reason } as const
-        shell.step({ _tag: "EndRequested", now: shell.now, clientId: session.clientId, cause })
-        return true
-      }),
+    disconnect: (clientId, reason) => Effect.sync(() => shell.endSession(clientId, { _tag: "Kicked", reason })),
     addExtension: (extension) => Effect.sync(() => shell.install([...shell.extensions, extension])),
     removeExtension: (extension) =>
       Effect.sync(() => shell.install(shell.extensions.filter((other) => other !== extension))),

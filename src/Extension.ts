@@ -5,7 +5,7 @@
  * these differences: they are Effects; a refusal is a value of its own; `ext` and all other fields that an extension
  * has read do not travel on, because what subscribers get is built anew from `channel`, `data` and `id`.
  */
-import { Data, Duration, Effect } from "effect"
+import { Cause, Data, Duration, Effect, Option } from "effect"
 import type { Advice } from "./core/Advice.ts"
 import * as BayeuxError from "./core/BayeuxError.ts"
 import type { ClientId } from "./core/ClientId.ts"
@@ -73,15 +73,18 @@ const pass = (
       `Extension "${extension.name}" ${what} with an ${direction} message on ${JSON.stringify(message["channel"])}`
     )
       .pipe(Effect.andThen(refuse(error)))
+  const refusal = (cause: Cause.Cause<Refusal>): Effect.Effect<never, Refusal> => {
+    const error = Option.getOrUndefined(Cause.findErrorOption(cause))
+    if (error instanceof Refusal) return Effect.fail(error)
+    return Effect.logError(cause).pipe(Effect.andThen(broken("failed", BayeuxError.serverError)))
+  }
   return Effect.suspend(() => handle(message, context)).pipe(
     Effect.timeoutOrElse({
       duration: timeout,
       orElse: () =>
         broken(`took longer than ${Duration.format(timeout)}`, BayeuxError.make(500, [], "Extension timed out"))
     }),
-    Effect.catchDefect((defect) =>
-      Effect.logError(defect).pipe(Effect.andThen(broken("failed", BayeuxError.serverError)))
-    )
+    Effect.catchCause(refusal)
   )
 }
 

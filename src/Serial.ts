@@ -15,11 +15,16 @@ export interface Serial {
 export const make = (runFork: RunFork): Serial => {
   const tasks: Array<Effect.Effect<void>> = []
   let isIdle = true
+  const next = () => {
+    const task = tasks.shift()
+    isIdle = task === undefined
+    return task
+  }
   const drain = Effect.gen(function*() {
-    for (let task = tasks.shift(); task !== undefined; task = tasks.shift()) {
+    for (let task = next(); task !== undefined; task = next()) {
       yield* Effect.catchCause(task, (cause) => Effect.logError(cause))
     }
-  }).pipe(Effect.ensuring(Effect.sync(() => isIdle = true)))
+  })
   return {
     get isIdle() {
       return isIdle

@@ -12,6 +12,7 @@ import type { Connection } from "./core/Connection.ts"
 import type { Input } from "./core/Input.ts"
 import * as Machine from "./core/Machine.ts"
 import * as Message from "./core/Message.ts"
+import type { Cause } from "./core/MonitorEvent.ts"
 import type { Output } from "./core/Output.ts"
 import type { Settings } from "./core/Settings.ts"
 import * as State from "./core/State.ts"
@@ -179,8 +180,8 @@ export class Shell {
     try {
       connection.flush()
     } catch (cause) {
-      connection.abort()
-      this.#parts.runFork(Effect.logError(`A connection could not be written to`, cause))
+      this.#parts.runFork(Effect.logError("A connection could not be written to", cause))
+      connection.abort("ServerError")
     }
   }
 
@@ -243,11 +244,21 @@ export class Shell {
     for (const connection of [...this.#connections.values()]) if (connection.owner === owner) connection.end()
   }
 
-  /** Ends all sessions, with their events, and writes what they are still to get. */
+  /** Ends all sessions, with their events, writes what they are still to get and closes what is still open. */
   stop(): void {
+    for (const connection of this.#connections.values()) connection.stop()
     for (const clientId of [...HashMap.keys(this.#state.sessions)]) {
-      this.step({ _tag: "EndRequested", now: this.now, clientId, cause: { _tag: "Shutdown" } })
+      this.endSession(clientId, { _tag: "Shutdown" })
     }
     this.#endTurn()
+    for (const connection of [...this.#connections.values()]) connection.abort("Shutdown")
+  }
+
+  /** The application ends a session. False when there is none of that name. */
+  endSession(clientId: string, cause: Cause): boolean {
+    const session = State.session(this.#state, clientId)
+    if (session === undefined) return false
+    this.step({ _tag: "EndRequested", now: this.now, clientId: session.clientId, cause })
+    return true
   }
 }

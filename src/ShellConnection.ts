@@ -34,6 +34,9 @@ export interface Host {
 /** The slot of an answer that waits for no other. */
 const outOfTurn = -1
 
+/** What makes no sense when nobody is there any more to hear of it. A publish is as good as before. */
+const needsAnswer = ({ _tag }: Message.Incoming): boolean => _tag === "Connect" || _tag === "Handshake"
+
 /** What an extension has made of a delivery, and the delivery itself: that is what comes back if it cannot be written. */
 const originals = new WeakMap<Message.Outgoing, Message.Outgoing>()
 
@@ -106,6 +109,7 @@ export class ShellConnection implements OpenConnection, Connection {
   #handIn(messages: ReadonlyArray<Message.Incoming>): void {
     const alone = messages.length === 1
     for (const message of messages) {
+      if (!this.#isOpen && needsAnswer(message)) continue
       const isOutOfTurn = alone && this.kind === "socket" && message._tag === "Connect"
       this.#host.received(this, message, isOutOfTurn ? outOfTurn : this.#allotted++, alone)
     }
@@ -127,6 +131,9 @@ export class ShellConnection implements OpenConnection, Connection {
   #outgoing: Serial.Serial | undefined
   /** What an exchange has been given for sessions: it comes back if the answer cannot be written. */
   #delivered: ReadonlyArray<Delivered> = []
+  #isSent = false
+  /** Messages that are on their way through extensions, the oldest first. */
+  #passing: ReadonlyArray<Message.Outgoing> = []
 
   /** The session to which the connection belongs from now on. */
   bind(clientId: ClientId): void {
@@ -166,6 +173,7 @@ export class ShellConnection implements OpenConnection, Connection {
   }
 
   #write(messages: ReadonlyArray<Message.Outgoing>): void {
+    if (!this.#isOpen) return
     for (const message of messages) this.#frame = this.#frame.append(message)
     this.#touch()
   }
@@ -178,7 +186,7 @@ export class ShellConnection implements OpenConnection, Connection {
 
   /** Whether messages have to go through extensions, or behind others that do. */
   get #isPassing(): boolean {
-    return this.#host.extensions.outgoing.length > 0 || this.#outgoing?.isIdle === false
+    return !this.#isStopping && (this.#host.extensions.outgoing.length > 0 || this.#outgoing?.isIdle === false)
   }
 
   #passOut(
@@ -187,10 +195,14 @@ export class ShellConnection implements OpenConnection, Connection {
   ): void {
     if (!this.#isPassing) return then(messages)
     const extensions = this.#host.extensions.outgoing
+    this.#passing = [...this.#passing, ...messages]
     this.#outgoing ??= Serial.make(this.#host.runFork)
     this.#outgoing.push(
       Effect.forEach(messages, (message) => this.#passOne(extensions, message)).pipe(
-        Effect.map((passed) => then(passed.filter((message) => message !== undefined)))
+        Effect.map((passed) => {
+          this.#passing = this.#passing.slice(messages.length)
+          then(passed.filter((message) => message !== undefined))
+        })
       )
     )
   }
@@ -228,6 +240,7 @@ export class ShellConnection implements OpenConnection, Connection {
       const frame = this.#frame
       this.#frame = Frame.empty
       this.#isHandedIn = false
+      this.#isSent = true
       this.#sink.send(frame)
     }
     if (this.#closing === undefined) return
@@ -238,9 +251,20 @@ export class ShellConnection implements OpenConnection, Connection {
   // -------------------------------------------------------------------------------------------------------------------
   // end
 
-  /** Something went wrong on our side; nothing more is written. */
-  abort(): void {
-    this.#sink.close("ServerError")
+  #isStopping = false
+
+  /** The service stops: from now on nothing waits for extensions. */
+  stop(): void {
+    this.#isStopping = true
+  }
+
+  /** Nothing more is written. A sink that cannot even be closed is its transport's trouble. */
+  abort(reason: CloseReason): void {
+    try {
+      this.#sink.close(reason)
+    } catch {
+      this.closed()
+    }
   }
 
   #closing: CloseReason | undefined
@@ -261,15 +285,14 @@ export class ShellConnection implements OpenConnection, Connection {
     if (!this.#isOpen) return
     this.#isOpen = false
     this.#host.closed(this.id)
-    const frames = this.#frame === Frame.empty ? unwritten : [...unwritten, this.#frame]
-    for (const { clientId, messages } of this.#returnable(frames)) this.#host.returned(clientId, messages)
+    for (const { clientId, messages } of this.#returnable(unwritten)) this.#host.returned(clientId, messages)
   }
 
-  #returnable(frames: ReadonlyArray<Frame.Frame>): ReadonlyArray<Delivered> {
-    if (frames.length === 0) return []
-    if (this.kind === "exchange") return this.#delivered
+  #returnable(unwritten: ReadonlyArray<Frame.Frame>): ReadonlyArray<Delivered> {
+    if (this.kind === "exchange") return this.#isSent && unwritten.length === 0 ? [] : this.#delivered
     if (this.#isMixed || this.#clientId === undefined) return []
-    return [{ clientId: this.#clientId, messages: deliveries(frames.flatMap((frame) => frame.messages)) }]
+    const messages = [...unwritten.flatMap((frame) => frame.messages), ...this.#frame.messages, ...this.#passing]
+    return [{ clientId: this.#clientId, messages: deliveries(messages) }]
   }
 
   get #context(): Extension.ExtensionContext {

@@ -33,7 +33,7 @@ const start = async (file: string): Promise<Running> => {
   const port = await freePort()
   const child = spawn(
     process.execPath,
-    ["--conditions=source", "--import=./test/support/portOf8000.ts", `examples/${file}`],
+    ["--conditions=effect-bayeux-source", "--import=./test/support/portOf8000.ts", `examples/${file}`],
     { cwd: root, env: { ...process.env, PORT: `${port}` }, stdio: ["ignore", "pipe", "pipe"] }
   )
   children.push(child)

@@ -44,12 +44,24 @@ const makeBuffer = (
 /** Stands at the end of the stream: the service has stopped. */
 const end = Symbol("end")
 
-/** Tells the consumer of each hole in the numbers. */
-const withLags = (events: Stream.Stream<MonitorEvent>, after: number): Stream.Stream<MonitorEvent | Lagged> =>
-  Stream.mapAccum(events, () => after, (last, event) => {
-    const lagged: Lagged = { _tag: "Lagged", from: last + 1, to: event.sequence - 1 }
-    return [event.sequence, event.sequence === last + 1 ? [event] : [lagged, event]] as const
-  })
+/** Tells the consumer of each hole in the numbers, one at the end of the stream included. */
+const withLags = (
+  events: Stream.Stream<MonitorEvent>,
+  after: number,
+  newest: () => number
+): Stream.Stream<MonitorEvent | Lagged> => {
+  let last = after
+  const missed = (next: number): ReadonlyArray<Lagged> =>
+    next === last + 1 ? [] : [{ _tag: "Lagged", from: last + 1, to: next - 1 }]
+  return events.pipe(
+    Stream.flatMap((event) => {
+      const lagged = missed(event.sequence)
+      last = event.sequence
+      return Stream.fromIterable<MonitorEvent | Lagged>([...lagged, event])
+    }),
+    Stream.concat(Stream.suspend(() => Stream.fromIterable(missed(newest() + 1))))
+  )
+}
 
 /** Moves events to the buffer of a consumer as fast as they come; it never waits for the consumer. */
 const drain = Effect.fnUntraced(function*(
@@ -67,6 +79,7 @@ const drain = Effect.fnUntraced(function*(
 const make = Effect.fnUntraced(function*(node: string) {
   const hub = yield* PubSub.unbounded<MonitorEvent | typeof end>()
   let sequence = 0
+  let isOver = false
   let consumers = 0
   let pending: Array<MonitorEvent> = []
 
@@ -83,13 +96,15 @@ const make = Effect.fnUntraced(function*(node: string) {
     const subscription = yield* PubSub.subscribe(hub)
     const after = sequence
     const buffer = yield* makeBuffer(options)
+    if (isOver) yield* Queue.end(buffer)
     yield* Effect.forkScoped(drain(subscription, buffer), { startImmediately: true })
-    return withLags(Stream.fromQueue(buffer), after)
+    return withLags(Stream.fromQueue(buffer), after, () => sequence)
   })
 
   yield* Effect.addFinalizer(() =>
     Effect.suspend(() => {
       flush()
+      isOver = true
       return PubSub.publish(hub, end)
     })
   )

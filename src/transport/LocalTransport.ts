@@ -16,6 +16,13 @@ export interface SubscribeOptions {
   readonly strategy: "sliding" | "dropping"
 }
 
+/** What the application's messages need of the service. */
+export interface Service {
+  readonly open: Open
+  /** Ends a session that the application no longer needs, whatever extensions think of it. */
+  readonly leave: (clientId: string) => void
+}
+
 const info = (kind: ConnectionInfo["kind"]): ConnectionInfo => ({
   connectionType: inProcess,
   kind,
@@ -24,7 +31,30 @@ const info = (kind: ConnectionInfo["kind"]): ConnectionInfo => ({
   owner: undefined
 })
 
-const noAnswer = "an extension has dropped it"
+/** Sends a message; fails with the error of its reply. A reply that comes when nobody waits any more is `unwanted`. */
+const request = (
+  open: Open,
+  message: Message.Raw,
+  unwanted?: (reply: Message.Reply) => void
+): Effect.Effect<Message.Reply, string> =>
+  Effect.callback((resume) => {
+    let isWanted = true
+    const connection = open(info("exchange"), {
+      send: (frame) => {
+        const reply = frame.messages.find(Message.isReply)
+        if (!isWanted && reply !== undefined) unwanted?.(reply)
+        const error = reply === undefined ? "an extension has dropped it" : reply.error
+        resume(reply?.successful === true ? Effect.succeed(reply) : Effect.fail(error ?? "no reason was given"))
+        connection.closed()
+      },
+      close: () => {
+        resume(Effect.fail("the server stops"))
+        connection.closed()
+      }
+    })
+    connection.receive([message])
+    return Effect.sync(() => isWanted = false)
+  })
 
 const copy = (data: Schema.Json): Effect.Effect<Schema.Json, string> =>
   Effect.try({
@@ -34,79 +64,41 @@ const copy = (data: Schema.Json): Effect.Effect<Schema.Json, string> =>
 
 /** Publishes a message of the application; fails with the error of the reply. */
 export const publish = (open: Open, channel: string, data: Schema.Json): Effect.Effect<void, string> =>
-  Effect.flatMap(copy(data), (data) =>
-    Effect.callback<void, string>((resume) => {
-      const connection = open(info("exchange"), {
-        send: (frame) => {
-          const reply = frame.messages.find(Message.isReply)
-          resume(reply?.successful === true ? Effect.void : Effect.fail(reply?.error ?? noAnswer))
-          connection.closed()
-        },
-        close: () => resume(Effect.fail("the server stops"))
-      })
-      connection.receive([{ channel, data }])
-    }))
+  Effect.flatMap(copy(data), (data) => Effect.asVoid(request(open, { channel, data })))
 
 /**
  * The messages of a channel or pattern, by a session of their own that ends with the scope. The subscription is in
  * place when the effect ends; it fails with the error of the reply.
  */
 export const subscribe = Effect.fnUntraced(function*(
-  open: Open,
+  { leave, open }: Service,
   pattern: string,
   options?: SubscribeOptions
 ): Effect.fn.Return<Stream.Stream<Message.Delivery>, string, Scope.Scope> {
+  const end = ({ clientId = "" }: Message.Reply) => leave(clientId)
+  const handshake = { channel: Channel.handshake, version: Message.version, supportedConnectionTypes: [inProcess] }
+  const { clientId = "" } = yield* Effect.acquireRelease(
+    request(open, handshake, end),
+    (reply) => Effect.sync(() => end(reply)),
+    { interruptible: true }
+  )
+  yield* request(open, { channel: Channel.subscribe, clientId, subscription: pattern })
   const queue = yield* options === undefined
     ? Queue.unbounded<Message.Delivery, Cause.Done>()
     : Queue.make<Message.Delivery, Cause.Done>({ capacity: options.bufferSize, strategy: options.strategy })
-  yield* Effect.acquireRelease(begin(open, pattern, queue), end)
+  yield* Effect.acquireRelease(
+    Effect.sync(() => attach(open, clientId, queue)),
+    (connection) => Effect.sync(() => connection.closed())
+  )
   return Stream.fromQueue(queue)
 })
 
-interface LocalSession {
-  readonly connection: OpenConnection
-  readonly clientId: string
-}
-
-const begin = (open: Open, pattern: string, queue: Queue.Enqueue<Message.Delivery, Cause.Done>) =>
-  Effect.callback<LocalSession, string>((resume) => {
-    const connection = open(info("socket"), {
-      send: (frame) => {
-        for (const message of frame.messages) {
-          if (Message.isReply(message)) proceed(message)
-          else Queue.offerUnsafe(queue, message)
-        }
-      },
-      close: () => {
-        Queue.endUnsafe(queue)
-        resume(Effect.fail("the server stops"))
-      }
-    })
-    let session: LocalSession | undefined
-    const proceed = ({ channel, clientId, error, successful }: Message.Reply): void => {
-      if (!successful || clientId === undefined) {
-        if (session !== undefined) leave(session)
-        resume(Effect.fail(error ?? noAnswer))
-      } else if (channel === Channel.handshake) {
-        session = { connection, clientId }
-        connection.receive([
-          { channel: Channel.subscribe, clientId, subscription: pattern },
-          { channel: Channel.connect, clientId, connectionType: inProcess }
-        ])
-      } else if (channel === Channel.connect) {
-        resume(Effect.succeed({ connection, clientId }))
-      }
-    }
-    connection.receive([{
-      channel: Channel.handshake,
-      version: Message.version,
-      supportedConnectionTypes: [inProcess]
-    }])
+/** A stream needs no connects: a session of the application does not time out. */
+const attach = (open: Open, clientId: string, queue: Queue.Enqueue<Message.Delivery, Cause.Done>): OpenConnection => {
+  const connection = open(info("stream"), {
+    send: (frame) => Queue.offerAllUnsafe(queue, frame.messages.filter(Message.isDelivery)),
+    close: () => Queue.endUnsafe(queue)
   })
-
-const leave = ({ clientId, connection }: LocalSession): void => {
-  connection.receive([{ channel: Channel.disconnect, clientId }])
-  connection.closed()
+  connection.attach(clientId)
+  return connection
 }
-
-const end = (session: LocalSession): Effect.Effect<void> => Effect.sync(() => leave(session))

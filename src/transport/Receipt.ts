@@ -52,12 +52,12 @@ const patience = { beforeEnd: 200, afterEnd: 5_000 }
  * the peer is given time to close first, once it has read all (RFC 9112, section 9.6).
  */
 const linger = (socket: Socket): void => {
-  const { destroySoon } = socket
+  const destroySoon = socket.destroySoon.bind(socket)
   socket.destroySoon = () => {
     // @effect-diagnostics-next-line globalTimers:off -- the network's time, not the protocol's; there is no effect here
     const timer = setTimeout(() => socket.end(), patience.beforeEnd)
     socket.on("close", () => clearTimeout(timer))
-    socket.setTimeout(patience.afterEnd, () => destroySoon.call(socket))
+    socket.setTimeout(patience.afterEnd, destroySoon)
   }
 }
 

@@ -1,6 +1,7 @@
 /** Loaded before an example, which says `port: 8000` as a user would: it listens on the port in PORT instead. */
 import { Server } from "node:net"
 
+// oxlint-disable-next-line typescript/unbound-method -- it is called with the server below
 const { listen } = Server.prototype
 const move = (argument: unknown): unknown => {
   if (argument === 8000) return Number(process.env["PORT"])

@@ -1,0 +1,69 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Context, Effect, Exit, Layer, Scope } from "effect"
+import * as Bayeux from "../../src/Bayeux.ts"
+import { Engine, EngineError } from "../../src/engine/Engine.ts"
+import * as MemoryEngine from "../../src/engine/MemoryEngine.ts"
+import * as Monitor from "../../src/monitor/Monitor.ts"
+import { Client, engineLaws, failure, layerTransports } from "./laws.ts"
+
+engineLaws("MemoryEngine", MemoryEngine.layer)
+
+/** A service over an engine that exists, for as long as its scope is open. */
+const serve = Effect.gen(function*() {
+  const engine = yield* Engine
+  const scope = yield* Scope.make()
+  const service = layerTransports.pipe(
+    Layer.provideMerge(Bayeux.layer()),
+    Layer.provide(Layer.mergeAll(Layer.succeed(Engine, engine), Monitor.layer()))
+  )
+  const context = yield* Layer.buildWithScope(service, scope)
+  return { bayeux: Context.get(context, Bayeux.Bayeux), stop: Scope.close(scope, Exit.void) }
+})
+
+describe("MemoryEngine", () => {
+  it.effect("serves one service only, and says what to do", () =>
+    Effect.gen(function*() {
+      const { bayeux } = yield* serve
+      const error = yield* failure(serve)
+      assert.instanceOf(error, EngineError)
+      assert.match(error.message, /already serves a Bayeux service/)
+      assert.match(error.message, /Layer\.fresh\(MemoryEngine\.layer\)/)
+      const client = yield* Client.subscribed(bayeux, "/a")
+      client.socket()
+      yield* client.publish("/a", "the first one goes on")
+      yield* client.hears("the first one goes on")
+    }).pipe(Effect.provide(MemoryEngine.layer)))
+
+  it.effect("serves the next service when the first one has stopped, with nothing left of its sessions", () =>
+    Effect.gen(function*() {
+      const engine = yield* Engine
+      const first = yield* serve
+      yield* Client.subscribed(first.bayeux, "/a", "/b")
+      assert.strictEqual((yield* engine.counts).sessions, 1)
+      yield* first.stop
+      assert.deepStrictEqual(yield* engine.counts, { sessions: 0, subscribers: new Map() })
+      const second = yield* serve
+      yield* Client.subscribed(second.bayeux, "/c")
+      assert.deepStrictEqual([...(yield* engine.counts).subscribers].map(String), ["/c,1"])
+    }).pipe(Effect.provide(MemoryEngine.layer)))
+
+  it.effect("gives out counts that do not change any more", () =>
+    Effect.gen(function*() {
+      const engine = yield* Engine
+      const { bayeux } = yield* serve
+      const before = yield* engine.counts
+      yield* Client.subscribed(bayeux, "/a")
+      assert.strictEqual(before.subscribers.size, 0)
+      assert.strictEqual((yield* engine.counts).subscribers.size, 1)
+    }).pipe(Effect.provide(MemoryEngine.layer)))
+
+  it.effect("is one per service where each gets a fresh one", () =>
+    Effect.gen(function*() {
+      const fresh = Effect.provide(serve, Layer.fresh(MemoryEngine.layer))
+      const [one, other] = [yield* fresh, yield* fresh]
+      const { clientId } = yield* Client.make(one.bayeux)
+      assert.strictEqual((yield* one.bayeux.sessions).length, 1)
+      assert.strictEqual((yield* other.bayeux.sessions).length, 0)
+      assert.isFalse(yield* other.bayeux.disconnect(clientId, "not mine"))
+    }))
+})
