@@ -6,10 +6,9 @@
 import { Duration, Effect, Layer, Schedule, Schema } from "effect"
 import { Bayeux } from "../Bayeux.ts"
 import * as Options from "../Options.ts"
-import type { Frame } from "./Frame.ts"
+import { FrameWriter } from "./FrameWriter.ts"
 import { closeErrors, corsHeaders, respondError } from "./Http.ts"
 import { type HttpCall, requestInfo, type Sink } from "./Transport.ts"
-import { Unwritten } from "./Unwritten.ts"
 
 /** The options of {@link layer}. */
 export const EventSourceOptions = Schema.Struct({
@@ -32,7 +31,11 @@ const pathOfSession = /^\/([A-Za-z0-9]+)$/
 
 const stream = (call: HttpCall, clientId: string, maxBuffered: number, open: Set<HttpCall>): void => {
   const { request, response } = call
-  const unwritten = new Unwritten()
+  const writer = new FrameWriter({
+    encode: (frame) => frame.encode(encodeEvent),
+    write: (bytes, taken) => response.write(bytes, taken),
+    giveUp: () => response.destroy()
+  }, maxBuffered)
   const sink: Sink = {
     bound: () => {
       if (response.headersSent) return
@@ -45,12 +48,9 @@ const stream = (call: HttpCall, clientId: string, maxBuffered: number, open: Set
       response.write("retry: 2000\r\n\r\n")
       open.add(call)
     },
-    send: (frame: Frame) => {
-      response.write(frame.encode(encodeEvent), unwritten.add(frame))
-      if (response.writableLength > maxBuffered) response.destroy()
-    },
+    send: (frame) => writer.write(frame),
     close: (reason) => {
-      if (response.headersSent) response.end()
+      if (response.headersSent) writer.whenEmpty(() => response.end())
       else respondError(call, reason === "UnknownClient" ? unknownClient : closeErrors[reason])
     }
   }
@@ -60,7 +60,7 @@ const stream = (call: HttpCall, clientId: string, maxBuffered: number, open: Set
   )
   response.on("close", () => {
     open.delete(call)
-    connection.closed(unwritten.frames)
+    connection.closed(writer.frames)
   })
   connection.attach(clientId)
 }

@@ -30,8 +30,14 @@ const settle = (socket: Socket, outcome: keyof Doubt): void => {
   for (const [response, doubt] of settled) doubt[response.writableFinished ? outcome : "lost"]()
 }
 
-/** The peer has sent another request over the connection, so it has read what came before. */
-export const confirm = (socket: Socket): void => settle(socket, "confirmed")
+/** The peer has sent another request over the connection, so it has read what had been written by then. */
+export const confirm = (socket: Socket): void => {
+  for (const [response, doubt] of doubts.get(socket) ?? []) {
+    if (!response.writableFinished) continue
+    doubts.get(socket)?.delete(response)
+    doubt.confirmed()
+  }
+}
 
 /** Asks the system whether the peer has reset the connection. */
 const ask = (socket: Socket): void => {

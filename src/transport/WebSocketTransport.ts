@@ -9,9 +9,9 @@ import { type WebSocket, WebSocketServer } from "ws"
 import { Bayeux } from "../Bayeux.ts"
 import * as Options from "../Options.ts"
 import type { Frame } from "./Frame.ts"
+import { FrameWriter, type Taken, type Target } from "./FrameWriter.ts"
 import { parseMessages } from "./Http.ts"
 import { type CloseReason, type OpenConnection, requestInfo, type Sink, type UpgradeCall } from "./Transport.ts"
-import { Unwritten } from "./Unwritten.ts"
 import * as WebSocketFrame from "./WebSocketFrame.ts"
 
 /** The options of {@link layer}. */
@@ -38,20 +38,21 @@ const closeCodes: { readonly [reason in CloseReason]: number } = {
 const unsupportedData = 1003
 const invalidPayload = 1007
 
+const utf8 = (text: string): Buffer => Buffer.from(text, "utf8")
+
 /** An open socket: what its peer does goes to the service, what the service has for it goes out. */
-class Peer implements Sink {
+class Peer implements Sink, Target {
   readonly #socket: WebSocket
   /** The connection beneath, which takes frames that are ready made. */
   readonly #stream: Duplex
-  readonly #maxBuffered: number
   readonly #connection: OpenConnection
-  readonly #unwritten = new Unwritten()
+  readonly #writer: FrameWriter
   #isAlive = true
 
   constructor(socket: WebSocket, { open, owner, request, socket: stream }: UpgradeCall, maxBuffered: number) {
     this.#socket = socket
     this.#stream = stream
-    this.#maxBuffered = maxBuffered
+    this.#writer = new FrameWriter(this, maxBuffered)
     this.#connection = open({
       connectionType: "websocket",
       kind: "socket",
@@ -63,7 +64,7 @@ class Peer implements Sink {
     socket.on("pong", () => this.#isAlive = true)
     // A broken frame or a lost connection: `ws` closes the socket, with the right code where that is still possible.
     socket.on("error", () => {})
-    socket.on("close", () => this.#connection.closed(this.#unwritten.frames))
+    socket.on("close", () => this.#connection.closed(this.#writer.frames))
   }
 
   #receive(data: Buffer, isBinary: boolean): void {
@@ -75,15 +76,29 @@ class Peer implements Sink {
   }
 
   send(frame: Frame): void {
-    const taken = this.#unwritten.add(frame)
-    if (this.#socket.readyState !== this.#socket.OPEN) return
-    if (this.#socket.extensions === "") this.#stream.write(frame.encode(WebSocketFrame.encode), taken)
-    else this.#socket.send(frame.text, taken)
-    if (this.#socket.bufferedAmount > this.#maxBuffered) this.#socket.terminate()
+    this.#writer.write(frame)
   }
 
   close(reason: CloseReason): void {
-    this.#socket.close(closeCodes[reason])
+    this.#writer.whenEmpty(() => this.#socket.close(closeCodes[reason]))
+  }
+
+  get #isCompressing(): boolean {
+    return this.#socket.extensions !== ""
+  }
+
+  encode(frame: Frame): Buffer {
+    return frame.encode(this.#isCompressing ? utf8 : WebSocketFrame.encode)
+  }
+
+  write(bytes: Buffer, taken: Taken): void {
+    if (this.#socket.readyState !== this.#socket.OPEN) return
+    if (this.#isCompressing) this.#socket.send(bytes, { binary: false }, taken)
+    else this.#stream.write(bytes, taken)
+  }
+
+  giveUp(): void {
+    this.#socket.terminate()
   }
 
   /** Asks whether the peer is still there; one that has not answered the last time is given up. */

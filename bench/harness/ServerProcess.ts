@@ -1,0 +1,64 @@
+/** A server as a process of its own. */
+import { once } from "node:events"
+import { createInterface } from "node:readline"
+import type { Usage } from "../load/Usage.ts"
+import type { Name } from "../servers/Server.ts"
+import * as Child from "./Child.ts"
+
+export interface ServerProcess {
+  readonly child: Child.Child
+  readonly port: number
+  readonly usage: (options: { readonly gc: boolean }) => Promise<Usage>
+}
+
+/** How a server is started. */
+export interface ServerOptions {
+  /** How many consumers of the events effect-bayeux has. */
+  readonly monitors: number
+  /** Where the server writes its CPU profile when it ends. */
+  readonly profile?: string | undefined
+}
+
+const startTimeout = 20_000
+
+const portIn = (line: string): number | undefined => {
+  const announcement = JSON.parse(line) as { readonly port?: unknown }
+  return typeof announcement.port === "number" ? announcement.port : undefined
+}
+
+/** Waits for the line with the port. */
+const portOf = (name: Name, child: Child.Child): Promise<number> =>
+  new Promise((resolve, reject) => {
+    const refuse = (what: string) => () =>
+      reject(new Error(`The server ${name} ${what}: ${child.complaints() || "it said nothing"}`))
+    const timer = setTimeout(refuse(`did not say its port within ${startTimeout / 1_000} seconds`), startTimeout)
+    child.process.once("exit", () => setImmediate(refuse("ended before it listened")))
+    if (child.process.stdout === null) return
+    createInterface(child.process.stdout).once("line", (line) => {
+      clearTimeout(timer)
+      const port = portIn(line)
+      if (port === undefined) reject(new Error(`The server ${name} printed ${line} where {"port":…} was due`))
+      else resolve(port)
+    })
+  })
+
+/** Starts it and waits until it listens. */
+export const start = async (name: Name, { monitors, profile }: ServerOptions): Promise<ServerProcess> => {
+  const child = Child.start(`servers/${name}.ts`, {
+    args: name === "effect-bayeux" ? ["--monitors", String(monitors)] : [],
+    node: ["--expose-gc", ...profile === undefined ? [] : ["--cpu-prof", "--cpu-prof-dir", profile]]
+  })
+  try {
+    const port = await portOf(name, child)
+    const usage: ServerProcess["usage"] = async (options) => {
+      const answered = once(child.process, "message") as Promise<[Usage]>
+      child.process.send(options)
+      const [usage] = await answered
+      return usage
+    }
+    return { child, port, usage }
+  } catch (error) {
+    await Child.end(child)
+    throw error
+  }
+}

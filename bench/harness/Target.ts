@@ -1,0 +1,43 @@
+/** Whether effect-bayeux reaches what it is to reach: in ratios to others in the same rounds. */
+import type { Figures, Scenario } from "../scenarios/Scenario.ts"
+import * as Server from "../servers/Server.ts"
+import type { Summary } from "./Results.ts"
+import * as Text from "./Text.ts"
+
+/** The summary that stands in a column. */
+export const inColumn = (all: ReadonlyArray<Summary>, column: Server.Column): Summary | undefined =>
+  all.find(({ server }) => Server.columnOf(server) === column)
+
+/** One demand: what was reached, what is wanted, and whether that is met. */
+export interface Verdict {
+  readonly reached: string
+  readonly isMet: boolean
+}
+
+const ratioOf = (own: number | undefined, other: number | undefined) =>
+  own === undefined || other === undefined || other === 0 ? undefined : own / other
+
+/** The verdicts on a scenario; none where what is to be compared was not measured. */
+export const verdicts = ({ better, target }: Scenario, all: ReadonlyArray<Summary>): ReadonlyArray<Verdict> => {
+  const own = inColumn(all, "effect-bayeux")?.median
+  if (own === undefined) return []
+  const found: Array<Verdict> = []
+  const compare = (
+    demand: { readonly of: Server.Column; readonly by: number } | undefined,
+    figure: (figures: Figures) => number | undefined,
+    isMore: boolean,
+    label: string
+  ) => {
+    const other = demand && inColumn(all, demand.of)?.median
+    const ratio = other && ratioOf(figure(own), figure(other))
+    if (demand === undefined || ratio === undefined) return
+    found.push({
+      reached: `${label}${Text.number(ratio)} × ${demand.of}`,
+      isMet: isMore ? ratio >= demand.by : ratio <= demand.by
+    })
+  }
+  compare(target.ratio, ({ value }) => value, better === "more", "")
+  compare(target.p50, ({ p50 }) => p50, false, "p50 ")
+  if (target.atMost !== undefined) found.push({ reached: Text.number(own.value), isMet: own.value <= target.atMost })
+  return found
+}

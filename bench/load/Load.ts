@@ -1,0 +1,70 @@
+/** The subscribers and publishers of a scenario, opened at a server and ready to publish. */
+import type { Dialect, Publication, Subscription } from "../dialects/Dialect.ts"
+import { Deliveries } from "./Deliveries.ts"
+
+export interface Plan {
+  readonly subscriptions: ReadonlyArray<Subscription>
+  readonly publications: ReadonlyArray<Publication>
+  /** By stream: the subscribers, as indices of `subscriptions`, that get its messages. */
+  readonly audiences: ReadonlyArray<ReadonlyArray<number>>
+}
+
+export interface Load {
+  readonly deliveries: Deliveries
+  /** Whether each publish is answered in the end. */
+  readonly isAnswered: boolean
+  readonly streams: number
+  /** Publishes the next message of a stream. */
+  readonly publish: (stream: number) => void
+}
+
+const openAtOnce = 32
+
+/** Does something for each item, for some of them at a time. */
+export const forAll = async <A>(
+  items: ReadonlyArray<A>,
+  run: (item: A, index: number) => Promise<void>
+): Promise<void> => {
+  const entries = items.entries()
+  const worker = async () => {
+    for (const [index, item] of entries) await run(item, index)
+  }
+  await Promise.all(Array.from({ length: openAtOnce }, worker))
+}
+
+const numbered = (publication: Publication) => publication.streams.map(({ stream }) => stream)
+
+/** Opens everything: when the promise ends, all subscriptions are confirmed. */
+export const open = async (dialect: Dialect, port: number, plan: Plan): Promise<Load> => {
+  const { audiences, publications, subscriptions } = plan
+  const asked = new Set(publications.filter(({ answered }) => answered).flatMap(numbered))
+  const deliveries = new Deliveries(
+    subscriptions.length,
+    audiences.map((subscribers, stream) => ({
+      subscribers,
+      awaitsAnswer: asked.has(stream) && dialect.answers !== "never"
+    }))
+  )
+  await forAll(subscriptions, (subscription, peer) =>
+    dialect.subscribe(
+      { port, peer },
+      subscription,
+      (stream, sequence) => deliveries.deliver(peer, stream, sequence)
+    ))
+  const publishOf = new Map<number, (stream: number, sequence: number) => void>()
+  await forAll(publications, async (publication, index) => {
+    const address = { port, peer: subscriptions.length + index }
+    const publish = await dialect.publisher(
+      address,
+      publication,
+      (stream, sequence) => deliveries.answer(stream, sequence)
+    )
+    for (const stream of numbered(publication)) publishOf.set(stream, publish)
+  })
+  return {
+    deliveries,
+    isAnswered: dialect.answers === "always" || dialect.answers === "asked" && asked.size > 0,
+    streams: audiences.length,
+    publish: (stream) => publishOf.get(stream)?.(stream, deliveries.send(stream))
+  }
+}

@@ -1,0 +1,27 @@
+/** `npm run bench`: installs the peers where they are missing or out of date, then runs the benchmark. */
+import { spawnSync } from "node:child_process"
+import { type Stats, statSync } from "node:fs"
+import { fileURLToPath } from "node:url"
+
+const folder = fileURLToPath(new URL(".", import.meta.url))
+
+const stat = (name: string): Stats | undefined => statSync(new URL(name, import.meta.url), { throwIfNoEntry: false })
+
+/** npm writes this file when it is done. */
+const installed = stat("node_modules/.package-lock.json")
+const locked = stat("package-lock.json")
+
+if (installed === undefined || locked !== undefined && installed.mtimeMs < locked.mtimeMs) {
+  console.error("Installing the servers to compare with (npm ci in bench)")
+  const { status } = spawnSync("npm", ["ci", "--no-audit", "--no-fund"], {
+    cwd: folder,
+    stdio: ["ignore", "inherit", "inherit"],
+    shell: process.platform === "win32"
+  })
+  if (status !== 0) {
+    console.error("The servers to compare with could not be installed: see what npm says above, then run this again")
+    process.exit(1)
+  }
+}
+
+await import("./run.ts")

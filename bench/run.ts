@@ -1,0 +1,63 @@
+/**
+ * The benchmark: each scenario with each of its servers, in rounds that are interleaved over the servers, then the
+ * tables. It ends with exit code 1 if a run failed: a message was lost, doubled or reordered, or a server broke.
+ */
+import { endWithThisProgram } from "./harness/Child.ts"
+import { comparison } from "./harness/Comparison.ts"
+import { help, type Options, OptionsInvalid, parse } from "./harness/Options.ts"
+import * as Report from "./harness/Report.ts"
+import * as Results from "./harness/Results.ts"
+import { run } from "./harness/Run.ts"
+import type { Scenario } from "./scenarios/Scenario.ts"
+import type { Name } from "./servers/Server.ts"
+
+const measure = async (scenario: Scenario, server: Name, round: number, options: Options): Promise<Results.Result> => {
+  const what = { scenario: scenario.name, server, round }
+  try {
+    return { ...what, figures: await run(scenario, server, options) }
+  } catch (error) {
+    return { ...what, failure: error instanceof Error ? error.message : String(error) }
+  }
+}
+
+/** Each round begins with another server, so that none is always the first. */
+const rotated = <A>(items: ReadonlyArray<A>, by: number): ReadonlyArray<A> => {
+  const start = items.length === 0 ? 0 : by % items.length
+  return [...items.slice(start), ...items.slice(0, start)]
+}
+
+const runAll = async (options: Options): Promise<ReadonlyArray<Results.Result>> => {
+  const results: Array<Results.Result> = []
+  for (let round = 1; round <= options.rounds; round++) {
+    for (const scenario of options.scenarios) {
+      const servers = scenario.servers.filter((server) => options.servers.includes(server))
+      for (const server of rotated(servers, round - 1)) {
+        const result = await measure(scenario, server, round, options)
+        console.error(Report.line(scenario, result))
+        results.push(result)
+      }
+    }
+  }
+  return results
+}
+
+const main = async (): Promise<void> => {
+  const options = parse(process.argv.slice(2))
+  if (options === undefined) return console.log(help)
+  const before = options.compare === undefined ? undefined : Results.read(options.compare)
+  endWithThisProgram()
+  const results = Results.make(await runAll(options), options)
+  if (options.json !== undefined) Results.write(options.json, results)
+  console.log(`\n${Report.report(results)}`)
+  if (before !== undefined) console.log(`\n${comparison(before, results)}`)
+  const failures = results.results.filter(({ failure }) => failure !== undefined)
+  for (const { failure, round, scenario, server } of failures) {
+    console.error(`\nFAILED: round ${round}, ${scenario}, ${server}: ${failure}`)
+  }
+  process.exitCode = failures.length > 0 ? 1 : 0
+}
+
+main().catch((error: unknown) => {
+  console.error(error instanceof OptionsInvalid ? error.message : error)
+  process.exitCode = error instanceof OptionsInvalid ? 2 : 1
+})

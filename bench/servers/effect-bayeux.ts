@@ -1,0 +1,29 @@
+/** effect-bayeux with all transports and the memory engine; `--monitors N` runs N consumers of all events. */
+import { NodeRuntime } from "@effect/platform-node"
+import { Effect, Layer, Stream } from "effect"
+import { parseArgs } from "node:util"
+import { Bayeux, MemoryEngine, Monitor, NodeServer, Transports } from "../../src/index.ts"
+import { announce } from "./announce.ts"
+
+const { values } = parseArgs({ options: { monitors: { type: "string", default: "0" } } })
+
+const server = NodeServer.layer({ port: 0, mount: "/bayeux" }).pipe(
+  Layer.provide(Transports.layer),
+  Layer.provide(Bayeux.layer({ timeout: "45 seconds" })),
+  Layer.provide(MemoryEngine.layer),
+  Layer.provideMerge(Monitor.layer())
+)
+
+const program = Effect.gen(function*() {
+  const { address } = yield* NodeServer.NodeServer
+  const monitor = yield* Monitor.Monitor
+  const counted = { events: 0 }
+  const count = Effect.sync(() => counted.events++)
+  for (let i = 0; i < Number(values.monitors); i++) {
+    yield* Effect.forkScoped(Stream.runForEach(monitor.events, () => count))
+  }
+  announce(address.port)
+  return yield* Effect.never
+})
+
+NodeRuntime.runMain(Effect.scoped(Effect.provide(program, server)))
