@@ -1,0 +1,301 @@
+/**
+ * Connections that break at any moment. What a client has read as a whole answer it has; everything else comes again
+ * with its next connect: complete, in order, and nothing twice.
+ */
+import { afterEach, assert, describe, it } from "@effect/vitest"
+import { spawn } from "node:child_process"
+import { connect as connectTcp, type Socket, type TcpNetConnectOpts } from "node:net"
+import { fileURLToPath } from "node:url"
+import { Bayeux } from "../../src/index.ts"
+import {
+  atEnd,
+  begin,
+  beginSocket,
+  bindSocket,
+  connectMessage,
+  connectRaw,
+  type CutLog,
+  type CutNews,
+  Cutter,
+  type CutterOptions,
+  dataOf,
+  flawIn,
+  holdConnect,
+  type Numbered,
+  numbersIn,
+  openSocket,
+  patience,
+  poll,
+  post,
+  postBytes,
+  random,
+  releaseAll,
+  serve,
+  type Server,
+  type Socket as Client,
+  until,
+  within
+} from "./support.ts"
+
+afterEach(releaseAll)
+
+const support = fileURLToPath(new URL("./support.ts", import.meta.url))
+const limit = 12 * patience
+
+/** Publishes numbers at moments that are drawn by lot, some with so much beside them that an answer takes several writes. */
+const publishNumbers = async (publish: (data: Numbered) => Promise<void>, seed: number, isOver: () => boolean) => {
+  const { below, chance } = random(seed)
+  const padding = "x".repeat(300_000)
+  let n = 0
+  while (!isOver()) {
+    await publish({ n: ++n, ...(chance(0.08) ? { padding } : {}) })
+    await new Promise<void>((resolve) => {
+      const pause = below(6)
+      if (pause === 0) setImmediate(resolve)
+      else setTimeout(resolve, pause - 1)
+    })
+  }
+  await publish({ n: ++n, last: true })
+  return n
+}
+
+type Run = (options: CutterOptions, tell: (news: CutNews) => void) => Promise<CutLog>
+
+const inSameProcess: Run = (options, tell) => {
+  const cutter = new Cutter(options)
+  atEnd(() => cutter.destroy())
+  return cutter.run(tell)
+}
+
+const inOtherProcess: Run = (options, tell) =>
+  new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [support, JSON.stringify(options)], {
+      stdio: ["ignore", "inherit", "inherit", "ipc"]
+    })
+    atEnd(() => child.kill("SIGKILL"))
+    child.on("message", (message) =>
+      message === "ready" || message === "enough" ? tell(message) : resolve(message as CutLog))
+    child.on("exit", (code) => reject(new Error(`The process of the client ended with ${code}`)))
+  })
+
+/** Has a client connect and cut while another one publishes, until everything is there. */
+const trial = async (run: Run, options: Pick<CutterOptions, "keepAlive" | "manner">) => {
+  const server = await serve()
+  const seed = Date.now() % 1_000_000_007
+  const clientId = await begin(server, "/numbers")
+  const publisher = await openSocket(server)
+  const publish = async (data: Numbered) => void publisher.send({ channel: "/numbers", data })
+  let isOver = false
+  atEnd(() => isOver = true)
+  let publishing: Promise<number> | undefined
+  const running = run({ ...options, port: server.port, clientId, seed, cuts: 200 }, (news) => {
+    if (news === "ready") publishing = publishNumbers(publish, seed, () => isOver)
+    else isOver = true
+  })
+  const log = await within("all messages", running, limit - patience)
+  return { log, seed, count: await publishing ?? 0 }
+}
+
+const places = [["in the same process", inSameProcess], ["in another process", inOtherProcess]] as const
+
+describe.each(places)("a client %s that cuts its connections", (_, run) => {
+  it.each(
+    [["keep-alive", "always"], ["Connection: close", "never"], ["both by turns", "mixed"]] as const
+  )("loses nothing by 200 cuts at random moments with %s", { timeout: limit }, async (_, keepAlive) => {
+    const { count, log, seed } = await trial(run, { keepAlive, manner: "cut" })
+    assert.isUndefined(flawIn(log.received, count), `seed ${seed}`)
+    assert.isAtLeast(log.before + log.during, 200)
+    assert.isAbove(log.during, 0, `no answer was cut in the middle (seed ${seed})`)
+    assert.isAbove(log.after, 0, `no connection was closed after its answer (seed ${seed})`)
+  })
+})
+
+describe.each(places)("a client %s that reads each answer and closes its connection, as curl does", (_, run) => {
+  it.each([["keep-alive", "always"], ["Connection: close", "never"]] as const)(
+    "gets nothing twice with %s",
+    { timeout: limit },
+    async (_, keepAlive) => {
+      const { count, log, seed } = await trial(run, { keepAlive, manner: "leave" })
+      assert.isUndefined(flawIn(log.received, count), `seed ${seed}`)
+      assert.isAtLeast(log.after, 200)
+    }
+  )
+})
+
+// ---------------------------------------------------------------------------------------------------------------------
+// examples
+
+const connectionHeaders = [["keep-alive", {}], ["Connection: close", { Connection: "close" }]] as const
+
+/** Polls until something comes: what is given back by a broken connection is there when the break is noticed. */
+const pollUntilThere = (server: Server, clientId: string) =>
+  until("the message to come again", async () => {
+    const data = await poll(server, clientId)
+    return data.length > 0 && data
+  })
+
+describe.each(connectionHeaders)("a message published while a long poll with %s is being cut off", (_, headers) => {
+  const connect = async (server: Server, clientId: string, options: Partial<TcpNetConnectOpts> = {}) => {
+    const raw = await connectRaw(server, options)
+    raw.send(postBytes(JSON.stringify([connectMessage(clientId)]), headers))
+    await until("the connect to be held", async () => (await server.session(clientId))?.link === "Polling")
+    return raw
+  }
+
+  it.each([["closes", "destroy"], ["resets", "resetAndDestroy"]] as const)(
+    "is delivered on the next one when the client %s the connection in the same moment",
+    async (_, destroy) => {
+      const server = await serve()
+      const clientId = await begin(server, "/a")
+      for (let n = 0; n < 20; n++) {
+        const raw = await connect(server, clientId)
+        if (n % 2 === 0) raw.socket[destroy]()
+        void server.publish("/a", n)
+        raw.socket[destroy]()
+        assert.deepStrictEqual(await pollUntilThere(server, clientId), [n])
+        assert.deepStrictEqual(await poll(server, clientId), [])
+      }
+    }
+  )
+
+  it.each([["closes", "destroy"], ["resets", "resetAndDestroy"]] as const)(
+    "is delivered on the next one when the client %s the connection with the answer unread",
+    async (_, destroy) => {
+      const server = await serve()
+      const clientId = await begin(server, "/a")
+      for (let n = 0; n < 5; n++) {
+        const raw = await connectRaw(server)
+        // Node reads ahead until it is told not to; what it has read counts as read.
+        const deaf = connectTcp({ port: server.port, host: "127.0.0.1" })
+        deaf.pause().on("error", () => undefined).write(postBytes(JSON.stringify([connectMessage(clientId)]), headers))
+        atEnd(() => deaf.destroy())
+        await until("the connect to be held", async () => (await server.session(clientId))?.link === "Polling")
+        await server.publish("/a", n)
+        await until("the answer to be given", async () => (await server.session(clientId))?.queueLength === 0)
+        // A request on another connection is answered after it: by then the answer is with the client's system.
+        raw.send(postBytes("[]"))
+        await raw.answer()
+        deaf[destroy]()
+        assert.deepStrictEqual(await pollUntilThere(server, clientId), [n])
+        assert.deepStrictEqual(await poll(server, clientId), [])
+      }
+    }
+  )
+
+  it.each([["first"], ["second"]])(
+    "is delivered on the next one when it comes between the end of the connection and its close, at its %s request",
+    async (which) => {
+      const server = await serve()
+      const clientId = await begin(server, "/a")
+      server.http.once("connection", (socket: Socket) => {
+        socket.on("end", () => void server.publish("/a", "between"))
+      })
+      const raw = await connectRaw(server)
+      if (which === "second") {
+        raw.send(postBytes(JSON.stringify([connectMessage(clientId, "long-polling", { advice: { timeout: 0 } })])))
+        await raw.answer()
+      }
+      raw.send(postBytes(JSON.stringify([connectMessage(clientId)]), headers))
+      await until("the connect to be held", async () => (await server.session(clientId))?.link === "Polling")
+      raw.socket.destroy()
+      assert.deepStrictEqual(await pollUntilThere(server, clientId), ["between"])
+      assert.deepStrictEqual(await poll(server, clientId), [])
+    }
+  )
+
+  it("comes before what was published later", async () => {
+    const server = await serve()
+    const clientId = await begin(server, "/a")
+    const raw = await connect(server, clientId)
+    void server.publish("/a", 1)
+    raw.socket.resetAndDestroy()
+    void server.publish("/a", 2)
+    await until("the cut to be noticed", async () => (await server.session(clientId))?.queueLength === 2)
+    await server.publish("/a", 3)
+    assert.deepStrictEqual(await poll(server, clientId), [1, 2, 3])
+  })
+})
+
+it("what is delivered by callback-polling comes again as well when its answer was cut off", async () => {
+  const server = await serve()
+  const clientId = await begin(server, "/a")
+  const raw = await connectRaw(server)
+  const message = encodeURIComponent(JSON.stringify(connectMessage(clientId, "callback-polling")))
+  raw.send(`GET /bayeux?jsonp=f&message=${message} HTTP/1.1\r\nHost: localhost\r\n\r\n`)
+  await until("the connect to be held", async () => (await server.session(clientId))?.link === "Polling")
+  void server.publish("/a", 1)
+  raw.socket.resetAndDestroy()
+  assert.deepStrictEqual(await pollUntilThere(server, clientId), [1])
+})
+
+it("messages that end with their session do not come again", async () => {
+  const server = await serve()
+  const clientId = await begin(server, "/a")
+  const raw = await connectRaw(server)
+  raw.send(postBytes(JSON.stringify([connectMessage(clientId)])))
+  await until("the connect to be held", async () => (await server.session(clientId))?.link === "Polling")
+  void server.publish("/a", 1)
+  raw.socket.resetAndDestroy()
+  await server.run(Bayeux.Bayeux.use((bayeux) => bayeux.disconnect(clientId, "over")))
+  assert.deepStrictEqual(await server.sessions(), [])
+  assert.isFalse((await post(server, [connectMessage(clientId)])).messages[0]?.successful)
+})
+
+// ---------------------------------------------------------------------------------------------------------------------
+// WebSocket
+
+describe("a WebSocket that is cut off", () => {
+  const cuts = [
+    ["by closing it", (socket: Client) => socket.ws.close()],
+    ["by dropping it", (socket: Client) => socket.ws.terminate()],
+    ["by dropping it with a connect on its way", (socket: Client) => {
+      socket.send(...Array.from({ length: 50 }, () => ({ channel: "/b", data: "x".repeat(10_000) })))
+      socket.ws.terminate()
+    }]
+  ] as const
+
+  it.each(cuts)("%s gets what was published meanwhile by its next socket, each message once", async (_, cut) => {
+    const server = await serve()
+    const { clientId, socket: first } = await beginSocket(server, "/a")
+    const received: Array<number> = []
+    let socket = first
+    let n = 0
+    const publish = async (count: number) => {
+      for (let i = 0; i < count; i++) await server.publish("/a", { n: ++n })
+    }
+    for (let round = 0; round < 20; round++) {
+      await publish(3)
+      await socket.delivered(n - received.length)
+      cut(socket)
+      await until("the cut to be noticed", async () => (await server.session(clientId))?.link === "Detached")
+      await publish(3)
+      received.push(...numbersIn(socket.data))
+      socket = await openSocket(server)
+      await bindSocket(server, socket, clientId)
+    }
+    await socket.delivered(n - received.length)
+    assert.isUndefined(flawIn([...received, ...numbersIn(socket.data)], n))
+  })
+
+  it("gets everything once while it changes to long-polling and back", async () => {
+    const server = await serve()
+    const { clientId, socket: first } = await beginSocket(server, "/a")
+    const received: Array<number> = []
+    let socket = first
+    let n = 0
+    for (let round = 0; round < 20; round++) {
+      await server.publish("/a", { n: ++n })
+      await socket.delivered(1)
+      received.push(...numbersIn(socket.data))
+      const held = await holdConnect(server, clientId)
+      await server.publish("/a", { n: ++n })
+      received.push(...numbersIn(dataOf((await held.answered).messages)))
+      socket.ws.terminate()
+      await server.publish("/a", { n: ++n })
+      received.push(...numbersIn(await poll(server, clientId)))
+      socket = await openSocket(server)
+      await bindSocket(server, socket, clientId)
+    }
+    assert.isUndefined(flawIn(received, n))
+  })
+})

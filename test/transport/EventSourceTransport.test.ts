@@ -1,0 +1,246 @@
+import { afterEach, assert, describe, it } from "@effect/vitest"
+import { Layer } from "effect"
+import { EventSourceTransport, LongPollingTransport } from "../../src/index.ts"
+import {
+  begin,
+  beginSocket,
+  connectMessage,
+  connectRaw,
+  dataOf,
+  flawIn,
+  type Message,
+  nextTurn,
+  numbersIn,
+  openEvents,
+  poll,
+  post,
+  readALittle,
+  releaseAll,
+  request,
+  serve,
+  type Server,
+  socketsOf,
+  until
+} from "./support.ts"
+
+afterEach(releaseAll)
+
+const link = async (server: Server, clientId: string) => (await server.session(clientId))?.link
+
+const withOptions = (options: EventSourceTransport.EventSourceOptions) => ({
+  transports: Layer.mergeAll(EventSourceTransport.layer(options), LongPollingTransport.layer())
+})
+
+describe("an event stream", () => {
+  it("begins with the headers that keep it going and the time after which a browser tries again", async () => {
+    const server = await serve()
+    const stream = await openEvents(server, await begin(server), { Origin: "https://page.example" })
+    const { headers, statusCode } = stream.response
+    assert.strictEqual(statusCode, 200)
+    assert.strictEqual(headers["content-type"], "text/event-stream; charset=utf-8")
+    assert.strictEqual(headers["cache-control"], "no-cache, no-store")
+    assert.strictEqual(headers["x-accel-buffering"], "no")
+    assert.strictEqual(headers["access-control-allow-origin"], "https://page.example")
+    assert.strictEqual(headers["access-control-allow-credentials"], "true")
+    assert.isUndefined(headers["content-length"])
+    await until("the beginning", () => stream.text !== "")
+    assert.strictEqual(stream.text, "retry: 2000\r\n\r\n")
+  })
+
+  it("carries what waited, then each message at once", async () => {
+    const server = await serve()
+    const clientId = await begin(server, "/a")
+    await server.publish("/a", 1)
+    await server.publish("/a", "two\nlines")
+    const stream = await openEvents(server, clientId)
+    await stream.delivered(2)
+    await server.publish("/a", "€")
+    assert.deepStrictEqual(await stream.delivered(3), [1, "two\nlines", "€"])
+    assert.strictEqual(
+      stream.text,
+      "retry: 2000\r\n\r\n" +
+        "data: [{\"channel\":\"/a\",\"data\":1},{\"channel\":\"/a\",\"data\":\"two\\nlines\"}]\r\n\r\n" +
+        "data: [{\"channel\":\"/a\",\"data\":\"€\"}]\r\n\r\n"
+    )
+  })
+
+  it("carries the messages of one turn in one event", async () => {
+    const server = await serve()
+    const clientId = await begin(server, "/a")
+    const stream = await openEvents(server, clientId)
+    await post(server, [1, 2, 3].map((data) => ({ channel: "/a", data })))
+    assert.deepStrictEqual(await stream.delivered(3), [1, 2, 3])
+    assert.strictEqual(stream.events.length, 1)
+  })
+
+  it("carries a comment now and then while there is nothing to say", async () => {
+    const server = await serve(withOptions({ ping: 20 }))
+    const stream = await openEvents(server, await begin(server))
+    await until("three comments", () => stream.text.split(":\r\n\r\n").length > 3)
+    assert.match(stream.text, /^retry: 2000\r\n\r\n(?::\r\n\r\n)+$/)
+    assert.deepStrictEqual(stream.events, [])
+  })
+
+  it.each([["unknown"], ["0".repeat(40)], ["constructor"]])(
+    "is answered with 404 and a sentence for the clientId %s",
+    async (clientId) => {
+      const server = await serve()
+      const answer = await request(`${server.url}/${clientId}`, { headers: { Accept: "text/event-stream" } })
+      assert.strictEqual(answer.status, 404)
+      assert.include(answer.text, "handshake")
+      assert.match(String(answer.headers["content-type"]), /^text\/plain/)
+    }
+  )
+
+  it("is there only for GET and somebody who accepts events, at the path of a clientId", async () => {
+    const server = await serve()
+    const clientId = await begin(server)
+    const status = async (path: string, accept: string, method = "GET") =>
+      (await request(`${server.url}${path}`, { method, headers: { Accept: accept } })).status
+    assert.strictEqual(await status(`/${clientId}`, "*/*"), 404)
+    assert.strictEqual(await status(`/${clientId}/x`, "text/event-stream"), 404)
+    assert.strictEqual(await status(`/${clientId}.`, "text/event-stream"), 404)
+    assert.strictEqual(await status(`/${clientId}`, "text/event-stream", "PUT"), 404)
+    assert.strictEqual(await link(server, clientId), "Detached")
+  })
+
+  it("lets its client connect by long-polling, answered at once: that once a time-out is enough", async () => {
+    const server = await serve({ bayeux: { timeout: 20_000 } })
+    const clientId = await begin(server, "/a")
+    const stream = await openEvents(server, clientId)
+    const { messages } = await post(server, [connectMessage(clientId, "eventsource")])
+    assert.deepStrictEqual(messages, [{
+      channel: "/meta/connect",
+      successful: true,
+      clientId,
+      advice: { reconnect: "retry", interval: 20_000, timeout: 0 }
+    }])
+    assert.strictEqual(await link(server, clientId), "Attached")
+    await server.publish("/a", 1)
+    assert.deepStrictEqual(await stream.delivered(1), [1])
+  })
+
+  it("leaves messages to wait when it has broken; the next one carries them", async () => {
+    const server = await serve()
+    const clientId = await begin(server, "/a")
+    const received: Array<unknown> = []
+    for (let n = 0; n < 20; n += 2) {
+      const stream = await openEvents(server, clientId)
+      await server.publish("/a", n)
+      await stream.delivered(n === 0 ? 1 : 2)
+      stream.destroy()
+      await until("the cut to be noticed", async () => await link(server, clientId) === "Detached")
+      await server.publish("/a", n + 1)
+      received.push(...stream.data)
+    }
+    received.push(...await poll(server, clientId))
+    assert.deepStrictEqual(received, Array.from({ length: 20 }, (_, n) => n))
+  })
+
+  it("is not touched by the end of the stream before it", async () => {
+    const server = await serve()
+    const clientId = await begin(server, "/a")
+    const [first, second] = [await openEvents(server, clientId), await openEvents(server, clientId)]
+    first.destroy()
+    for (let n = 0; n < 5; n++) {
+      await request(`${server.url}/x`)
+      await server.publish("/a", n)
+    }
+    assert.deepStrictEqual(await second.delivered(5), [0, 1, 2, 3, 4])
+    assert.strictEqual(await link(server, clientId), "Attached")
+  })
+
+  it("ends with its session", async () => {
+    const server = await serve()
+    const clientId = await begin(server, "/a")
+    const stream = await openEvents(server, clientId)
+    await post(server, [{ channel: "/a", data: 1 }, { channel: "/meta/disconnect", clientId }])
+    await until("the end of the stream", () => stream.isEnded)
+    assert.deepStrictEqual(stream.data, [1])
+    assert.isTrue(stream.response.complete, "it ended in good order")
+  })
+
+  it("hands its session over to a socket, and the socket to it, without losing a message", async () => {
+    const server = await serve()
+    const { clientId, socket } = await beginSocket(server, "/a")
+    await server.publish("/a", 1)
+    await socket.delivered(1)
+    const stream = await openEvents(server, clientId)
+    await until("the stream to begin", () => stream.text !== "")
+    await server.publish("/a", 2)
+    await stream.delivered(1)
+    socket.send(connectMessage(clientId, "websocket", { advice: { timeout: 0 } }))
+    await until("the socket's turn", () => socket.messages.filter(({ channel }) => channel === "/meta/connect").length > 1)
+    await server.publish("/a", 3)
+    assert.deepStrictEqual(await socket.delivered(2), [1, 3])
+    assert.deepStrictEqual(stream.data, [2])
+  })
+})
+
+/** The messages in the events that have come as a whole, whatever the chunks were. */
+const messagesIn = (bytes: Buffer): ReadonlyArray<Message> => {
+  let text = ""
+  const start = bytes.indexOf("\r\n\r\n") + 4
+  for (let at = start; at < bytes.length;) {
+    const lineEnd = bytes.indexOf("\r\n", at)
+    if (lineEnd < 0) break
+    const length = Number.parseInt(bytes.toString("latin1", at, lineEnd), 16)
+    text += bytes.toString("utf8", lineEnd + 2, lineEnd + 2 + length)
+    at = lineEnd + 2 + length + 2
+  }
+  return [...text.matchAll(/data: (.*)\r\n\r\n/g)]
+    .flatMap(([, event = ""]) => JSON.parse(event) as ReadonlyArray<Message>)
+}
+
+const openRaw = async (server: Server, clientId: string) => {
+  const raw = (await connectRaw(server)).send(
+    `GET /bayeux/${clientId} HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n`
+  )
+  await until("the stream to begin", () => raw.received.includes("retry: 2000"))
+  return raw
+}
+
+describe("an event stream that is not read", () => {
+  const padding = "x".repeat(200_000)
+
+  it("is cut off at the limit; its session goes on, and what was not read comes by the next one", async () => {
+    const server = await serve(withOptions({ maxBuffered: 1_000_000 }))
+    const clientId = await begin(server, "/a")
+    const raw = await openRaw(server, clientId)
+    raw.socket.pause()
+    let n = 0
+    while (await link(server, clientId) === "Attached") {
+      assert.isBelow(n, 500, "it was not cut off")
+      await server.publish("/a", { n: ++n, padding })
+      await nextTurn()
+    }
+    raw.socket.resume()
+    await raw.closed()
+    const read = dataOf(messagesIn(raw.received))
+    const rest = await poll(server, clientId)
+    assert.isAbove(rest.length, 0)
+    assert.isUndefined(flawIn(numbersIn([...read, ...rest]), n))
+  })
+
+  it("gets each message once although it has read a part of what waited before", async () => {
+    const server = await serve(withOptions({ maxBuffered: 16_000_000 }))
+    const sockets = socketsOf(server)
+    const clientId = await begin(server, "/a")
+    const raw = await openRaw(server, clientId)
+    const socket = sockets.find(({ remotePort }) => remotePort === raw.socket.localPort)
+    let n = 0
+    const publish = async () => {
+      assert.isBelow(n, 5_000, "it was not cut off")
+      await server.publish("/a", { n: ++n, small: "x".repeat(20_000) })
+      await nextTurn()
+    }
+    raw.socket.pause()
+    await readALittle(raw, socket, publish)
+    while (await link(server, clientId) === "Attached") await publish()
+    raw.socket.resume()
+    await raw.closed()
+    const read = dataOf(messagesIn(raw.received))
+    const rest = await poll(server, clientId)
+    assert.isUndefined(flawIn(numbersIn([...read, ...rest]), n))
+  })
+})
