@@ -1,7 +1,7 @@
 /**
  * Serving a Bayeux service with Node: on a server of its own, or beside whatever an existing server does.
  */
-import { Context, Duration, Effect, Layer, Schema, type Scope } from "effect"
+import { Context, Duration, Effect, Layer, Schedule, Schema, type Scope } from "effect"
 import { createServer, type IncomingMessage, type Server } from "node:http"
 import type { Server as HttpsServer } from "node:https"
 import type { Socket } from "node:net"
@@ -153,8 +153,11 @@ const listen = (server: AnyServer, host: string, port: number): Effect.Effect<vo
 const close = (server: AnyServer, gracePeriod: Duration.Input): Effect.Effect<void> =>
   Effect.callback<void>((resume) => {
     server.close(() => resume(Effect.void))
-    server.closeIdleConnections()
   }).pipe(
+    // A connection that is kept alive becomes idle when its last answer has left.
+    Effect.raceFirst(
+      Effect.repeat(Effect.sync(() => server.closeIdleConnections()), Schedule.spaced("20 millis"))
+    ),
     Effect.timeoutOption(Duration.fromInputUnsafe(gracePeriod)),
     Effect.andThen(Effect.sync(() => server.closeAllConnections()))
   )
