@@ -44,7 +44,11 @@ const handle = (service: Mount.Mount) =>
     return yield* whenClosed(response)
   })
 
-/** Adds the routes. When the layer's scope ends, held connects are answered and sockets closed. */
+/**
+ * Adds the routes. When the layer's scope ends, held connects are answered and sockets closed with 1001. Effect's server
+ * waits before that for open requests to end by themselves, for its `gracefulShutdownTimeout` (20 seconds): where
+ * clients are to be let go at once, set it to 0 or serve with `NodeServer`.
+ */
 export const layer = (
   options: HttpRoutesOptions = {}
 ): Layer.Layer<never, Options.OptionsInvalid, Bayeux | HttpRouter.HttpRouter> =>

@@ -54,7 +54,8 @@ const explain = (method: string, path: string, mount: string) => {
     : { status: 405, sentence: `${method} is not understood here: send messages by POST, or by GET with "message"` }
 }
 
-const refuseUpgrade = (socket: Duplex, status: string, sentence: string): void => {
+/** Answers a request to upgrade with a sentence. */
+export const refuseUpgrade = (socket: Duplex, status: string, sentence: string): void => {
   socket.on("error", () => {})
   socket.end(
     `HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\n` +

@@ -57,21 +57,44 @@ export class NodeServer extends Context.Service<NodeServer, {
   readonly server: AnyServer
 }>()("effect-bayeux/transport/NodeServer") {}
 
-/** Puts `take` before the listeners of an event: what it does not take, they get. Gives a function that undoes it. */
+type Listener = ReturnType<AnyServer["listeners"]>[number]
+
+/** What stood in the place of a listener of ours when it was put there; kept for as long as that listener is known. */
+const displaced = new WeakMap<Listener, ReadonlyArray<Listener>>()
+
+/** Listeners without those of ours that are no longer in use: what they stood for takes their place. */
+const restored = (
+  listeners: ReadonlyArray<Listener>,
+  isInUse: (listener: Listener) => boolean
+): ReadonlyArray<Listener> =>
+  listeners.flatMap((listener) => isInUse(listener) ? [listener] : restored(displaced.get(listener) ?? [], isInUse))
+
+const retired = new WeakSet<Listener>()
+
+/**
+ * Puts `take` before the listeners of an event: what it does not take they get, and `nobody` if there are none. Gives a
+ * function that undoes it, in whatever order several are undone.
+ */
 const intercept = <Args extends Array<never>>(
   server: AnyServer,
   event: "request" | "upgrade",
-  take: (...args: Args) => boolean
+  take: (...args: Args) => boolean,
+  nobody: (...args: Args) => void
 ) => {
   const others = server.listeners(event)
   const listener = (...args: Args): void => {
-    if (!take(...args)) { for (const other of others) Reflect.apply(other, server, args) }
+    if (!retired.has(listener) && take(...args)) return
+    for (const other of others) Reflect.apply(other, server, args)
+    if (others.length === 0) nobody(...args)
   }
+  displaced.set(listener, others)
   server.removeAllListeners(event)
   server.on(event, listener)
   return () => {
-    server.off(event, listener)
-    for (const other of others) server.on(event, other as typeof listener)
+    retired.add(listener)
+    const left = restored(server.listeners(event), (other) => !retired.has(other))
+    server.removeAllListeners(event)
+    for (const other of left) server.on(event, other as typeof listener)
   }
 }
 
@@ -81,11 +104,41 @@ const trackConnections = () => {
   return {
     sockets,
     add: (socket: Socket) => {
-      if (sockets.has(socket)) return
       sockets.add(socket)
       socket.on("close", () => sockets.delete(socket))
     }
   }
+}
+
+/** Takes the service's part of a server; gives the effect that ends it. */
+const attachTo = (bayeux: Bayeux["Service"], server: AnyServer, mount: string, gracePeriod: Duration.Duration) => {
+  const service = Mount.make(bayeux, mount)
+  const upgraded = trackConnections()
+  const undo = [
+    intercept(server, "request", service.request, nothingHere(mount)),
+    intercept(
+      server,
+      "upgrade",
+      (request: IncomingMessage, socket: Socket, head: Buffer) => {
+        const isTaken = service.upgrade(request, socket, head)
+        if (isTaken) upgraded.add(socket)
+        return isTaken
+      },
+      (_request, socket) => Mount.refuseUpgrade(socket, "404 Not Found", `There is nothing here: connect to ${mount}\n`)
+    )
+  ]
+  const closed = Effect.callback<void>((resume) => {
+    const check = () => upgraded.sockets.size === 0 && resume(Effect.void)
+    for (const socket of upgraded.sockets) socket.on("close", check)
+    check()
+  })
+  return Effect.gen(function*() {
+    service.drain()
+    yield* bayeux.endConnections(service.owner)
+    yield* Effect.timeoutOption(closed, gracePeriod)
+    for (const socket of upgraded.sockets) socket.destroy()
+    for (const giveBack of undo) giveBack()
+  })
 }
 
 /**
@@ -103,28 +156,9 @@ export const attach = Effect.fn("NodeServer.attach")(function*(
     options
   )
   const bayeux = yield* Bayeux
-  const service = Mount.make(bayeux, mount)
-  const upgraded = trackConnections()
-  const undo = [
-    intercept(server, "request", service.request),
-    intercept(server, "upgrade", (request: IncomingMessage, socket: Socket, head: Buffer) => {
-      const isTaken = service.upgrade(request, socket, head)
-      if (isTaken) upgraded.add(socket)
-      return isTaken
-    })
-  ]
-  yield* Effect.addFinalizer(() =>
-    Effect.gen(function*() {
-      service.drain()
-      yield* bayeux.endConnections(service.owner)
-      yield* Effect.callback<void>((resume) => {
-        const check = () => upgraded.sockets.size === 0 && resume(Effect.void)
-        for (const socket of upgraded.sockets) socket.on("close", check)
-        check()
-      }).pipe(Effect.timeoutOption(Duration.fromInputUnsafe(gracePeriod)))
-      for (const socket of upgraded.sockets) socket.destroy()
-      for (const giveBack of undo) giveBack()
-    })
+  yield* Effect.acquireRelease(
+    Effect.sync(() => attachTo(bayeux, server, mount, Duration.fromInputUnsafe(gracePeriod))),
+    (end) => end
   )
 })
 
@@ -150,7 +184,7 @@ const listen = (server: AnyServer, host: string, port: number): Effect.Effect<vo
   })
 
 /** Ends the server: no new connections, then the rest of the grace period for the open ones. */
-const close = (server: AnyServer, gracePeriod: Duration.Input): Effect.Effect<void> =>
+const close = (server: AnyServer, gracePeriod: Duration.Duration): Effect.Effect<void> =>
   Effect.callback<void>((resume) => {
     server.close(() => resume(Effect.void))
   }).pipe(
@@ -158,7 +192,7 @@ const close = (server: AnyServer, gracePeriod: Duration.Input): Effect.Effect<vo
     Effect.raceFirst(
       Effect.repeat(Effect.sync(() => server.closeIdleConnections()), Schedule.spaced("20 millis"))
     ),
-    Effect.timeoutOption(Duration.fromInputUnsafe(gracePeriod)),
+    Effect.timeoutOption(gracePeriod),
     Effect.andThen(Effect.sync(() => server.closeAllConnections()))
   )
 
@@ -172,9 +206,13 @@ const addressOf = (server: AnyServer): { readonly host: string; readonly port: n
 const make = Effect.fnUntraced(function*({ createServer: create = createServer, ...input }: NodeServerOptions) {
   const options = yield* Options.decode("NodeServer.layer", NodeServerOptions, input)
   const { gracePeriod = "3 seconds", host = "127.0.0.1", mount = "/bayeux", port = 8000 } = options
-  const server = yield* Effect.acquireRelease(Effect.sync(create), (server) => close(server, gracePeriod))
-  if (server.listenerCount("request") === 0) server.on("request", nothingHere(mount))
-  yield* attach(server, { mount, gracePeriod })
+  const bayeux = yield* Bayeux
+  const patience = Duration.fromInputUnsafe(gracePeriod)
+  const server = yield* Effect.sync(create)
+  yield* Effect.acquireRelease(
+    Effect.sync(() => attachTo(bayeux, server, mount, patience)),
+    (end) => Effect.all([end, close(server, patience)], { concurrency: "unbounded" })
+  )
   yield* listen(server, host, port)
   const address = addressOf(server)
   const scheme = "setSecureContext" in server ? "https" : "http"

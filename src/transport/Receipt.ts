@@ -39,9 +39,13 @@ export const confirm = (socket: Socket): void => {
   }
 }
 
+/** With TLS the system's socket is beneath ours: an empty write to it is no part of the encrypted stream. */
+const beneath = (socket: Socket & { readonly _parent?: Socket | null }): Socket => socket._parent ?? socket
+
 /** Asks the system whether the peer has reset the connection. */
 const ask = (socket: Socket): void => {
-  if (socket.writable) socket.write("", (error) => error && settle(socket, "lost"))
+  const asked = beneath(socket)
+  if (socket.writable && asked.writable) asked.write("", (error) => error && settle(socket, "lost"))
 }
 
 const attend = (socket: Socket): void => {

@@ -22,17 +22,26 @@ export const atEnd = (release: () => unknown): () => void => {
   return () => opened.delete(release)
 }
 
-/** Closes everything, whatever fails on the way. */
-export const releaseAll = async (): Promise<void> => {
+const release = async (isKept: (release: () => unknown) => boolean): Promise<void> => {
   const errors: Array<unknown> = []
-  while (opened.size > 0) {
-    const all = [...opened].reverse()
-    opened.clear()
+  for (;;) {
+    const all = [...opened].filter((release) => !isKept(release)).reverse()
+    if (all.length === 0) break
     for (const release of all) {
+      opened.delete(release)
       await Promise.resolve().then(release).catch((error: unknown) => errors.push(error))
     }
   }
   if (errors.length > 0) throw new AggregateError(errors, "Not everything could be closed")
+}
+
+/** Closes everything, whatever fails on the way. */
+export const releaseAll = (): Promise<void> => release(() => false)
+
+/** Gives a function that closes what is opened from now on. */
+export const releaseLater = (): () => Promise<void> => {
+  const before = new Set(opened)
+  return () => release((release) => before.has(release))
 }
 
 /** How long anything may take that is expected to happen, in milliseconds. The machine may be busy. */
