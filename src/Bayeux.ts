@@ -38,7 +38,7 @@ export const BayeuxOptions = Schema.Struct({
   timeout: Schema.optionalKey(Options.PositiveTime),
   /** How long a client waits before it connects again. Default: 0. */
   interval: Schema.optionalKey(Options.Time),
-  /** How long a session lives without a connect. Default: twice `timeout`, plus `interval`. */
+  /** How long a session lives without a connect; longer than `timeout`. Default: twice `timeout`, plus `interval`. */
   sessionTimeout: Schema.optionalKey(Options.PositiveTime),
   /** How long an extension may take over a message. Default: 10 seconds. */
   extensionTimeout: Schema.optionalKey(Options.PositiveTime),
@@ -133,6 +133,19 @@ const settings = (options: BayeuxOptions): Settings.Settings => {
   }
 }
 
+/** A session that ended while its connect is held could not be answered. */
+const checkTimes = ({ sessionTimeout, timeout }: Settings.Settings) =>
+  sessionTimeout > timeout
+    ? Effect.void
+    : Effect.fail(
+      new Options.OptionsInvalid({
+        owner: "Bayeux.layer",
+        issue:
+          `sessionTimeout is ${sessionTimeout} ms and timeout is ${timeout} ms, but a session must outlive a held ` +
+          "connect: give a sessionTimeout above timeout, twice as long for instance"
+      })
+    )
+
 const sessionInfo = (session: Session): SessionInfo => ({
   clientId: session.clientId,
   local: session.local,
@@ -187,6 +200,7 @@ const subscribersOf = (shell: Shell, channel: string): ReadonlyArray<ClientId> =
 
 const make = Effect.fnUntraced(function*(input: unknown) {
   const options = yield* Options.decode("Bayeux.layer", BayeuxOptions, input)
+  yield* checkTimes(settings(options))
   const shell = yield* makeShell(options)
   const transports = makeTransports(shell)
   const open: Open = (info, sink) => shell.open(info, sink)

@@ -83,6 +83,6 @@ export const serve = (mount: string) => {
         sentence: `${request.method} is not understood here: this is a page, the service is at ${mount}`
       }
       : { status: 404, sentence: `There is nothing here: the page is at /, the service at ${mount}` }
-    respondError({ request, response }, error)
+    respondError({ request, response }, error, isPage ? { Allow: "GET, HEAD" } : {})
   }
 }

@@ -94,10 +94,14 @@ export class Shell {
     )
   }
 
+  /** A timer that comes late was held up by a busy process, and so was what has arrived meanwhile: that goes first. */
   #timeIsUp(): void {
+    const isLate = this.now - this.#timerAt > 100
     this.#timerAt = Infinity
     this.#timer = undefined
-    this.step({ _tag: "DeadlinePassed", now: this.now })
+    const pass = () => this.step({ _tag: "DeadlinePassed", now: this.now })
+    if (isLate) setImmediate(pass)
+    else pass()
   }
 
   // -------------------------------------------------------------------------------------------------------------------
@@ -204,6 +208,7 @@ export class Shell {
   open(info: ConnectionInfo, sink: Sink): OpenConnection {
     const connection = new ShellConnection(++this.#lastConnection, info, sink, this.#host)
     this.#connections.set(connection.id, connection)
+    if (this.#isStopped) queueMicrotask(() => connection.abort("Shutdown"))
     return connection
   }
 
@@ -244,8 +249,14 @@ export class Shell {
     for (const connection of [...this.#connections.values()]) if (connection.owner === owner) connection.end()
   }
 
-  /** Ends all sessions, with their events, writes what they are still to get and closes what is still open. */
+  #isStopped = false
+
+  /**
+   * Ends all sessions, with their events, writes what they are still to get and closes what is still open. What is
+   * opened later is closed at once.
+   */
   stop(): void {
+    this.#isStopped = true
     for (const connection of this.#connections.values()) connection.stop()
     for (const clientId of [...HashMap.keys(this.#state.sessions)]) {
       this.endSession(clientId, { _tag: "Shutdown" })

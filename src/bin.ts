@@ -6,7 +6,7 @@
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Cause, Config, Console, Effect, Exit, Fiber, Layer, References, Runtime, Scope } from "effect"
-import { CliError, Command, Flag } from "effect/cli"
+import { CliError, CliOutput, Command, Flag } from "effect/cli"
 import { readFileSync } from "node:fs"
 import { createServer } from "node:http"
 import * as Bayeux from "./Bayeux.ts"
@@ -123,6 +123,14 @@ const command = Command.make("effect-bayeux", flags, serve).pipe(
   Command.run({ version })
 )
 
+/** What is wrong with a call goes to standard error, with where to read more: standard output is for events. */
+const presenter: CliOutput.Presenter = {
+  present: (event) =>
+    event._tag === "InvalidInvocation"
+      ? Console.error(`${event.errors.map(({ message }) => message).join("\n")}\nSee: effect-bayeux --help`)
+      : CliOutput.defaultPresenter.present(event)
+}
+
 /** A stop by signal is a success: it ends in good order. */
 const teardown: Runtime.Teardown = (exit, onExit) =>
   Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause) ? onExit(0) : Runtime.defaultTeardown(exit, onExit)
@@ -134,6 +142,7 @@ command.pipe(
     CliError.isCliError(error) || !isSentence(error) ? Effect.void : Console.error(error.message)
   ),
   Effect.provideService(References.LogToStderr, true),
+  Effect.provideService(CliOutput.Presenter, presenter),
   Effect.provide(NodeServices.layer),
   NodeRuntime.runMain({ disableErrorReporting: true, teardown })
 )

@@ -2,6 +2,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Exit, Fiber, Layer, Logger, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
+import { execFile } from "node:child_process"
+import { promisify } from "node:util"
 import * as Bayeux from "../src/Bayeux.ts"
 import type { Delivery } from "../src/core/Message.ts"
 import type { Engine } from "../src/engine/Engine.ts"
@@ -416,6 +418,42 @@ describe("options", () => {
       }
     }))
 
+  /** Builds a service and connects to it, in a process of its own: whatever becomes of it, this one goes on. */
+  const tryOut = (options: Bayeux.BayeuxOptions): Promise<string> => {
+    const source = `
+      import { Effect, Layer } from "effect"
+      import { Bayeux, MemoryEngine, Monitor } from ${JSON.stringify(import.meta.resolve("../src/index.ts"))}
+      const ask = (bayeux, message) => Effect.callback((resume) => {
+        const info = { connectionType: "long-polling", kind: "exchange", local: false }
+        const sink = { send: (frame) => resume(Effect.succeed(frame.messages[0])), close: () => {} }
+        bayeux.open(info, sink).receive([{ connectionType: "long-polling", ...message }])
+      })
+      const supportedConnectionTypes = ["long-polling"]
+      const program = Effect.gen(function*() {
+        const bayeux = yield* Bayeux.Bayeux
+        yield* bayeux.addTransport({ connectionTypes: supportedConnectionTypes })
+        const handshake = { channel: "/meta/handshake", version: "1.0", supportedConnectionTypes }
+        const { clientId } = yield* ask(bayeux, handshake)
+        return (yield* ask(bayeux, { channel: "/meta/connect", clientId })).channel
+      })
+      const layer = Layer.provide(Bayeux.layer(${JSON.stringify(options)}), [MemoryEngine.layer, Monitor.layer()])
+      const outcome = program.pipe(Effect.scoped, Effect.provide(layer))
+      console.log(await Effect.runPromise(Effect.catch(outcome, (error) => Effect.succeed(error._tag))))
+    `
+    const run = promisify(execFile)(process.execPath, ["--input-type=module", "-e", source], { timeout: 10_000 })
+    return run.then(({ stdout }) => stdout.trim(), () => "no end")
+  }
+
+  it.each([
+    [{ timeout: 20, sessionTimeout: 60 }, ["/meta/connect"]],
+    [{ timeout: 60, sessionTimeout: 20 }, ["/meta/connect", "OptionsInvalid"]]
+  ])(
+    "with the times %j are refused, or a connect is answered: the process does not stand still",
+    async (options, good) => {
+      assert.include(good, await tryOut(options))
+    }
+  )
+
   scenario("bound the subscriptions of a session and the depth of a channel", (bayeux) =>
     Effect.gen(function*() {
       const { clientId } = yield* Client.subscribed(bayeux, "/a")
@@ -689,6 +727,22 @@ describe("the end of the service", () => {
       assert.deepStrictEqual(dataOf(yield* Stream.runCollect(subscription)), [1, 2])
     }))
 
+  for (
+    const [name, request] of [
+      ["publish", (bayeux: Service) => bayeux.publish("/a", 1)],
+      ["subscription", (bayeux: Service) => Effect.asVoid(Effect.scoped(bayeux.subscription("/a")))]
+    ] as const
+  ) {
+    it.effect(`fails a ${name} that comes after it, which does not wait in vain`, () =>
+      Effect.gen(function*() {
+        const { bayeux, stop } = yield* start()
+        yield* stop
+        const late = yield* Effect.forkDetach(Effect.exit(request(bayeux)), { startImmediately: true })
+        yield* until("an end", () => late.pollUnsafe() !== undefined)
+        assert.isTrue(Exit.isFailure(yield* Fiber.join(late)))
+      }))
+  }
+
   it.effect("ends the monitors' streams when they have told all, the end itself included", () =>
     Effect.gen(function*() {
       const { bayeux, monitor, stop } = yield* start()
@@ -808,7 +862,8 @@ describe("a connection", () => {
       const events = yield* record
       const peer = socket(bayeux)
       peer.cut()
-      peer.send({ channel: "/a", data: 1 }, handshake)
+      peer.send({ channel: "/a", data: 1 })
+      peer.send(handshake)
       peer.cut()
       assert.deepStrictEqual(yield* toldIn(bayeux, events), [])
       assert.deepStrictEqual(peer.messages, [])

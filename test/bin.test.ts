@@ -1,160 +1,392 @@
-/** The command, as a process of its own. */
+/** The command, as a process of its own: what it prints where, how it serves and how it ends. */
 import { afterEach, assert, describe, inject, it } from "@effect/vitest"
-import { type ChildProcess, spawn } from "node:child_process"
-import { once } from "node:events"
-import { createServer } from "node:net"
+import { type ChildProcessByStdio, spawn } from "node:child_process"
+import { readFileSync } from "node:fs"
+import { type AddressInfo, createServer } from "node:net"
+import type { Readable } from "node:stream"
+import { fileURLToPath } from "node:url"
 import { launchChromium } from "./support/chromium.ts"
+import {
+  atEnd,
+  begin,
+  connectMessage,
+  connectRaw,
+  connectRawWebSocket,
+  handshakeMessage,
+  openSocket,
+  post,
+  postBytes,
+  releaseAll,
+  request,
+  subscribeMessage,
+  until
+} from "./transport/support.ts"
 
-const root = new URL("..", import.meta.url)
-const atEnd: Array<() => unknown> = []
-afterEach(async () => {
-  for (const task of atEnd.splice(0).reverse()) await task()
-})
+afterEach(releaseAll)
 
-interface Command {
-  readonly child: ChildProcess
-  readonly out: () => string
-  readonly err: () => string
-  readonly exit: Promise<number | null>
+const command = fileURLToPath(new URL("../src/bin.ts", import.meta.url))
+const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
+  readonly version: string
 }
 
-const run = (args: ReadonlyArray<string>, environment: Record<string, string> = {}): Command => {
-  const child = spawn(process.execPath, ["src/bin.ts", ...args], {
-    cwd: root,
-    env: { ...process.env, ...environment },
-    stdio: ["ignore", "pipe", "pipe"]
-  })
-  atEnd.push(() => child.kill("SIGKILL"))
-  let out = "", err = ""
-  child.stdout.setEncoding("utf8").on("data", (text) => out += text)
-  child.stderr.setEncoding("utf8").on("data", (text) => err += text)
-  const exit = once(child, "close").then(([code]) => code as number | null)
-  return { child, out: () => out, err: () => err, exit }
-}
+/** Nothing of the environment of whoever runs the tests. */
+const clean = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("BAYEUX_")))
 
-const until = async <A>(what: string, look: () => A | undefined | Promise<A | undefined>): Promise<A> => {
-  const deadline = AbortSignal.timeout(20_000)
-  for (;;) {
-    const found = await look()
-    if (found !== undefined) return found
-    if (deadline.aborted) throw new Error(`Waited in vain for ${what}`)
-    await new Promise((resolve) => setImmediate(resolve))
+class Command {
+  readonly process: ChildProcessByStdio<null, Readable, Readable>
+  readonly #exit: Promise<number | string>
+  stdout = ""
+  stderr = ""
+
+  constructor(args: ReadonlyArray<string>, environment: { readonly [name: string]: string } = {}) {
+    this.process = spawn(process.execPath, [command, ...args], {
+      env: { ...clean, ...environment },
+      stdio: ["ignore", "pipe", "pipe"]
+    })
+    this.process.stdout.setEncoding("utf8").on("data", (text: string) => this.stdout += text)
+    this.process.stderr.setEncoding("utf8").on("data", (text: string) => this.stderr += text)
+    this.#exit = new Promise((resolve) => {
+      this.process.on("close", (code, signal) => resolve(code ?? signal ?? "?"))
+    })
+    atEnd(() => this.process.kill("SIGKILL"))
+  }
+
+  /** Waits until it listens and gives the URL of the service. */
+  async listening(): Promise<{ readonly url: string; readonly port: number }> {
+    const url = await until(() => `the command to listen; it said ${this.stderr}`, () => {
+      if (this.process.exitCode !== null) throw new Error(`It ended with ${this.process.exitCode}: ${this.stderr}`)
+      return /Listening on (\S+)/.exec(this.stderr)?.[1]
+    }, 30_000)
+    return { url, port: Number(new URL(url).port) }
+  }
+
+  /** Waits for its end and gives the exit code, or the signal that has ended it. */
+  async exit(milliseconds = 30_000): Promise<number | string> {
+    let code: number | string | undefined
+    void this.#exit.then((exit) => code = exit)
+    await until(() => `the command to end; it said ${this.stderr}`, () => code !== undefined, milliseconds)
+    return code ?? "?"
+  }
+
+  /** The lines on standard output, each one a JSON object. */
+  get events(): ReadonlyArray<{ readonly [field: string]: unknown }> {
+    const lines = this.stdout.split("\n")
+    assert.strictEqual(lines.pop(), "", "the last line is whole")
+    return lines.map((line) => JSON.parse(line) as { readonly [field: string]: unknown })
   }
 }
 
-/** Starts a server on a free port; gives its URL, from the line that it prints. */
-const listen = async (args: ReadonlyArray<string> = [], environment?: Record<string, string>) => {
-  const command = run(["--port", "0", ...args], environment)
-  const url = await until("the line with the URL", () => {
-    if (command.child.exitCode !== null) throw new Error(`The command has ended: ${command.err()}`)
-    return /Listening on (http:\S+)/.exec(command.err())?.[1]
-  })
-  return { ...command, url, origin: new URL(url).origin }
-}
+const start = (...args: ReadonlyArray<string>) => new Command(["--port", "0", ...args])
 
-type Reply = { readonly [field: string]: unknown }
-
-const send = async (url: string, message: object): Promise<Reply> => {
-  const response = await fetch(url, {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify([message])
-  })
-  return (await response.json() as ReadonlyArray<Reply>)[0] ?? {}
-}
-
-const handshake = { channel: "/meta/handshake", version: "1.0", supportedConnectionTypes: ["long-polling"] }
+const signals = [["SIGTERM"], ["SIGINT"]] as const
 
 describe("effect-bayeux", () => {
-  it("explains itself", async () => {
-    const help = run(["--help"])
-    assert.strictEqual(await help.exit, 0)
+  it("explains itself with --help", async () => {
+    const command = new Command(["--help"])
+    assert.strictEqual(await command.exit(), 0)
     for (const option of ["host", "port", "mount", "timeout", "interval", "ping", "engine", "log-events"]) {
-      assert.include(help.out(), `--${option}`)
+      assert.include(command.stdout, `--${option}`)
     }
-    const version = run(["--version"])
-    assert.strictEqual(await version.exit, 0)
-    assert.match(version.out(), /\d+\.\d+\.\d+/)
+    for (const byDefault of ["127.0.0.1", "8000", "/bayeux", "45", "20", "memory"]) {
+      assert.include(command.stdout, byDefault)
+    }
+    assert.strictEqual(command.stderr, "")
+  })
+
+  it("tells its version with --version", async () => {
+    const command = new Command(["--version"])
+    assert.strictEqual(await command.exit(), 0)
+    assert.match(command.stdout, new RegExp(`^\\S* ?v?${version.replaceAll(".", "\\.")}\n$`))
   })
 
   it.each([
-    [["--nope"], "--nope"],
-    [["--port", "http"], "--port"],
+    [["--port", "x"], "port"],
     [["--port", "70000"], "port"],
-    [["--mount", "bayeux"], "a slash before each segment"],
-    [["--timeout", "0"], "a time above 0"],
-    [["--engine", "carburettor"], "--engine"]
-  ])("refuses %j with a sentence", async (args, sentence) => {
-    const command = run(args)
-    assert.strictEqual(await command.exit, 1)
-    assert.include(command.err() + command.out(), sentence)
+    [["--port", "-1"], "port"],
+    [["--port", "1.5"], "port"],
+    [["--mount", "bayeux"], "mount"],
+    [["--mount", "/"], "mount"],
+    [["--timeout", "0"], "timeout"],
+    [["--timeout", "soon"], "timeout"],
+    [["--interval", "-1"], "interval"],
+    [["--ping", "0"], "ping"],
+    [["--engine", "redis"], "engine"],
+    [["--host", "no.such.host.invalid", "--port", "0"], "no.such.host.invalid"],
+    [["--prot", "1"], "--prot"],
+    [["extra"], "extra"]
+  ])("says what is wrong with %j, on standard error, and ends with 1 or 2", async (args, name) => {
+    const command = new Command(args)
+    assert.include([1, 2], await command.exit())
+    assert.include(command.stderr, name)
+    assert.notMatch(command.stderr, /\n\s+at .*\(?(?:file|node):/, "a sentence, not a stack")
   })
 
-  it("says so when the port is taken", async () => {
-    const server = createServer().listen(0, "127.0.0.1")
-    atEnd.push(() => server.close())
-    await once(server, "listening")
-    const address = server.address()
-    const port = typeof address === "object" && address !== null ? address.port : 0
-    const command = run(["--port", `${port}`])
-    assert.strictEqual(await command.exit, 1)
-    assert.match(command.err(), new RegExp(`cannot listen on 127.0.0.1, port ${port} .*: choose another port`))
+  it("keeps standard output for events also when its options are wrong", async () => {
+    const command = new Command(["--log-events", "--prot", "1"])
+    assert.include([1, 2], await command.exit())
+    assert.strictEqual(command.stdout, "")
   })
 
-  it("takes its options from the environment as well", async () => {
-    const { exit, out, url, child } = await listen([], { BAYEUX_MOUNT: "/faye", BAYEUX_LOG_EVENTS: "true" })
-    assert.match(url, /\/faye$/)
-    assert.isTrue((await send(url, handshake))["successful"])
-    child.kill("SIGTERM")
-    assert.strictEqual(await exit, 0)
-    assert.include(out(), "\"_tag\":\"Handshake\"")
+  it.each([
+    ["BAYEUX_PORT", "x", "PORT"],
+    ["BAYEUX_TIMEOUT", "soon", "TIMEOUT"],
+    ["BAYEUX_LOG_EVENTS", "perhaps", "LOG_EVENTS"],
+    ["BAYEUX_ENGINE", "redis", "ENGINE"]
+  ])("says what is wrong with %s=%s", async (variable, value, name) => {
+    const command = new Command(["--interval", "0"], { [variable]: value })
+    assert.include([1, 2], await command.exit())
+    assert.include(command.stderr, name)
+    assert.notMatch(command.stderr, /\n\s+at .*\(?(?:file|node):/, "a sentence, not a stack")
   })
 
-  it.each(["SIGTERM", "SIGINT"] as const)(
-    "prints an event a line and nothing else on standard output, to the last at %s, and answers what is held",
+  it("says that the port is in use, and ends with 1", async () => {
+    const other = createServer()
+    atEnd(() => other.close())
+    await new Promise<void>((resolve) => other.listen(0, "127.0.0.1", resolve))
+    const { port } = other.address() as AddressInfo
+    const command = new Command(["--port", `${port}`])
+    assert.strictEqual(await command.exit(), 1)
+    assert.match(
+      command.stderr,
+      new RegExp(`^The server cannot listen on 127\\.0\\.0\\.1, port ${port} .*: choose another port.*\n$`)
+    )
+    assert.strictEqual(command.stdout, "")
+  })
+
+  it("says with one line on standard error where it listens, and nothing on standard output", async () => {
+    const command = start()
+    const { port, url } = await command.listening()
+    assert.strictEqual(url, `http://127.0.0.1:${port}/bayeux`)
+    assert.isAbove(port, 0)
+    assert.isTrue((await post({ url }, [handshakeMessage])).messages[0]?.successful)
+    command.process.kill()
+    await command.exit()
+    assert.match(command.stderr, /^[^\n]*Listening on [^\n]*\n$/)
+    assert.strictEqual(command.stdout, "")
+  })
+
+  it("takes its options", async () => {
+    const command = start(
+      "--host",
+      "127.0.0.1",
+      "--mount",
+      "/faye",
+      "--timeout",
+      "7.5",
+      "--interval",
+      "5",
+      "--ping",
+      "0.05"
+    )
+    const { url } = await command.listening()
+    assert.strictEqual(new URL(url).pathname, "/faye")
+    const [reply] = (await post({ url }, [handshakeMessage])).messages
+    assert.deepStrictEqual(reply?.advice, { reconnect: "retry", interval: 5, timeout: 7_500 })
+    const socket = await openSocket({ url })
+    await until("pings", () => socket.pings >= 3)
+  })
+
+  it("takes its options from the environment as well, where they are not given", async () => {
+    const command = new Command(["--interval", "6"], {
+      BAYEUX_HOST: "127.0.0.1",
+      BAYEUX_PORT: "0",
+      BAYEUX_MOUNT: "/faye",
+      BAYEUX_TIMEOUT: "7.5",
+      BAYEUX_INTERVAL: "5",
+      BAYEUX_PING: "0.05",
+      BAYEUX_ENGINE: "memory",
+      BAYEUX_LOG_EVENTS: "true"
+    })
+    const { url } = await command.listening()
+    assert.strictEqual(new URL(url).pathname, "/faye")
+    const [reply] = (await post({ url }, [handshakeMessage])).messages
+    assert.deepStrictEqual(reply?.advice, { reconnect: "retry", interval: 6, timeout: 7_500 })
+    const socket = await openSocket({ url })
+    await until("pings", () => socket.pings >= 3)
+    await until("the event", () => command.stdout.includes("\"Handshake\""))
+  })
+})
+
+describe("effect-bayeux --log-events", () => {
+  it("prints one JSON object a line for each event, on standard output, and nothing else there", async () => {
+    const command = start("--log-events")
+    const server = await command.listening()
+    const clientId = await begin(server, ["/a", "/b"])
+    await post(server, [{ channel: "/a", data: { text: "line\n\u2028end" }, clientId }, { channel: "/b", data: null }])
+    await post(server, [{ ...subscribeMessage(clientId, "/b"), channel: "/meta/unsubscribe" }])
+    await post(server, [subscribeMessage(clientId, "/a"), { channel: "/meta/disconnect", clientId }])
+    await until("all events", () => command.stdout.includes("\"Disconnect\""))
+    const cause = { _tag: "ClientRequest" }
+    const events = command.events.map(({ at, node, sequence, ...event }) => {
+      assert.isAbove(Number(at), 1_600_000_000_000)
+      assert.isString(node)
+      assert.isAbove(Number(sequence), 0)
+      return event
+    })
+    assert.deepStrictEqual(events, [
+      { _tag: "Handshake", clientId },
+      { _tag: "Subscribe", clientId, channel: "/a" },
+      { _tag: "Subscribe", clientId, channel: "/b" },
+      { _tag: "Publish", clientId, channel: "/a", data: { text: "line\n\u2028end" } },
+      { _tag: "Publish", clientId: null, channel: "/b", data: null },
+      { _tag: "Unsubscribe", clientId, channel: "/b", cause },
+      { _tag: "Unsubscribe", clientId, channel: "/a", cause },
+      { _tag: "Disconnect", clientId, cause }
+    ])
+    assert.deepStrictEqual(command.events.map(({ sequence }) => sequence), events.map((_, at) => at + 1))
+  })
+
+  it("tells of a session that goes without a word", async () => {
+    const command = start("--log-events", "--timeout", "0.2")
+    const server = await command.listening()
+    const clientId = await begin(server, "/a")
+    await until("its end", () => command.stdout.includes("\"Disconnect\""))
+    const [unsubscribe, disconnect] = command.events.slice(-2)
+    assert.deepStrictEqual(
+      [unsubscribe?.["_tag"], disconnect?.["_tag"], disconnect?.["clientId"]],
+      ["Unsubscribe", "Disconnect", clientId]
+    )
+    assert.include(disconnect?.["cause"], { _tag: "Timeout" })
+  })
+
+  it.each(signals)("tells of the end of each session at %s, and ends with 0", async (signal) => {
+    const command = start("--log-events")
+    const server = await command.listening()
+    const clientIds = [await begin(server, "/a"), await begin(server, ["/b", "/c"])]
+    command.process.kill(signal)
+    assert.strictEqual(await command.exit(), 0)
+    const cause = { _tag: "Shutdown" }
+    const events = command.events.map(({ at: _at, node: _node, sequence: _sequence, ...event }) => event)
+    assert.strictEqual(events.length, 10)
+    assert.sameDeepMembers(events.slice(5), [
+      { _tag: "Unsubscribe", clientId: clientIds[0], channel: "/a", cause },
+      { _tag: "Disconnect", clientId: clientIds[0], cause },
+      { _tag: "Unsubscribe", clientId: clientIds[1], channel: "/b", cause },
+      { _tag: "Unsubscribe", clientId: clientIds[1], channel: "/c", cause },
+      { _tag: "Disconnect", clientId: clientIds[1], cause }
+    ])
+    assert.deepStrictEqual(command.events.map(({ sequence }) => sequence), events.map((_, at) => at + 1))
+  })
+
+  it("goes on serving, and ends in time, although nobody reads its output", async () => {
+    const command = start("--log-events")
+    const server = await command.listening()
+    command.process.stdout.pause()
+    const clientId = await begin(server, "/a")
+    const data = "x".repeat(10_000)
+    for (let i = 0; i < 20; i++) {
+      const { messages } = await post(server, Array.from({ length: 50 }, () => ({ channel: "/x", data })))
+      assert.isTrue(messages.every(({ successful }) => successful))
+    }
+    assert.isTrue(
+      (await post(server, [connectMessage(clientId, "long-polling", { advice: { timeout: 0 } })])).messages[0]
+        ?.successful
+    )
+    const ended = new Promise((resolve) => command.process.on("exit", (code) => resolve(code)))
+    const start_ = performance.now()
+    command.process.kill("SIGTERM")
+    assert.strictEqual(await ended, 0)
+    assert.isBelow(performance.now() - start_, 5_000)
+  })
+
+  it("goes on serving although the reader of its output has gone", async () => {
+    const command = start("--log-events")
+    const server = await command.listening()
+    command.process.stdout.destroy()
+    for (let i = 0; i < 10; i++) {
+      const { messages } = await post(server, [handshakeMessage])
+      assert.isTrue(messages[0]?.successful)
+    }
+    command.process.kill("SIGTERM")
+    assert.strictEqual(await command.exit(), 0)
+  })
+})
+
+describe("effect-bayeux, when it is to end", () => {
+  it.each(signals)(
+    "answers held connects with advice at %s, closes sockets and ends with 0 within 5 seconds",
     async (signal) => {
-      const { child, err, exit, out, url } = await listen(["--log-events"])
-      const { clientId } = await send(url, handshake)
-      await send(url, { channel: "/meta/subscribe", clientId, subscription: "/a" })
-      await send(url, { channel: "/b", data: { text: "hello" } })
-      const held = send(url, { channel: "/meta/connect", clientId, connectionType: "long-polling" })
-      // Something that the connect does not answer, but that shows that it has arrived: requests are taken in turn.
-      await until("the connect to be held", async () => {
-        await send(url, { channel: "/c", data: 1 })
-        return out().includes("\"/c\"") || undefined
-      })
-      const began = performance.now()
-      child.kill(signal)
-      assert.strictEqual((await held)["channel"], "/meta/connect")
-      assert.strictEqual(await exit, 0)
-      assert.isBelow(performance.now() - began, 5_000, "the issue's bound")
-      const events = out().trimEnd().split("\n").map((line) => JSON.parse(line) as Reply)
-      const tags = events.map(({ _tag }) => _tag).filter((tag, i, all) => tag !== "Publish" || all[i - 1] !== "Publish")
-      assert.deepStrictEqual(tags, ["Handshake", "Subscribe", "Publish", "Unsubscribe", "Disconnect"])
-      assert.deepStrictEqual(events.map(({ sequence }) => sequence), events.map((_, i) => i + 1))
-      assert.deepStrictEqual(events.at(-1)?.["cause"], { _tag: "Shutdown" })
-      assert.strictEqual(err().trimEnd().split("\n").length, 1, "one line, when it listens")
+      const command = start()
+      const server = await command.listening()
+      const clientId = await begin(server, "/a")
+      const raw = await connectRaw(server)
+      raw.send(postBytes(JSON.stringify([connectMessage(clientId)])))
+      const socket = await openSocket(server)
+      // Answered after the connect that came before it, so that is held by now.
+      socket.sendText("[]")
+      await until("an answer", () => socket.frames.length > 0)
+      const started = performance.now()
+      command.process.kill(signal)
+      const [reply] = (await raw.answer()).messages
+      assert.deepStrictEqual([reply?.successful, reply?.clientId, reply?.advice?.reconnect], [true, clientId, "retry"])
+      assert.strictEqual(await socket.closed(), 1001)
+      assert.strictEqual(await command.exit(), 0)
+      assert.isBelow(performance.now() - started, 5_000)
     }
   )
 
-  it("serves a page at / and plain sentences elsewhere", async () => {
-    const { origin } = await listen()
-    const page = await fetch(`${origin}/`)
-    assert.strictEqual(page.headers.get("content-type"), "text/html; charset=utf-8")
-    assert.include(await page.text(), "/bayeux/client.js")
-    assert.strictEqual((await fetch(`${origin}/elsewhere`)).status, 404)
-    assert.strictEqual((await fetch(`${origin}/`, { method: "DELETE" })).status, 405)
-    assert.strictEqual((await fetch(`${origin}/bayeux/client.js`)).status, 200)
-    assert.strictEqual((await fetch(`${origin}/bayeux.js`)).status, 200)
+  it("ends with 0 within 5 seconds although peers do not let go", async () => {
+    const command = start()
+    const server = await command.listening()
+    await connectRawWebSocket(server)
+    const unfinished = await connectRaw(server)
+    unfinished.send(postBytes("[]").subarray(0, -1))
+    const clientId = await begin(server, "/a")
+    const stuck = await connectRaw(server, { allowHalfOpen: true })
+    stuck.send(`GET /bayeux/${clientId} HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n`)
+    await until("the stream to begin", () => stuck.received.includes("retry:"))
+    stuck.socket.pause()
+    for (let i = 0; i < 30; i++) await post(server, [{ channel: "/a", data: "x".repeat(500_000) }])
+    const started = performance.now()
+    command.process.kill("SIGTERM")
+    assert.strictEqual(await command.exit(), 0)
+    assert.isBelow(performance.now() - started, 5_000)
+  })
+})
+
+describe("the page of effect-bayeux", () => {
+  it("is at /, and talks to the service", async () => {
+    const command = start("--mount", "/faye")
+    const { url } = await command.listening()
+    const page = new URL("/", url).href
+    assert.include(command.stderr, page)
+    for (const path of [page, `${page}?a=b`]) {
+      const { headers, status, text } = await request(path)
+      assert.strictEqual(status, 200)
+      assert.strictEqual(headers["content-type"], "text/html; charset=utf-8")
+      assert.strictEqual(headers["x-content-type-options"], "nosniff")
+      assert.include(String(headers["content-security-policy"]), "default-src 'none'")
+      assert.include(text, "<script src=\"/faye/client.js\"></script>")
+      assert.include(text, "new Faye.Client(\"/faye\")")
+    }
+    const head = await request(page, { method: "HEAD" })
+    assert.deepStrictEqual([head.status, head.text], [200, ""])
+    assert.isAbove(Number(head.headers["content-length"]), 1_000)
+    assert.strictEqual((await request(new URL("/faye/client.js", url).href)).status, 200)
+  })
+
+  it("is read, not written to, and alone", async () => {
+    const { url } = await start().listening()
+    for (const method of ["POST", "PUT", "DELETE", "OPTIONS"]) {
+      const answer = await request(new URL("/", url).href, { method, body: method === "OPTIONS" ? "" : "x" })
+      assert.strictEqual(answer.status, 405, method)
+      assert.include(answer.text, "/bayeux")
+      assert.match(String(answer.headers.allow), /\bGET\b/, "405 names what is allowed (RFC 9110, section 15.5.6)")
+    }
+    for (const path of ["/index.html", "/favicon.ico", "/bayeuxes", "//"]) {
+      const answer = await request(`${new URL(url).origin}${path}`)
+      assert.strictEqual(answer.status, 404, path)
+      assert.match(answer.text, /^There is nothing here: .*\/bayeux\n$/)
+    }
   })
 
   it.skipIf(inject("chromium") === "")("has two tabs of a browser chat with each other", async () => {
-    const { origin } = await listen()
+    const { url } = await start().listening()
     const browser = await launchChromium(inject("chromium"))
-    atEnd.push(() => browser.close())
+    atEnd(() => browser.close())
     const [one, two] = [await browser.newPage(), await browser.newPage()]
     for (const page of [one, two]) {
-      await page.goto(origin)
+      await page.goto(new URL("/", url).href)
       await page.getByText("connected", { exact: true }).waitFor({ timeout: 20_000 })
     }
     await one.getByLabel("Message", { exact: true }).fill("hello <b>there</b>")

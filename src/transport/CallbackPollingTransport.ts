@@ -7,7 +7,7 @@
  */
 import { Effect, Layer, Result } from "effect"
 import { Bayeux } from "../Bayeux.ts"
-import { parseMessages, respondError } from "./Http.ts"
+import { parseFields, respondError } from "./Http.ts"
 import { type Envelope, exchange } from "./HttpExchange.ts"
 import type { HttpCall } from "./Transport.ts"
 
@@ -33,7 +33,7 @@ const get = (call: HttpCall, fields: ReadonlyArray<string>): void => {
       "The parameter \"jsonp\" is not the name of a function: use letters, digits, \"_\", \"$\" and \".\""
     return respondError(call, { status: 400, sentence })
   }
-  const messages = Result.map(Result.all(fields.map(parseMessages)), (messages) => messages.flat())
+  const messages = parseFields(fields)
   if (Result.isFailure(messages)) respondError(call, messages.failure)
   else exchange(call, messages.success, envelope(name))
 }

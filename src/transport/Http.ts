@@ -139,6 +139,24 @@ const endOfString = (text: string, start: number): number => {
   }
 }
 
+/** The most messages of a batch: each of them gets an answer that may be longer than itself. */
+export const maxMessages = 10_000
+
+/** The answer to a batch that is too long. */
+export const tooMany = fail(400, `There are more than ${maxMessages} messages: send them in several requests`)
+
+/** The messages in the fields of a form or query, each of which holds one or an array of them. */
+export const parseFields = (fields: ReadonlyArray<string>): Result.Result<ReadonlyArray<unknown>, HttpError> => {
+  const all: Array<unknown> = []
+  for (const field of fields) {
+    const messages = parseMessages(field)
+    if (Result.isFailure(messages)) return messages
+    if (all.length + messages.success.length > maxMessages) return tooMany
+    for (const message of messages.success) all.push(message)
+  }
+  return Result.succeed(all)
+}
+
 /** The messages in a JSON text: an array of them, or a single one (specification, "Messages"). */
 export const parseMessages = (text: string): Result.Result<ReadonlyArray<unknown>, HttpError> => {
   if (isTooDeep(text)) return fail(400, `The messages are nested deeper than ${maxDepth} levels: flatten their data`)
@@ -148,7 +166,7 @@ export const parseMessages = (text: string): Result.Result<ReadonlyArray<unknown
   } catch {
     return fail(400, "The messages are not JSON: send an array of Bayeux messages")
   }
-  if (Array.isArray(json)) return Result.succeed(json)
+  if (Array.isArray(json)) return json.length > maxMessages ? tooMany : Result.succeed(json)
   if (typeof json === "object" && json !== null) return Result.succeed([json])
   return fail(400, "The messages are neither an array nor an object: send an array of Bayeux messages")
 }

@@ -7,7 +7,17 @@
 import { Effect, Layer, Result, Schema } from "effect"
 import { Bayeux } from "../Bayeux.ts"
 import * as Options from "../Options.ts"
-import { corsHeaders, type HttpError, parseMessages, readBody, respond, respondError } from "./Http.ts"
+import {
+  corsHeaders,
+  type HttpError,
+  maxMessages,
+  parseFields,
+  parseMessages,
+  readBody,
+  respond,
+  respondError,
+  tooMany
+} from "./Http.ts"
 import { type Envelope, exchange } from "./HttpExchange.ts"
 import type { HttpCall } from "./Transport.ts"
 
@@ -23,13 +33,14 @@ type Messages = Result.Result<ReadonlyArray<unknown>, HttpError>
 
 /** A form may hold several `message` fields, each with a message or an array of them. */
 const parseForm = (body: string): Messages => {
+  if (body.split("&", maxMessages + 1).length > maxMessages) return tooMany
   const fields = new URLSearchParams(body).getAll("message")
   if (fields.length === 0) {
     const sentence =
       "The form has no field \"message\": put an array of Bayeux messages there, or send it as application/json"
     return Result.fail({ status: 400, sentence })
   }
-  return Result.map(Result.all(fields.map(parseMessages)), (messages) => messages.flat())
+  return parseFields(fields)
 }
 
 const parse = (contentType: string, body: string): Messages => {

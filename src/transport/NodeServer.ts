@@ -156,10 +156,8 @@ export const attach = Effect.fn("NodeServer.attach")(function*(
     options
   )
   const bayeux = yield* Bayeux
-  yield* Effect.acquireRelease(
-    Effect.sync(() => attachTo(bayeux, server, mount, Duration.fromInputUnsafe(gracePeriod))),
-    (end) => end
-  )
+  const attached = Effect.sync(() => attachTo(bayeux, server, mount, Duration.fromInputUnsafe(gracePeriod)))
+  yield* Effect.asVoid(Effect.acquireRelease(attached, (end) => end))
 })
 
 /** What a server without other listeners says outside the mount. */
@@ -203,16 +201,26 @@ const addressOf = (server: AnyServer): { readonly host: string; readonly port: n
     : { host: address ?? "", port: 0 }
 }
 
+/** Node's default, which is shorter than what proxies wait before they use a connection again, and ours (milliseconds). */
+const keepAlive = { byDefault: 5_000, ours: 65_000 }
+
+/** Settings that suit this service better than Node's defaults; what was set by hand stays. */
+const tune = (server: AnyServer): AnyServer => {
+  if (server.keepAliveTimeout === keepAlive.byDefault) server.keepAliveTimeout = keepAlive.ours
+  // Java's client offers HTTP/2 with each request: that is no reason not to answer it by HTTP/1.1.
+  const isWebSocket = ({ headers }: IncomingMessage) => headers.upgrade?.toLowerCase() === "websocket"
+  return Object.assign(server, { shouldUpgradeCallback: isWebSocket })
+}
+
 const make = Effect.fnUntraced(function*({ createServer: create = createServer, ...input }: NodeServerOptions) {
   const options = yield* Options.decode("NodeServer.layer", NodeServerOptions, input)
   const { gracePeriod = "3 seconds", host = "127.0.0.1", mount = "/bayeux", port = 8000 } = options
   const bayeux = yield* Bayeux
   const patience = Duration.fromInputUnsafe(gracePeriod)
-  const server = yield* Effect.sync(create)
-  yield* Effect.acquireRelease(
-    Effect.sync(() => attachTo(bayeux, server, mount, patience)),
-    (end) => Effect.all([end, close(server, patience)], { concurrency: "unbounded" })
-  )
+  const server = yield* Effect.sync(() => tune(create()))
+  const attached = Effect.sync(() => attachTo(bayeux, server, mount, patience))
+  const stop = (end: Effect.Effect<void>) => Effect.all([end, close(server, patience)], { concurrency: "unbounded" })
+  yield* Effect.asVoid(Effect.acquireRelease(attached, stop))
   yield* listen(server, host, port)
   const address = addressOf(server)
   const scheme = "setSecureContext" in server ? "https" : "http"

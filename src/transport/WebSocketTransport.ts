@@ -69,10 +69,16 @@ class Peer implements Sink, Target {
 
   #receive(data: Buffer, isBinary: boolean): void {
     this.#isAlive = true
-    if (isBinary) return this.#socket.close(unsupportedData, "Send text messages with JSON")
+    if (isBinary) return this.#refuse(unsupportedData, "Send text messages with JSON")
     const messages = parseMessages(data.toString("utf8"))
     if (Result.isSuccess(messages)) this.#connection.receive(messages.success)
-    else this.#socket.close(invalidPayload, messages.failure.sentence)
+    else this.#refuse(invalidPayload, messages.failure.sentence)
+  }
+
+  /** Whether or not the peer answers the close, its session goes on without this socket. */
+  #refuse(code: number, reason: string): void {
+    this.#socket.close(code, reason)
+    this.#connection.closed(this.#writer.frames)
   }
 
   send(frame: Frame): void {

@@ -1,12 +1,32 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Exit, Layer, Scope } from "effect"
+import { Context, Effect, Exit, Layer, Queue, Scope } from "effect"
 import * as Bayeux from "../../src/Bayeux.ts"
+import type { Order } from "../../src/core/Order.ts"
 import { Engine, EngineError } from "../../src/engine/Engine.ts"
 import * as MemoryEngine from "../../src/engine/MemoryEngine.ts"
 import * as Monitor from "../../src/monitor/Monitor.ts"
-import { Client, engineLaws, failure, layerTransports } from "./laws.ts"
+import { Client, engineLaws, failure, layerTransports, turn } from "./laws.ts"
 
 engineLaws("MemoryEngine", MemoryEngine.layer)
+
+/** The same, but each order is carried out some turns of the event loop later, as by an engine that asks a store. */
+const layerDeliberate = Layer.effect(
+  Engine,
+  Effect.gen(function*() {
+    const engine = yield* Engine
+    const orders = yield* Queue.unbounded<Order>()
+    let count = 0
+    yield* Effect.gen(function*() {
+      const order = yield* Queue.take(orders)
+      count += 1
+      for (let turns = count % 4; turns >= 0; turns--) yield* turn
+      engine.commit(order)
+    }).pipe(Effect.forever, Effect.forkScoped)
+    return Engine.of({ ...engine, commit: (order) => void Queue.offerUnsafe(orders, order) })
+  })
+).pipe(Layer.provide(MemoryEngine.layer))
+
+engineLaws("an engine that takes its time", layerDeliberate)
 
 /** A service over an engine that exists, for as long as its scope is open. */
 const serve = Effect.gen(function*() {

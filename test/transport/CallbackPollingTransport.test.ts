@@ -21,7 +21,7 @@ afterEach(releaseAll)
 const json = JSON.stringify
 
 const get = (server: Server, fields: ReadonlyArray<[string, string]>, options?: RequestOptions) =>
-  request(`${server.url}?${new URLSearchParams([...fields])}`, options)
+  request(`${server.url}?${new URLSearchParams([...fields]).toString()}`, options)
 
 const send = (server: Server, messages: unknown, jsonp = "answer") =>
   get(server, [["message", json(messages)], ["jsonp", jsonp]])

@@ -75,7 +75,8 @@ const inOtherProcess: Run = (options, tell) =>
     atEnd(() => child.kill("SIGKILL"))
     child.on("message", (message) =>
       message === "ready" || message === "enough" ? tell(message) : resolve(message as CutLog))
-    child.on("exit", (code) => reject(new Error(`The process of the client ended with ${code}`)))
+    child.on("exit", (code) =>
+      reject(new Error(`The process of the client ended with ${code}`)))
   })
 
 /** Has a client connect and cut while another one publishes, until everything is there. */

@@ -170,7 +170,10 @@ describe("an event stream", () => {
     await server.publish("/a", 2)
     await stream.delivered(1)
     socket.send(connectMessage(clientId, "websocket", { advice: { timeout: 0 } }))
-    await until("the socket's turn", () => socket.messages.filter(({ channel }) => channel === "/meta/connect").length > 1)
+    await until(
+      "the socket's turn",
+      () => socket.messages.filter(({ channel }) => channel === "/meta/connect").length > 1
+    )
     await server.publish("/a", 3)
     assert.deepStrictEqual(await socket.delivered(2), [1, 3])
     assert.deepStrictEqual(stream.data, [2])

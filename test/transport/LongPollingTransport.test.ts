@@ -281,8 +281,11 @@ describe("long-polling, the way out", () => {
         postBytes(json([connectMessage(waiting)])),
         postBytes(json([connectMessage(talking)]))
       ]))
-      await until("both to be taken", async () =>
-        (await server.session(waiting))?.link === "Polling" && (await server.session(talking))?.queueLength === 0)
+      await until(
+        "both to be taken",
+        async () =>
+          (await server.session(waiting))?.link === "Polling" && (await server.session(talking))?.queueLength === 0
+      )
       raw.socket[destroy]()
       await until("the cut to be noticed", async () => (await server.session(waiting))?.link === "Detached")
       await server.publish("/a", 2)

@@ -1,3 +1,4 @@
+// @effect-diagnostics anyUnknownInErrorContext:off -- tests build layers of any kind
 import { afterEach, assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Layer, ManagedRuntime, Option, Scope } from "effect"
 import { execFileSync } from "node:child_process"

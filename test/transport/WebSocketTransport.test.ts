@@ -245,7 +245,9 @@ describe("compression", () => {
     socket.send({ channel: "/meta/disconnect", clientId })
     assert.strictEqual(await socket.closed(), 1000)
     assert.isUndefined(flawIn(numbersIn(socket.data), 200))
-    assert.isTrue(socket.messages.some(({ channel, successful }) => channel === "/meta/disconnect" && successful === true))
+    assert.isTrue(
+      socket.messages.some(({ channel, successful }) => channel === "/meta/disconnect" && successful === true)
+    )
   })
 })
 

@@ -1,15 +1,17 @@
+// @effect-diagnostics anyUnknownInErrorContext:off -- tests build layers of any kind
 /**
  * A server under test and clients that see its bytes: plain HTTP, raw sockets, `ws`, an event stream read by hand.
  *
  * Whatever is opened here is closed by {@link releaseAll}, which each test file runs after each test (or after all),
  * also when a test fails. Nothing sleeps: what is expected is waited for, with a deadline.
  */
-import { Effect, Layer, ManagedRuntime } from "effect"
+import { type Effect, Layer, ManagedRuntime } from "effect"
 import * as Http from "node:http"
 import * as Net from "node:net"
 import * as Tls from "node:tls"
 import { type ClientOptions, WebSocket } from "ws"
 import { Bayeux, MemoryEngine, Monitor, NodeServer, Transports } from "../../src/index.ts"
+import type { OptionsInvalid } from "../../src/Options.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // closing and waiting
@@ -101,7 +103,7 @@ export const random = (seed: number) => {
 export interface ServeOptions {
   readonly bayeux?: Bayeux.BayeuxOptions
   readonly node?: NodeServer.NodeServerOptions
-  readonly transports?: Layer.Layer<never, unknown, Bayeux.Bayeux>
+  readonly transports?: Layer.Layer<never, OptionsInvalid, Bayeux.Bayeux>
 }
 
 type Services = Bayeux.Bayeux | Monitor.Monitor | NodeServer.NodeServer
@@ -235,12 +237,14 @@ export interface RequestOptions {
   readonly body?: string | Buffer
   /** Default: a connection of its own for the request. */
   readonly agent?: Http.Agent
+  /** It is closed by whoever sends it. */
+  readonly isOwn?: boolean
 }
 
 /** Sends a request and reads its answer. */
 export const request = (
   url: string,
-  { agent, body, headers = {}, method = "GET" }: RequestOptions = {}
+  { agent, body, headers = {}, isOwn = false, method = "GET" }: RequestOptions = {}
 ): Promise<Answer> => {
   const answered = new Promise<Answer>((resolve, reject) => {
     const sent = Http.request(url, { method, headers, agent: agent ?? false }, (response) => {
@@ -252,7 +256,7 @@ export const request = (
       })
     })
     sent.on("error", reject)
-    sent.on("close", atEnd(() => sent.destroy()))
+    if (!isOwn) sent.on("close", atEnd(() => sent.destroy()))
     sent.end(body)
   })
   // A test that has failed meanwhile does not wait for it any more.
