@@ -20,6 +20,13 @@ export const retry = (settings: Settings, connectionType: string): Advice =>
     ? { reconnect: "retry", interval: settings.timeout, timeout: 0 }
     : { reconnect: "retry", interval: settings.interval, timeout: settings.timeout }
 
+/** The session goes on, but there is no need to connect again at once. */
+export const later = (settings: Settings): Advice => ({
+  reconnect: "retry",
+  interval: Math.max(settings.interval, 1_000),
+  timeout: settings.timeout
+})
+
 /** The server does not know the session (any more): begin again. */
 export const handshake: Advice = { reconnect: "handshake" }
 

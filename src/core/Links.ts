@@ -114,8 +114,10 @@ const hold = (state: State.State, input: ConnectReceived): Session.HeldConnect =
  */
 export const connect = (state: State.State, input: ConnectReceived, out: Out): State.State => {
   if (input.connection.kind === "socket") return connectSocket(state, input, out)
-  return input.message.connectionType === "eventsource"
-    ? connectStream(state, input, out)
+  const link = State.session(state, input.message.clientId)?.link
+  const isStreaming = link?._tag === "Attached" && link.kind === "stream"
+  return isStreaming || input.message.connectionType === "eventsource"
+    ? connectBesideStream(state, input, isStreaming, out)
     : connectExchange(state, input, out)
 }
 
@@ -132,13 +134,22 @@ const connectExchange = (before: State.State, input: ConnectReceived, out: Out):
   return arm(state, { ...session, queue: MessageQueue.empty })
 }
 
-/** The messages go by the stream, which is opened separately: this connect only tells that the client is there. */
-const connectStream = (before: State.State, input: ConnectReceived, out: Out): State.State => {
-  const link = State.session(before, input.message.clientId)?.link
-  const isStreaming = link?._tag === "Attached" && link.kind === "stream"
+/**
+ * The messages go by the stream, which is opened separately: this connect only tells that the client is there. Faye's
+ * client may still connect by long-polling when its stream is open already; that does not take the stream from it.
+ */
+const connectBesideStream = (
+  before: State.State,
+  input: ConnectReceived,
+  isStreaming: boolean,
+  out: Out
+): State.State => {
   const state = isStreaming ? before : leave(before, input.message.clientId, out)
   const session = seen(state, input)
-  out.push(reply(session, input.connection.id, input.slot, [connectReply(state, session, input.message)]))
+  const { connection, message, slot } = input
+  const answer = connectReply(state, session, message)
+  const isOwn = message.connectionType === "eventsource"
+  out.push(reply(session, connection.id, slot, [isOwn ? answer : { ...answer, advice: Advice.later(state.settings) }]))
   return arm(state, session)
 }
 

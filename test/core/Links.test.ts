@@ -167,6 +167,23 @@ describe("an event stream", () => {
     assert.deepStrictEqual(deliveredTo(trial.outputs, stream), [1, 2])
   })
 
+  it("is not taken from a client that still connects by long-polling", () => {
+    const trial = new Trial()
+    const clientId = trial.handshake()
+    trial.receive(trial.open("exchange"), { channel: "/meta/subscribe", clientId, subscription: "/a" })
+    const stream = trial.open("stream")
+    trial.step({ _tag: "StreamOpened", connection: stream, clientId })
+    const [reply] = repliesIn(trial.receive(trial.open("exchange"), connect(clientId)))
+    assert.deepStrictEqual(reply?.advice, { reconnect: "retry", interval: 1_000, timeout: 1_000 })
+    trial.publish("/a", 1)
+    assert.deepStrictEqual(deliveredTo(trial.outputs, stream), [1])
+    trial.step({ _tag: "ConnectionClosed", connection: stream.id })
+    trial.publish("/a", 2)
+    const poll = trial.open("exchange")
+    trial.receive(poll, connect(clientId))
+    assert.deepStrictEqual(deliveredTo(trial.outputs, poll), [2])
+  })
+
   it("is closed when there is no such session", () => {
     const trial = new Trial()
     const stream = trial.open("stream")
