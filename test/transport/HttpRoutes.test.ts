@@ -10,10 +10,8 @@ import { Bayeux, HttpRoutes, MemoryEngine, Monitor, Transports } from "../../src
 import {
   atEnd,
   begin,
-  closeCodeIn,
   connectMessage,
   connectRaw,
-  connectRawWebSocket,
   dataOf,
   handshakeMessage,
   openEvents,
@@ -24,8 +22,7 @@ import {
   releaseAll,
   request,
   subscribeMessage,
-  until,
-  within
+  until
 } from "./support.ts"
 
 afterEach(releaseAll)
@@ -169,31 +166,6 @@ describe("a service among the routes of an Effect server", () => {
       assert.include([200, 400, 404, 426], (await raw.answer(3_000)).status)
     }
   )
-
-  it.each([[0], ["500 millis"]] as const)(
-    "ends in good order with a server that waits for %s: held connects are answered, sockets closed with 1001",
-    async (gracefulShutdownTimeout) => {
-      const server = await start({ gracefulShutdownTimeout })
-      const [polling, streaming] = [await begin(server, "/a"), await begin(server, "/a")]
-      const held = post(server, [connectMessage(polling)])
-      held.catch(() => undefined)
-      await until("the connect to be held", async () => await server.link(polling) === "Polling")
-      const stream = await openEvents(server, streaming)
-      const socket = await openSocket(server)
-      await within("the server's end", server.stop(), 5_000)
-      const { messages: [reply], status } = await held
-      assert.deepStrictEqual([status, reply?.successful, reply?.advice?.reconnect], [200, true, "retry"])
-      await until("the stream to end", () => stream.isEnded)
-      assert.strictEqual(await socket.closed(), 1001)
-    }
-  )
-
-  it("ends before long although a socket does not let go", async () => {
-    const server = await start()
-    const raw = await connectRawWebSocket(server)
-    await within("the server's end", server.stop(), 5_000)
-    assert.strictEqual(closeCodeIn(raw.received), 1001)
-  })
 
   it("does not start with options that are not valid", async () => {
     const exit = await Effect.runPromiseExit(Effect.scoped(Layer.build(routesLayer({ mount: "bayeux" }))))
