@@ -45,9 +45,9 @@ const handle = (service: Mount.Mount) =>
   })
 
 /**
- * Adds the routes. When the layer's scope ends, held connects are answered and sockets closed with 1001. Effect's server
- * waits before that for open requests to end by themselves, for its `gracefulShutdownTimeout` (20 seconds): where
- * clients are to be let go at once, set it to 0 or serve with `NodeServer`.
+ * Adds the routes. Effect's server waits at its end for open requests to end by themselves, for its
+ * `gracefulShutdownTimeout` (20 seconds), before anything of ours is asked: where clients are to be answered and let go
+ * at once, serve with `NodeServer`.
  */
 export const layer = (
   options: HttpRoutesOptions = {}
