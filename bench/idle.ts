@@ -77,11 +77,14 @@ const print = (server: Name, sessions: number, seconds: number, { generatorCpu, 
     `${kibibytes((of(after) - of(before)) / sessions)} KiB`
   ]
   console.log(`${server}: ${Text.number(sessions)} sessions, subscribed and connected, idle for ${seconds} s\n`)
-  console.log(Text.table(["memory after gc", "before", "after", "for each session"], [
-    row("resident", ({ rss }) => rss),
-    row("heap", ({ heap }) => heap),
-    row("buffers outside", ({ external }) => external)
-  ]))
+  console.log(Text.print({
+    head: ["memory after gc", "before", "after", "for each session"],
+    rows: [
+      row("resident", ({ rss }) => rss),
+      row("heap", ({ heap }) => heap),
+      row("buffers outside", ({ external }) => external)
+    ]
+  }))
   console.log(`\nCPU of the server while idle: ${Text.number(serverCpu * 100)} % of a core`)
   console.log(`CPU of the generator meanwhile: ${Text.number(generatorCpu * 100)} % of a core`)
 }
@@ -92,7 +95,7 @@ const main = async (): Promise<void> => {
   checkFileLimit(sessions)
   endWithThisProgram()
   console.error(`Opening ${Text.number(sessions)} sessions at ${server}, then waiting for ${seconds} s`)
-  print(server, sessions, seconds, await run(idle, server, { sessions, seconds, warmUp: 0, monitors }))
+  print(server, sessions, seconds, await run(idle, { server, monitors }, { sessions, seconds, warmUp: 0 }))
 }
 
 main().catch((error: unknown) => {

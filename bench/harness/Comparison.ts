@@ -1,6 +1,6 @@
 /** What has changed between two sets of results. */
 import type { Scenario } from "../scenarios/Scenario.ts"
-import { cpuOfEach, measured, type Results, summaries, type Summary } from "./Results.ts"
+import { cpuOfEach, measured, nameOf, type Results, summaries, type Summary } from "./Results.ts"
 import * as Text from "./Text.ts"
 
 const change = (before: number | undefined, now: number | undefined): string => {
@@ -11,10 +11,10 @@ const change = (before: number | undefined, now: number | undefined): string => 
 const row = (
   scenario: Scenario,
   { median: before }: Summary,
-  { median: now, server }: Summary
+  { median: now, ...contender }: Summary
 ): ReadonlyArray<string> => [
   scenario.name,
-  server,
+  nameOf(contender),
   scenario.unit,
   Text.number(before.value),
   Text.number(now.value),
@@ -29,11 +29,11 @@ export const comparison = (before: Results, now: Results): string => {
   const rows = measured(now).flatMap((scenario) => {
     const old = summaries(before, scenario)
     return summaries(now, scenario).flatMap((summary) => {
-      const other = old.find(({ server }) => server === summary.server)
+      const other = old.find(({ monitors, server }) => server === summary.server && monitors === summary.monitors)
       return other === undefined ? [] : [row(scenario, other, summary)]
     })
   })
   if (rows.length === 0) return `The figures of ${before.at} have nothing in common with these`
-  const head = `Against the figures of ${before.at} (${before.monitors} monitors then, ${now.monitors} now)`
-  return `${head}\n${Text.table(["", "", "", "before", "now", "change", "p50", "p99", "CPU each"], rows)}`
+  const head = ["", "", "", "before", "now", "change", "p50", "p99", "CPU each"]
+  return `Against the figures of ${before.at}\n${Text.print({ head, rows })}`
 }

@@ -13,7 +13,8 @@ export const help = `npm run bench -- [options]
   --rounds N        how often each is measured, with a fresh server each time (default: 3)
   --seconds S       how long each is measured (default: 2)
   --quick           one round of half a second: to see that all works
-  --monitors N      how many consumers of all events effect-bayeux has (default: 0)
+  --monitors N      how many consumers of all events effect-bayeux has (default: 0);
+                    repeated, it is measured with each of these, to compare
   --json file       write every round to a file
   --compare file    print the change against such a file
   --profile folder  write the CPU profile of each server there
@@ -30,7 +31,7 @@ export interface Options {
   readonly seconds: number
   readonly warmUp: number
   readonly sessions: number
-  readonly monitors: number
+  readonly monitors: ReadonlyArray<number>
   readonly json: string | undefined
   readonly compare: string | undefined
   readonly profile: string | undefined
@@ -62,7 +63,8 @@ export const tryParse = <A>(parse: () => A): A => {
   }
 }
 
-const pick = <A>(
+/** The items of these names, in the order of all; all of them where no name is given. */
+export const pick = <A>(
   option: string,
   wanted: ReadonlyArray<string> | undefined,
   all: ReadonlyArray<A>,
@@ -90,7 +92,7 @@ export const parse = (args: ReadonlyArray<string>): Options | undefined => {
         server: { ...text, multiple: true },
         rounds: text,
         seconds: text,
-        monitors: text,
+        monitors: { ...text, multiple: true },
         json: text,
         compare: text,
         profile: text,
@@ -107,7 +109,7 @@ export const parse = (args: ReadonlyArray<string>): Options | undefined => {
     seconds: number("seconds", values.seconds, values.quick ? 0.5 : 2, 0.1),
     warmUp: values.quick ? 0.5 : 0.8,
     sessions: 5_000,
-    monitors: whole("monitors", values.monitors, 0, 0),
+    monitors: [...new Set((values.monitors ?? ["0"]).map((text) => whole("monitors", text, 0, 0)))],
     json: values.json,
     compare: values.compare,
     profile: values.profile

@@ -1,8 +1,8 @@
 /** The tables that the benchmark prints. */
 import type { Figures, Scenario } from "../scenarios/Scenario.ts"
 import * as Server from "../servers/Server.ts"
-import { cpuOfEach, measured, type Result, type Results, summaries, type Summary } from "./Results.ts"
-import { inColumn, verdicts } from "./Target.ts"
+import { cpuOfEach, measured, nameOf, type Result, type Results, summaries, type Summary } from "./Results.ts"
+import { inColumn, monitored, verdicts } from "./Target.ts"
 import * as Text from "./Text.ts"
 
 /** More than this share of a core, and it was the generator that was measured. */
@@ -18,8 +18,8 @@ const ratio = (own: Summary | undefined, other: Summary | undefined): string =>
   own === undefined || other === undefined || own === other ? "" : Text.number(own.median.value / other.median.value)
 
 /** A line while it goes on. */
-export const line = (scenario: Scenario, { failure, figures, round, server }: Result): string => {
-  const what = `${round}  ${scenario.name.padEnd(20)} ${server.padEnd(14)}`
+export const line = (scenario: Scenario, { failure, figures, round, ...contender }: Result): string => {
+  const what = `${round}  ${scenario.name.padEnd(20)} ${nameOf(contender).padEnd(14)}`
   if (figures === undefined) return `${what} FAILED: ${failure}`
   const { generatorCpu, othersCpu, p50, p99, serverCpu, value } = figures
   const latency = p50 === undefined ? "" : `, p50 ${millis(p50)} ms, p99 ${millis(p99)} ms`
@@ -57,9 +57,9 @@ const details = (results: Results, scenario: Scenario): string => {
     "ours / this"
   ]
   const rows = all.map((summary) => {
-    const { least, median, most, server } = summary
+    const { least, median, most } = summary
     return [
-      server,
+      nameOf(summary),
       Text.number(median.value) + dagger(median),
       Text.number(least),
       Text.number(most),
@@ -73,7 +73,7 @@ const details = (results: Results, scenario: Scenario): string => {
       ...isMemory ? [heapEach(median)] : []
     ]
   })
-  return `${scenario.title}\n${Text.table(isMemory ? [...head, "of it heap KiB"] : head, rows)}`
+  return `${scenario.title}\n${Text.print({ head: isMemory ? [...head, "of it heap KiB"] : head, rows })}`
 }
 
 /** A question mark where other programs may have decided. */
@@ -87,7 +87,8 @@ const verdictOf = (scenario: Scenario, all: ReadonlyArray<Summary>): ReadonlyArr
   ]
 }
 
-const overview = (results: Results): string => {
+/** A row for each scenario, with what is to be reached. */
+export const overview = (results: Results): Text.Table => {
   const rows = measured(results).map((scenario) => {
     const all = summaries(results, scenario)
     const cells = Server.columns.map((column) => {
@@ -95,12 +96,29 @@ const overview = (results: Results): string => {
       return summary === undefined ? "–" : Text.number(summary.median.value) + dagger(summary.median)
     })
     const [reached = "", verdict = ""] = verdictOf(scenario, all)
-    return [scenario.name, scenario.unit, ...cells, scenario.target.text, reached, verdict]
+    return [scenario.title, scenario.unit, ...cells, scenario.target.text, reached, verdict]
   })
-  return Text.table(["", "", ...Server.columns, "target", "reached", ""], rows)
+  return { head: ["", "", ...Server.columns, "target", "reached", ""], rows }
 }
 
-const notes = (results: Results): ReadonlyArray<string> => {
+/** What monitors cost, where there are figures with and without. */
+export const monitors = (results: Results): Text.Table => ({
+  head: ["", "", "without a monitor", "with", "monitors", "left of it", ""],
+  rows: measured(results).flatMap((scenario) =>
+    monitored(scenario, summaries(results, scenario)).map(({ isMet, ratio, with: summary, without }) => [
+      scenario.title,
+      scenario.unit,
+      Text.number(without.median.value),
+      Text.number(summary.median.value),
+      String(summary.monitors),
+      Text.share(ratio),
+      isMet ? "met" : "NOT MET"
+    ])
+  )
+})
+
+/** What has to be said about the figures. */
+export const notes = (results: Results): ReadonlyArray<string> => {
   const medians = measured(results).flatMap((scenario) => summaries(results, scenario)).map(({ median }) => median)
   const limit = "† The generator was at its limit (more than 90 % of a core): the server can do more."
   const others =
@@ -109,17 +127,20 @@ const notes = (results: Results): ReadonlyArray<string> => {
   return [...medians.some(isAtLimit) ? [limit] : [], ...medians.some(isDisturbed) ? [others] : []]
 }
 
-/** Everything: a table for each scenario, then one of all with the targets. */
+/** How much of what was measured where. */
+export const origin = ({ machine, node, results, seconds }: Results): string => {
+  const rounds = Math.max(0, ...results.map(({ round }) => round))
+  return `Medians of ${rounds === 1 ? "1 round" : `${rounds} rounds`} of ${seconds} s, Node ${node}, ${machine}`
+}
+
+/** Everything: a table for each scenario, then one of all with the targets, and what monitors cost. */
 export const report = (results: Results): string => {
-  const { machine, monitors, node, seconds } = results
-  const rounds = Math.max(0, ...results.results.map(({ round }) => round))
-  const withMonitors = monitors === 0 ? "" : `, ${monitors} consumers of the events of effect-bayeux`
-  const times = rounds === 1 ? "1 round" : `${rounds} rounds`
-  const head = `Medians of ${times} of ${seconds} s, Node ${node}, ${machine}${withMonitors}`
+  const withMonitors = monitors(results)
   return [
-    head,
+    origin(results),
     ...measured(results).map((scenario) => details(results, scenario)),
-    overview(results),
+    Text.print(overview(results)),
+    ...withMonitors.rows.length === 0 ? [] : [Text.print(withMonitors)],
     ...notes(results)
   ].join("\n\n")
 }

@@ -3,9 +3,13 @@ import type { Figures, Scenario, Setting } from "../scenarios/Scenario.ts"
 import type { Name } from "../servers/Server.ts"
 import * as Child from "./Child.ts"
 import type { FromGenerator, ToGenerator } from "./Protocol.ts"
+import type { Contender } from "./Results.ts"
 import * as ServerProcess from "./ServerProcess.ts"
 
-export interface RunOptions extends Pick<Setting, "seconds" | "warmUp" | "sessions">, ServerProcess.ServerOptions {}
+export interface RunOptions extends Pick<Setting, "seconds" | "warmUp" | "sessions"> {
+  /** Where the server writes its CPU profile when it ends. */
+  readonly profile?: string | undefined
+}
 
 /** What opening, warming up and draining may take beside the measured seconds. */
 const allowance = 90
@@ -50,12 +54,12 @@ const explain = (error: unknown, server: Child.Child): Error => {
 }
 
 /** Starts both, runs, and ends both. */
-export const run = async (scenario: Scenario, name: Name, options: RunOptions): Promise<Figures> => {
-  const server = await ServerProcess.start(name, options)
+export const run = async (scenario: Scenario, contender: Contender, options: RunOptions): Promise<Figures> => {
+  const server = await ServerProcess.start(contender, options.profile)
   const generator = Child.start("generator.ts")
   const end = () => Promise.all([Child.end(generator), Child.end(server.child)])
   try {
-    return await generate(generator, server, name, scenario, options)
+    return await generate(generator, server, contender.server, scenario, options)
   } catch (error) {
     await end()
     throw explain(error, server.child)

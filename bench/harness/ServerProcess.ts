@@ -4,19 +4,12 @@ import { createInterface } from "node:readline"
 import type { Usage } from "../load/Usage.ts"
 import type { Name } from "../servers/Server.ts"
 import * as Child from "./Child.ts"
+import type { Contender } from "./Results.ts"
 
 export interface ServerProcess {
   readonly child: Child.Child
   readonly port: number
   readonly usage: (options: { readonly gc: boolean }) => Promise<Usage>
-}
-
-/** How a server is started. */
-export interface ServerOptions {
-  /** How many consumers of the events effect-bayeux has. */
-  readonly monitors: number
-  /** Where the server writes its CPU profile when it ends. */
-  readonly profile?: string | undefined
 }
 
 const startTimeout = 20_000
@@ -42,14 +35,14 @@ const portOf = (name: Name, child: Child.Child): Promise<number> =>
     })
   })
 
-/** Starts it and waits until it listens. */
-export const start = async (name: Name, { monitors, profile }: ServerOptions): Promise<ServerProcess> => {
-  const child = Child.start(`servers/${name}.ts`, {
-    args: name === "effect-bayeux" ? ["--monitors", String(monitors)] : [],
+/** Starts it and waits until it listens. It writes its CPU profile to the folder, if there is one, when it ends. */
+export const start = async ({ monitors, server }: Contender, profile: string | undefined): Promise<ServerProcess> => {
+  const child = Child.start(`servers/${server}.ts`, {
+    args: server === "effect-bayeux" ? ["--monitors", String(monitors)] : [],
     node: ["--expose-gc", ...profile === undefined ? [] : ["--cpu-prof", "--cpu-prof-dir", profile]]
   })
   try {
-    const port = await portOf(name, child)
+    const port = await portOf(server, child)
     const usage: ServerProcess["usage"] = async (options) => {
       const answered = once(child.process, "message") as Promise<[Usage]>
       child.process.send(options)

@@ -4,9 +4,31 @@ import * as Server from "../servers/Server.ts"
 import type { Summary } from "./Results.ts"
 import * as Text from "./Text.ts"
 
-/** The summary that stands in a column. */
+/** The summary that stands in a column: of several with monitors, that with the fewest. */
 export const inColumn = (all: ReadonlyArray<Summary>, column: Server.Column): Summary | undefined =>
   all.find(({ server }) => Server.columnOf(server) === column)
+
+/** What stays of a figure with a monitor: the summary without, the one with, and how much better or worse that is. */
+export interface Monitored {
+  readonly without: Summary
+  readonly with: Summary
+  /** Below 1 it is worse, whether more or less of it is better. */
+  readonly ratio: number
+  readonly isMet: boolean
+}
+
+const leastLeft = 0.9
+
+/** What monitors cost effect-bayeux in a scenario, for each number of them that was measured beside none. */
+export const monitored = ({ better }: Scenario, all: ReadonlyArray<Summary>): ReadonlyArray<Monitored> => {
+  const [without, ...others] = all.filter(({ server }) => server === "effect-bayeux")
+  if (without?.monitors !== 0) return []
+  return others.map((summary) => {
+    const ratio = summary.median.value / without.median.value
+    const left = better === "more" ? ratio : 1 / ratio
+    return { without, with: summary, ratio: left, isMet: left >= leastLeft }
+  })
+}
 
 /** One demand: what was reached, what is wanted, and whether that is met. */
 export interface Verdict {
