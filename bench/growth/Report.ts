@@ -1,0 +1,32 @@
+/** The tables of growth: a row for each operation, a column for each size. */
+import * as Text from "../harness/Text.ts"
+import { type Curve, curves, type Growth } from "./Growth.ts"
+import { works } from "./index.ts"
+import { verdict } from "./Verdict.ts"
+import type { Work } from "./Work.ts"
+
+const row = ({ sizes }: Work, curve: Curve): ReadonlyArray<string> => {
+  const found = verdict(curve)
+  const costs = sizes.map((size) => curve.values.find((value) => value.size === size)?.cost)
+  return [
+    curve.operation.title,
+    curve.operation.unit,
+    ...costs.map((cost) => cost === undefined ? "" : Text.number(cost)),
+    ...found === undefined
+      ? ["", "", ""]
+      : [`× ${Text.number(found.factor)}`, found.exponent.toFixed(2), found.growth]
+  ]
+}
+
+/** The table of a work; its first column has its name. */
+export const table = (growth: Growth, work: Work): Text.Table => ({
+  head: [work.title, "", ...work.sizes.map(Text.number), "growth", "exponent", ""],
+  rows: curves(growth, work).map((curve) => row(work, curve))
+})
+
+/** The works of which there are figures. */
+export const measured = (growth: Growth): ReadonlyArray<Work> => works.filter((work) => curves(growth, work).length > 0)
+
+/** Everything that was measured. */
+export const report = (growth: Growth): string =>
+  measured(growth).map((work) => Text.print(table(growth, work))).join("\n\n")
