@@ -29,8 +29,8 @@ export const channels: Work = {
   operations: timed({
     "publish": "publish to any of them",
     "publish-after-change": "publish after a subscription",
-    "subscribe": "subscribe to a new one",
-    "unsubscribe": "unsubscribe the only subscriber"
+    "subscribe": "subscribe to another",
+    "unsubscribe": "unsubscribe"
   }),
   measure: (size, duration) => {
     const unchanging = populate(size)

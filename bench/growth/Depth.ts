@@ -13,8 +13,8 @@ export const depth: Work = {
   operations: timed({
     "publish": "publish",
     "publish-after-change": "publish after a subscription, per subscriber",
-    "subscribe": "subscribe to a pattern of that depth",
-    "unsubscribe": "unsubscribe from it"
+    "subscribe": "subscribe to a pattern",
+    "unsubscribe": "unsubscribe"
   }),
   measure: (size, duration) => {
     const server = new Server()

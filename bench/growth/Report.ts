@@ -27,6 +27,12 @@ export const table = (growth: Growth, work: Work): Text.Table => ({
 /** The works of which there are figures. */
 export const measured = (growth: Growth): ReadonlyArray<Work> => works.filter((work) => curves(growth, work).length > 0)
 
+/** What was measured where. */
+export const origin = ({ machine, node, points }: Growth): string => {
+  const rounds = Math.max(0, ...points.map(({ round }) => round))
+  return `Medians of ${rounds === 1 ? "1 round" : `${rounds} rounds`}, Node ${node}, ${machine}`
+}
+
 /** Everything that was measured. */
 export const report = (growth: Growth): string =>
-  measured(growth).map((work) => Text.print(table(growth, work))).join("\n\n")
+  [origin(growth), ...measured(growth).map((work) => Text.print(table(growth, work)))].join("\n\n")

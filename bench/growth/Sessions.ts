@@ -144,13 +144,13 @@ export const sessions: Work = {
       "connect-again": "connect",
       "subscribe": "subscribe",
       "unsubscribe": "unsubscribe",
-      "publish": "publish to one",
-      "publish-after-change": "publish to one after a subscription",
+      "publish": "publish to one subscriber",
+      "publish-after-change": "publish after a subscription",
       "disconnect": "disconnect",
       "connect-timeout": "time-out of a connect",
       "session-timeout": "time-out of a session",
       "nothing-due": "deadline that was put off",
-      "yardstick": "yardstick: a Map of that size"
+      "yardstick": "yardstick: a plain Map"
     }),
     { name: "memory", title: "memory of a session", unit: "bytes" }
   ],

@@ -21,7 +21,7 @@ export const subscribers: Work = {
   operations: timed({
     "publish": "publish",
     "publish-after-change": "publish after a subscription, per subscriber",
-    "publish-to-polls": "publish to polls and answers, per subscriber",
+    "publish-to-polls": "publish to polls, per subscriber",
     "subscribe": "subscribe",
     "unsubscribe": "unsubscribe"
   }),

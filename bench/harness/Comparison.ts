@@ -8,21 +8,27 @@ const change = (before: number | undefined, now: number | undefined): string => 
   return `${now < before ? "−" : "+"}${Text.number(Math.abs(now / before - 1) * 100)} %`
 }
 
+/** Whether rounds of one of them were as good as rounds of the other: then chance may have made the change. */
+const mayBeChance = (before: Summary, now: Summary): boolean => before.least <= now.most && now.least <= before.most
+
 const row = (
   scenario: Scenario,
-  { median: before }: Summary,
-  { median: now, ...contender }: Summary
-): ReadonlyArray<string> => [
-  scenario.name,
-  nameOf(contender),
-  scenario.unit,
-  Text.number(before.value),
-  Text.number(now.value),
-  change(before.value, now.value),
-  change(before.p50, now.p50),
-  change(before.p99, now.p99),
-  change(cpuOfEach(scenario, before), cpuOfEach(scenario, now))
-]
+  before: Summary,
+  now: Summary
+): ReadonlyArray<string> => {
+  const [then, later] = [before.median, now.median]
+  return [
+    scenario.name,
+    nameOf(now),
+    scenario.unit,
+    Text.number(then.value),
+    Text.number(later.value),
+    change(then.value, later.value) + (mayBeChance(before, now) ? "?" : ""),
+    change(then.p50, later.p50),
+    change(then.p99, later.p99),
+    change(cpuOfEach(scenario, then), cpuOfEach(scenario, later))
+  ]
+}
 
 /** What has changed, for each figure that both have. */
 export const comparison = (before: Results, now: Results): string => {
@@ -35,5 +41,6 @@ export const comparison = (before: Results, now: Results): string => {
   })
   if (rows.length === 0) return `The figures of ${before.at} have nothing in common with these`
   const head = ["", "", "", "before", "now", "change", "p50", "p99", "CPU each"]
-  return `Against the figures of ${before.at}\n${Text.print({ head, rows })}`
+  const note = "? The rounds then and now overlap: the change may be chance. Compare the ratios to others, too."
+  return `Against the figures of ${before.at}\n${Text.print({ head, rows })}\n\n${note}`
 }

@@ -119,12 +119,19 @@ export const monitors = (results: Results): Text.Table => ({
 
 /** What has to be said about the figures. */
 export const notes = (results: Results): ReadonlyArray<string> => {
-  const medians = measured(results).flatMap((scenario) => summaries(results, scenario)).map(({ median }) => median)
+  const all = measured(results).map((scenario) => summaries(results, scenario))
+  const medians = all.flat().map(({ median }) => median)
+  const isMonitored = all.some((summaries) => (inColumn(summaries, "effect-bayeux")?.monitors ?? 0) > 0)
+  const monitored = "effect-bayeux was measured with monitors only: the targets are for a server without."
   const limit = "† The generator was at its limit (more than 90 % of a core): the server can do more."
   const others =
     "Other programs used more than a quarter of a core in some runs: compare the CPU µs of each, and run " +
     "again when the machine is quiet."
-  return [...medians.some(isAtLimit) ? [limit] : [], ...medians.some(isDisturbed) ? [others] : []]
+  return [
+    ...isMonitored ? [monitored] : [],
+    ...medians.some(isAtLimit) ? [limit] : [],
+    ...medians.some(isDisturbed) ? [others] : []
+  ]
 }
 
 /** How much of what was measured where. */
