@@ -20,6 +20,10 @@ const stopping: HttpError = { status: 503, sentence: "The server stops: try agai
 export const closeErrors: { readonly [reason in CloseReason]: HttpError } = {
   SessionEnded: stopping,
   UnknownClient: stopping,
+  StreamRefused: {
+    status: 409,
+    sentence: "The session acknowledges its messages: it gets them with the answers to its connects, not as a stream"
+  },
   Shutdown: stopping,
   ServerError: { status: 500, sentence: "The server has failed with this request" }
 }

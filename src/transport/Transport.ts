@@ -39,7 +39,7 @@ export const requestInfo = (request: IncomingMessage): RequestInfo => ({
 })
 
 /** Why the service closes a connection. */
-export type CloseReason = "SessionEnded" | "UnknownClient" | "Shutdown" | "ServerError"
+export type CloseReason = "SessionEnded" | "UnknownClient" | "StreamRefused" | "Shutdown" | "ServerError"
 
 /** Where the service writes to. */
 export interface Sink {

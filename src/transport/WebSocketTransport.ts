@@ -32,6 +32,7 @@ export type WebSocketOptions = typeof WebSocketOptions.Type
 const closeCodes: { readonly [reason in CloseReason]: number } = {
   SessionEnded: 1000,
   UnknownClient: 1000,
+  StreamRefused: 1000,
   Shutdown: 1001,
   ServerError: 1011
 }

@@ -382,7 +382,7 @@ class Model {
     const kept = session.received.filter((data) => !lost.includes(data))
     if (kept.length > 0 && Math.max(...kept) > Math.min(...lost)) session.isDisordered = true
     session.received.splice(0, session.received.length, ...kept)
-    const messages = lost.map((data) => ({ channel: "/a" as never, data }))
+    const messages = lost.map((data) => new Message.Delivery("/a" as never, data, undefined, data))
     this.observe(this.trial.step({ _tag: "Returned", clientId: owner as never, messages }))
   }
 
