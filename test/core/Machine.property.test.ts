@@ -187,7 +187,10 @@ class Model {
         via.answers.set(output.slot, (via.answers.get(output.slot) ?? 0) + 1)
         const [reply, ...delivered] = output.messages
         if (reply !== undefined && Message.isReply(reply)) replies.push(reply)
-        if (via.lost.has(output.slot)) continue
+        if (via.lost.has(output.slot)) {
+          this.returnInVain(output.clientId, delivered.filter(Message.isDelivery))
+          continue
+        }
         if (reply !== undefined && Message.isReply(reply)) this.read(reply)
         this.deliver(via, output.clientId ?? reply?.id?.toString(), delivered.filter(Message.isDelivery))
       }
@@ -427,16 +430,18 @@ class Model {
     const session = this.everyone.get(owner)
     if (session === undefined) return
     const messages = lost.map((data) => new Message.Delivery("/a" as never, data, undefined, data))
-    const returned = { _tag: "Returned", clientId: owner as never, messages } as const
-    if (session.acknowledges) {
-      const before = this.trial.state
-      this.trial.step(returned)
-      return assert.strictEqual(this.trial.state, before, "it is in the queue still, or has arrived")
-    }
+    if (session.acknowledges) return this.returnInVain(owner, messages)
     const kept = session.received.filter((data) => !lost.includes(data))
     if (kept.length > 0 && Math.max(...kept) > Math.min(...lost)) session.isDisordered = true
     session.received.splice(0, session.received.length, ...kept)
-    this.observe(this.trial.step(returned))
+    this.observe(this.trial.step({ _tag: "Returned", clientId: owner as never, messages }))
+  }
+
+  /** What a session acknowledges is in its queue still, or has arrived. */
+  returnInVain(owner: string | undefined, messages: ReadonlyArray<Message.Delivery>): void {
+    const { state } = this.trial
+    this.trial.step({ _tag: "Returned", clientId: owner as never, messages })
+    assert.strictEqual(this.trial.state, state, "a session that acknowledges takes nothing back")
   }
 
   end({ connection }: Of<"end">): void {

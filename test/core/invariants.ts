@@ -52,7 +52,8 @@ export const check = (state: State.State): void => {
       assert.strictEqual(queue.length, 0, `${clientId} is attached and has a queue`)
     }
     if (acknowledges) assert.notDeepInclude(link, { kind: "stream" }, `${clientId} acknowledges and has a stream`)
-    if (Session.carrier(session) !== undefined && queue.length > 0) {
+    const carries = link._tag === "Polling" || (acknowledges && link._tag === "Attached" && link.held !== undefined)
+    if (carries && queue.length > 0) {
       assert.include(state.woken, clientId, `${clientId} has a held connect and a queue, but is not woken`)
     }
   }
