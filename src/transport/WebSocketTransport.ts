@@ -9,7 +9,7 @@ import { type WebSocket, WebSocketServer } from "ws"
 import { Bayeux } from "../Bayeux.ts"
 import * as Options from "../Options.ts"
 import type { Frame } from "./Frame.ts"
-import { FrameWriter, type Taken, type Target } from "./FrameWriter.ts"
+import { FrameWriter, type Taken, type Target, writeToSocket } from "./FrameWriter.ts"
 import { parseMessages } from "./Http.ts"
 import { type CloseReason, type OpenConnection, requestInfo, type Sink, type UpgradeCall } from "./Transport.ts"
 import * as WebSocketFrame from "./WebSocketFrame.ts"
@@ -47,11 +47,13 @@ class Peer implements Sink, Target {
   readonly #stream: Duplex
   readonly #connection: OpenConnection
   readonly #writer: FrameWriter
+  readonly #isCompressing: boolean
   #isAlive = true
 
   constructor(socket: WebSocket, { open, owner, request, socket: stream }: UpgradeCall, maxBuffered: number) {
     this.#socket = socket
     this.#stream = stream
+    this.#isCompressing = socket.extensions !== ""
     this.#writer = new FrameWriter(this, maxBuffered)
     this.#connection = open({
       connectionType: "websocket",
@@ -89,18 +91,15 @@ class Peer implements Sink, Target {
     this.#writer.whenEmpty(() => this.#socket.close(closeCodes[reason]))
   }
 
-  get #isCompressing(): boolean {
-    return this.#socket.extensions !== ""
-  }
-
   encode(frame: Frame): Buffer {
     return frame.encode(this.#isCompressing ? utf8 : WebSocketFrame.encode)
   }
 
-  write(bytes: Buffer, taken: Taken): void {
-    if (this.#socket.readyState !== this.#socket.OPEN) return
-    if (this.#isCompressing) this.#socket.send(bytes, { binary: false }, taken)
-    else this.#stream.write(bytes, taken)
+  write(bytes: Buffer, taken: Taken): boolean {
+    if (this.#socket.readyState !== this.#socket.OPEN) return false
+    if (!this.#isCompressing) return writeToSocket(this.#stream, bytes, taken)
+    this.#socket.send(bytes, { binary: false }, taken)
+    return false
   }
 
   giveUp(): void {
