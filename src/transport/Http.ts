@@ -109,9 +109,22 @@ export const readBody = (
 /** The deepest nesting of arrays and objects that is accepted: more could exhaust the stack when it is written again. */
 export const maxDepth = 100
 
-/** Whether a JSON text nests deeper than {@link maxDepth}; brackets in strings do not count. */
+/** Whether a text has more than `most` of a character; it looks no further than that. */
+const hasMoreThan = (text: string, character: string, most: number): boolean => {
+  let at = -1
+  for (let left = most; left >= 0; left--) {
+    at = text.indexOf(character, at + 1)
+    if (at < 0) return false
+  }
+  return true
+}
+
+/**
+ * Whether a JSON text nests deeper than {@link maxDepth}; brackets in strings do not count. A text that has few brackets
+ * anywhere, as nearly each has, need not be read for that.
+ */
 const isTooDeep = (text: string): boolean => {
-  if (text.length <= maxDepth) return false
+  if (!hasMoreThan(text, "[", maxDepth / 2) && !hasMoreThan(text, "{", maxDepth / 2)) return false
   let depth = 0
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i)
