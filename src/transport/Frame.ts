@@ -56,7 +56,16 @@ export class Frame {
 
   /** The JSON array. */
   get text(): string {
-    return this.#text ??= `[${this.messages.map(serialise).join(",")}]`
+    return this.#text ??= this.#serialise()
+  }
+
+  #serialise(): string {
+    let text = "]"
+    for (let frame: Frame = this; frame.#before !== undefined; frame = frame.#before) {
+      const separator = frame.length === 1 ? "[" : ","
+      text = separator + serialise(frame.#message as Outgoing) + text
+    }
+    return this.length === 0 ? "[]" : text
   }
 
   /** The JSON array in bytes, as a transport wants them; what was made last is kept. */
