@@ -17,7 +17,7 @@ const collect = (isAsked: boolean, done: () => void): void => {
   const all = { type: "major", flavor: "last-resort" } as const
   gc(all)
   setTimeout(() => {
-    gc?.(all)
+    gc(all)
     done()
   }, settling)
 }

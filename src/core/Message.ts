@@ -89,6 +89,7 @@ export class Delivery {
   readonly data: Schema.Json
   declare readonly id?: string | number
   readonly #position: number
+  #json: string | undefined
 
   constructor(channel: Channel.Channel, data: Schema.Json, id: Id, position: number) {
     this.channel = channel
@@ -99,6 +100,11 @@ export class Delivery {
 
   get position(): number {
     return this.#position
+  }
+
+  /** The message in JSON, put together once, however many sessions get it. */
+  get json(): string {
+    return this.#json ??= JSON.stringify(this)
   }
 }
 
