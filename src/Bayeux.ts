@@ -71,7 +71,7 @@ export interface SessionInfo {
   /** When it last shook hands or connected. */
   readonly lastSeen: number
   readonly subscriptions: ReadonlyArray<string>
-  /** How many messages wait for it. */
+  /** How many messages wait for it, or to be acknowledged. */
   readonly queueLength: number
   /** How it is reached now: not at all, by a held connect, or by an open socket or stream. */
   readonly link: "Detached" | "Polling" | "Attached"

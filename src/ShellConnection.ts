@@ -43,9 +43,10 @@ const originals = new WeakMap<Message.Outgoing, Message.Outgoing>()
 const deliveries = (messages: ReadonlyArray<Message.Outgoing>): ReadonlyArray<Message.Delivery> =>
   messages.map((message) => originals.get(message) ?? message).filter(Message.isDelivery)
 
+/** What was written for a session, deliveries and replies. */
 interface Delivered {
   readonly clientId: ClientId
-  readonly messages: ReadonlyArray<Message.Delivery>
+  readonly messages: ReadonlyArray<Message.Outgoing>
 }
 
 /** A connection that a transport has opened. */
@@ -130,7 +131,7 @@ export class ShellConnection implements OpenConnection, Connection {
   #early: Map<number, ReadonlyArray<Message.Outgoing>> | undefined
   #outgoing: Serial.Serial | undefined
   /** What an exchange has been given for sessions: it comes back if the answer cannot be written. */
-  #delivered: ReadonlyArray<Delivered> = []
+  #delivered: Array<Delivered> | undefined
   #isSent = false
   /** Messages that are on their way through extensions, the oldest first. */
   #passing: ReadonlyArray<Message.Outgoing> = []
@@ -144,9 +145,7 @@ export class ShellConnection implements OpenConnection, Connection {
 
   /** The answer to the request at a slot, with what is delivered to a session along with it. */
   reply(slot: number, messages: ReadonlyArray<Message.Outgoing>, clientId: ClientId | undefined): void {
-    if (clientId !== undefined && this.kind === "exchange") {
-      this.#delivered = [...this.#delivered, { clientId, messages: deliveries(messages) }]
-    }
+    if (clientId !== undefined && this.kind === "exchange") (this.#delivered ??= []).push({ clientId, messages })
     this.#passOut(messages, (passed) => this.#answer(slot, passed))
   }
 
@@ -285,14 +284,16 @@ export class ShellConnection implements OpenConnection, Connection {
     if (!this.#isOpen) return
     this.#isOpen = false
     this.#host.closed(this.id)
-    for (const { clientId, messages } of this.#returnable(unwritten)) this.#host.returned(clientId, messages)
+    for (const { clientId, messages } of this.#returnable(unwritten)) {
+      this.#host.returned(clientId, deliveries(messages))
+    }
   }
 
   #returnable(unwritten: ReadonlyArray<Frame.Frame>): ReadonlyArray<Delivered> {
-    if (this.kind === "exchange") return this.#isSent && unwritten.length === 0 ? [] : this.#delivered
+    if (this.kind === "exchange") return this.#isSent && unwritten.length === 0 ? [] : this.#delivered ?? []
     if (this.#isMixed || this.#clientId === undefined) return []
     const messages = [...unwritten.flatMap((frame) => frame.messages), ...this.#frame.messages, ...this.#passing]
-    return [{ clientId: this.#clientId, messages: deliveries(messages) }]
+    return [{ clientId: this.#clientId, messages }]
   }
 
   get #context(): Extension.ExtensionContext {

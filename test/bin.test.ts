@@ -1,11 +1,9 @@
 /** The command, as a process of its own: what it prints where, how it serves and how it ends. */
 import { afterEach, assert, describe, inject, it } from "@effect/vitest"
-import { type ChildProcessByStdio, spawn } from "node:child_process"
 import { readFileSync } from "node:fs"
 import { type AddressInfo, createServer } from "node:net"
-import type { Readable } from "node:stream"
-import { fileURLToPath } from "node:url"
 import { launchChromium } from "./support/chromium.ts"
+import { Command } from "./support/command.ts"
 import {
   atEnd,
   begin,
@@ -24,56 +22,8 @@ import {
 
 afterEach(releaseAll)
 
-const command = fileURLToPath(new URL("../src/bin.ts", import.meta.url))
 const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
   readonly version: string
-}
-
-/** Nothing of the environment of whoever runs the tests. */
-const clean = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("BAYEUX_")))
-
-class Command {
-  readonly process: ChildProcessByStdio<null, Readable, Readable>
-  readonly #exit: Promise<number | string>
-  stdout = ""
-  stderr = ""
-
-  constructor(args: ReadonlyArray<string>, environment: { readonly [name: string]: string } = {}) {
-    this.process = spawn(process.execPath, [command, ...args], {
-      env: { ...clean, ...environment },
-      stdio: ["ignore", "pipe", "pipe"]
-    })
-    this.process.stdout.setEncoding("utf8").on("data", (text: string) => this.stdout += text)
-    this.process.stderr.setEncoding("utf8").on("data", (text: string) => this.stderr += text)
-    this.#exit = new Promise((resolve) => {
-      this.process.on("close", (code, signal) => resolve(code ?? signal ?? "?"))
-    })
-    atEnd(() => this.process.kill("SIGKILL"))
-  }
-
-  /** Waits until it listens and gives the URL of the service. */
-  async listening(): Promise<{ readonly url: string; readonly port: number }> {
-    const url = await until(() => `the command to listen; it said ${this.stderr}`, () => {
-      if (this.process.exitCode !== null) throw new Error(`It ended with ${this.process.exitCode}: ${this.stderr}`)
-      return /Listening on (\S+)/.exec(this.stderr)?.[1]
-    }, 30_000)
-    return { url, port: Number(new URL(url).port) }
-  }
-
-  /** Waits for its end and gives the exit code, or the signal that has ended it. */
-  async exit(milliseconds = 30_000): Promise<number | string> {
-    let code: number | string | undefined
-    void this.#exit.then((exit) => code = exit)
-    await until(() => `the command to end; it said ${this.stderr}`, () => code !== undefined, milliseconds)
-    return code ?? "?"
-  }
-
-  /** The lines on standard output, each one a JSON object. */
-  get events(): ReadonlyArray<{ readonly [field: string]: unknown }> {
-    const lines = this.stdout.split("\n")
-    assert.strictEqual(lines.pop(), "", "the last line is whole")
-    return lines.map((line) => JSON.parse(line) as { readonly [field: string]: unknown })
-  }
 }
 
 const start = (...args: ReadonlyArray<string>) => new Command(["--port", "0", ...args])

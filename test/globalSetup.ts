@@ -1,18 +1,47 @@
 /**
- * Runs once before all tests: sees to it that there is a Chromium, and tells the tests where. Where none is found and
- * none may be installed, it says so, and the browser suites report themselves as skipped.
+ * Runs once before all tests: sees to it that there are a Chromium and a Redis server, and tells the tests where. Where
+ * one is not found and may not be installed, it says so, and the suites that need it report themselves as skipped.
  */
 import { execFile } from "node:child_process"
 import { existsSync } from "node:fs"
 import { promisify } from "node:util"
 import type { TestProject } from "vitest/node"
 import { findChromium } from "./support/chromium.ts"
+import { findRedis } from "./support/redis.ts"
 
 declare module "vitest" {
   interface ProvidedContext {
     /** The path of Chromium, or `""` where there is none: `inject("chromium")`. */
     readonly chromium: string
+    /** The path of a Redis server, or `""` where there is none: `inject("redis")`. */
+    readonly redis: string
   }
+}
+
+interface Program {
+  readonly name: string
+  readonly suites: string
+  readonly find: () => string | undefined
+  /** What Debian calls it. */
+  readonly package: string
+  readonly variable: string
+}
+
+const chromium: Program = {
+  name: "Chromium",
+  suites: "the browser suites",
+  find: findChromium,
+  package: "chromium",
+  variable: "CHROMIUM_PATH"
+}
+
+/** Debian has the server's program in the tools; the package of the server's name starts it as a service of the system. */
+const redis: Program = {
+  name: "Redis server",
+  suites: "the suites of the Redis engine",
+  find: findRedis,
+  package: "redis-tools",
+  variable: "REDIS_SERVER_PATH"
 }
 
 const patience = 10 * 60_000
@@ -28,27 +57,33 @@ const aptGet = async (deadline: number, ...args: ReadonlyArray<string>): Promise
   })
 }
 
-const install = async (): Promise<string | undefined> => {
-  console.log("No Chromium found: installing it with apt-get for the browser tests (up to ten minutes)")
+const install = async (program: Program): Promise<string | undefined> => {
+  console.log(`No ${program.name} found: installing it with apt-get for ${program.suites} (up to ten minutes)`)
   const deadline = Date.now() + patience
   try {
     await aptGet(deadline, "update")
-    await aptGet(deadline, "install", "-y", "--no-install-recommends", "chromium")
+    await aptGet(deadline, "install", "-y", "--no-install-recommends", program.package)
   } catch (error) {
-    console.error(`Chromium could not be installed: ${String(error)}`)
+    console.error(`The ${program.name} could not be installed: ${String(error)}`)
   }
-  return findChromium()
+  return program.find()
+}
+
+/** The path of the program, which is installed if that may be. */
+const provide = async (program: Program): Promise<string> => {
+  const path = program.find() ?? (isDebianRoot() ? await install(program) : undefined)
+  if (path === undefined) {
+    console.warn(
+      `No ${program.name} found: ${program.suites} are skipped. Install it `
+        + `(Debian: apt-get install ${program.package}), or say in ${program.variable} where it is.`
+    )
+    return ""
+  }
+  process.env[program.variable] = path
+  return path
 }
 
 export default async (project: TestProject): Promise<void> => {
-  const chromium = findChromium() ?? (isDebianRoot() ? await install() : undefined)
-  if (chromium === undefined) {
-    console.warn(
-      "No Chromium found: the browser suites are skipped. Install Chromium or Google Chrome "
-        + "(Debian: apt-get install chromium), or say in CHROMIUM_PATH where it is."
-    )
-  } else {
-    process.env["CHROMIUM_PATH"] = chromium
-  }
-  project.provide("chromium", chromium ?? "")
+  project.provide("chromium", await provide(chromium))
+  project.provide("redis", await provide(redis))
 }

@@ -107,7 +107,7 @@ export const parse = (args: ReadonlyArray<string>): Options | undefined => {
     servers: pick("server", values.server, Server.names, (name) => name),
     rounds: whole("rounds", values.rounds, values.quick ? 1 : 3, 1),
     seconds: number("seconds", values.seconds, values.quick ? 0.5 : 2, 0.1),
-    warmUp: values.quick ? 0.5 : 0.8,
+    warmUp: values.quick ? 0.5 : 2,
     sessions: 5_000,
     monitors: [...new Set((values.monitors ?? ["0"]).map((text) => whole("monitors", text, 0, 0)))],
     json: values.json,

@@ -2,17 +2,22 @@
 import type { Server } from "node:net"
 import * as Usage from "../load/Usage.ts"
 
-declare const gc: (() => void) | undefined
+declare const gc: ((options: { readonly type: "major"; readonly flavor: "last-resort" }) => void) | undefined
 
 /** How long the collector has to give memory back to the system. */
 const settling = 200
 
-/** Calls back when there is no garbage left, if that was asked for. What the heap has grown to stays with the process. */
+/**
+ * Calls back when there is no garbage left, if that was asked for, and the collector has given back the room that it
+ * keeps in reserve for new objects (up to 128 MiB after a rush of connections), as it does by itself in a process that
+ * has been idle for a while.
+ */
 const collect = (isAsked: boolean, done: () => void): void => {
   if (!isAsked || typeof gc !== "function") return done()
-  gc()
+  const all = { type: "major", flavor: "last-resort" } as const
+  gc(all)
   setTimeout(() => {
-    gc()
+    gc(all)
     done()
   }, settling)
 }

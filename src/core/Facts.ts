@@ -34,7 +34,7 @@ const answer = (origin: Origin<Message.Incoming>, message: Message.Reply, out: O
 export const apply = (state: State.State, fact: Fact, now: number, out: Out): State.State => {
   switch (fact._tag) {
     case "Published":
-      return published(state, fact.order, out)
+      return published(state, fact.order, fact.position, out)
     case "SessionCreated":
       return sessionCreated(state, fact.order, now, out)
     case "Subscribed":
@@ -49,13 +49,19 @@ export const apply = (state: State.State, fact: Fact, now: number, out: Out): St
 }
 
 const sessionCreated = (state: State.State, order: CreateSession, now: number, out: Out): State.State => {
-  const { clientId, origin } = order
-  const supportedConnectionTypes = Protocol.connectionTypes(state, origin.connection)
+  const { acknowledges, clientId, origin } = order
+  const supportedConnectionTypes = Protocol.connectionTypes(state, origin.connection, acknowledges)
   const advice = Advice.retry(state.settings, "")
   const { version } = Message
-  answer(origin, Message.succeeded(origin.request, { clientId, version, supportedConnectionTypes, advice }), out)
+  const ext = acknowledges ? { ext: { ack: true } } : undefined
+  answer(
+    origin,
+    Message.succeeded(origin.request, { clientId, version, supportedConnectionTypes, advice, ...ext }),
+    out
+  )
   out.push({ _tag: "Emit", event: { _tag: "Handshake", clientId } })
-  return Links.arm(state, Session.make(clientId, origin.connection.local, now, state.settings.sessionTimeout))
+  const { local } = origin.connection
+  return Links.arm(state, Session.make({ clientId, local, acknowledges }, now, state.settings.sessionTimeout))
 }
 
 const subscribed = (state: State.State, order: Subscribe, out: Out): State.State => {
@@ -103,9 +109,9 @@ const endedMeanwhile = (state: State.State, order: Subscribe | Unsubscribe, out:
 }
 
 /** A message has been accepted: it is built anew from what may be delivered, and goes to each subscriber once. */
-const published = (state: State.State, order: PublishOrder, out: Out): State.State => {
+const published = (state: State.State, order: PublishOrder, position: number, out: Out): State.State => {
   const { channel, clientId, data, id, origin } = order
-  const message: Message.Delivery = id === undefined ? { channel, data } : { channel, data, id }
+  const message = new Message.Delivery(channel, data, id, position)
   answer(origin, Message.succeeded(origin.request, clientId === null ? undefined : { clientId }), out)
   out.push({ _tag: "Emit", event: { _tag: "Publish", clientId, channel, data } })
   const { connections, queues } = Routes.recipients(state.routes, channel)

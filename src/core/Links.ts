@@ -6,6 +6,11 @@
  * sent with whatever response leaves first; two responses on two connections may overtake each other, and the order of
  * a channel's messages is worth more than the moment gained.
  *
+ * A session that acknowledges (CometD's `ext.ack`) gets its messages in the same way over a socket, too: they are never
+ * pushed. What an answer has carried stays in the queue until a connect says that the client has it; a connect that
+ * leaves something unacknowledged is answered at once, with all of it. An answer's number is the position of its last
+ * message; one without messages has no number, so it does not matter when or whether a client reads it.
+ *
  * Each function takes a state and gives the next; what the shell has to do is pushed to `out`.
  */
 import { HashMap, Option } from "effect"
@@ -41,6 +46,21 @@ const reply = (
   messages: ReadonlyArray<Message.Outgoing>
 ): Output => ({ _tag: "Reply", connection, slot, messages, clientId: session.clientId })
 
+/** Answers a connect with everything that waits for its session. */
+const answer = (
+  state: State.State,
+  session: Session.Session,
+  connection: ConnectionId,
+  { request, slot }: Pick<Session.HeldConnect, "request" | "slot">,
+  out: Out
+): Session.Session => {
+  const queued = MessageQueue.toArray(session.queue)
+  const last = session.acknowledges ? queued.at(-1)?.position : undefined
+  const ext = last === undefined ? undefined : { ext: { ack: last } }
+  out.push(reply(session, connection, slot, [{ ...connectReply(state, session, request), ...ext }, ...queued]))
+  return session.acknowledges ? { ...session, sent: last ?? session.sent } : { ...session, queue: MessageQueue.empty }
+}
+
 /** Sees to it that the session is looked at when its held connect or its end is due (see `Deadlines`). */
 export const arm = (state: State.State, session: Session.Session): State.State => {
   const next = Session.dueAt(session)
@@ -72,8 +92,8 @@ export const detach = (state: State.State, session: Session.Session): State.Stat
   )
 }
 
-/** The answer that a held connect gets when its session goes elsewhere: nothing is delivered with it. */
-const answerHeld = (state: State.State, session: Session.Session, out: Out): void => {
+/** The answer that a held connect gets when another one takes its place: nothing is delivered with it. */
+const supersede = (state: State.State, session: Session.Session, out: Out): void => {
   if (session.link._tag === "Detached" || session.link.held === undefined) return
   const { request, slot } = session.link.held
   out.push(reply(session, session.link.connection, slot, [connectReply(state, session, request)]))
@@ -82,7 +102,7 @@ const answerHeld = (state: State.State, session: Session.Session, out: Out): voi
 const leave = (state: State.State, clientId: string, out: Out): State.State => {
   const session = State.session(state, clientId)
   if (session === undefined) return state
-  answerHeld(state, session, out)
+  supersede(state, session, out)
   return detach(state, session)
 }
 
@@ -97,14 +117,20 @@ const patience = (state: State.State, input: ConnectReceived): number =>
   input.alone ? Math.min(input.message.timeout ?? Infinity, state.settings.timeout) : 0
 
 const seen = (state: State.State, input: ConnectReceived): Session.Session => {
-  const session = State.session(state, input.message.clientId)
+  const { acknowledged, clientId } = input.message
+  const session = State.session(state, clientId)
   if (session === undefined) throw new Error("A connect came through whose session does not exist")
-  return Session.seen(session, input.now, state.settings.sessionTimeout)
+  return Session.acknowledge(Session.seen(session, input.now, state.settings.sessionTimeout), acknowledged)
 }
 
+/** Whether the connect is held: the client can wait, and nothing waits for it. */
+const isHeld = (state: State.State, session: Session.Session, input: ConnectReceived): boolean =>
+  !session.local && session.queue.length === 0 && patience(state, input) > 0
+
+const request = ({ message, slot }: ConnectReceived) => ({ request: message, slot })
+
 const hold = (state: State.State, input: ConnectReceived): Session.HeldConnect => ({
-  slot: input.slot,
-  request: input.message,
+  ...request(input),
   until: input.now + patience(state, input)
 })
 
@@ -124,14 +150,12 @@ export const connect = (state: State.State, input: ConnectReceived, out: Out): S
 const connectExchange = (before: State.State, input: ConnectReceived, out: Out): State.State => {
   const state = leave(before, input.message.clientId, out)
   const session = seen(state, input)
-  if (session.queue.length === 0 && patience(state, input) > 0) {
+  if (isHeld(state, session, input)) {
     const link = { _tag: "Polling", connection: input.connection.id, held: hold(state, input) } as const
     const bindings = HashMap.set(state.bindings, input.connection.id, session.clientId)
     return arm({ ...state, bindings }, { ...session, link })
   }
-  const queued = MessageQueue.toArray(session.queue)
-  out.push(reply(session, input.connection.id, input.slot, [connectReply(state, session, input.message), ...queued]))
-  return arm(state, { ...session, queue: MessageQueue.empty })
+  return arm(state, answer(state, session, input.connection.id, request(input), out))
 }
 
 /**
@@ -156,22 +180,20 @@ const connectBesideStream = (
 const connectSocket = (before: State.State, input: ConnectReceived, out: Out): State.State => {
   const state = attach(before, input.message.clientId, input.connection, out)
   const session = seen(state, input)
-  const isHeld = !session.local && patience(state, input) > 0
-  const held = isHeld ? hold(state, input) : undefined
-  if (!isHeld) {
-    out.push(reply(session, input.connection.id, input.slot, [connectReply(state, session, input.message)]))
-  }
-  return arm(state, { ...session, link: { _tag: "Attached", connection: input.connection.id, kind: "socket", held } })
+  const link = { _tag: "Attached", connection: input.connection.id, kind: "socket" } as const
+  if (isHeld(state, session, input)) return arm(state, { ...session, link: { ...link, held: hold(state, input) } })
+  const answered = answer(state, session, input.connection.id, request(input), out)
+  return arm(state, { ...answered, link: { ...link, held: undefined } })
 }
 
 /**
- * Binds a socket or stream to a session and writes what waited for it. The session's former connection and the
- * connection's former session are left, each with its held connect answered.
+ * Binds a socket or stream to a session and writes what waited for it, unless that is to be acknowledged. The session's
+ * former connection and the connection's former session are left, each with its held connect answered.
  */
 const attach = (before: State.State, clientId: string, connection: Connection, out: Out): State.State => {
   const current = State.session(before, clientId)
   if (current !== undefined && isAttachedTo(current, connection)) {
-    answerHeld(before, current, out)
+    supersede(before, current, out)
     return before
   }
   const former = State.sessionOf(before, connection.id)
@@ -179,36 +201,33 @@ const attach = (before: State.State, clientId: string, connection: Connection, o
   const session = State.session(left, clientId)
   if (session === undefined) return left
   out.push({ _tag: "Bind", connection: connection.id, clientId: session.clientId })
+  const bindings = HashMap.set(left.bindings, connection.id, session.clientId)
+  const kind = connection.kind === "stream" ? "stream" : "socket"
+  const link = { _tag: "Attached", connection: connection.id, kind, held: undefined } as const
+  if (session.acknowledges) return State.setSession({ ...left, bindings }, { ...session, link })
   for (const message of MessageQueue.toArray(session.queue)) {
     out.push({ _tag: "Deliver", connections: [connection.id], message })
   }
-  const kind = connection.kind === "stream" ? "stream" : "socket"
-  return State.setSession(
-    {
-      ...left,
-      bindings: HashMap.set(left.bindings, connection.id, session.clientId),
-      routes: Routes.attach(left.routes, session.clientId, connection.id)
-    },
-    {
-      ...session,
-      queue: MessageQueue.empty,
-      link: { _tag: "Attached", connection: connection.id, kind, held: undefined }
-    }
-  )
+  const routes = Routes.attach(left.routes, session.clientId, connection.id)
+  return State.setSession({ ...left, bindings, routes }, { ...session, link, queue: MessageQueue.empty })
 }
 
-/** A stream was opened (Faye's `GET {mount}/{clientId}`): it is bound to its session, or closed if there is none. */
+/**
+ * A stream was opened (Faye's `GET {mount}/{clientId}`): it is bound to its session, or closed if there is none, or if
+ * the session acknowledges, for which a stream has no means.
+ */
 export const openStream = (state: State.State, input: StreamOpened, out: Out): State.State => {
-  if (State.session(state, input.clientId) !== undefined) return attach(state, input.clientId, input.connection, out)
-  out.push({ _tag: "CloseConnection", connection: input.connection.id, reason: "UnknownClient" })
+  const session = State.session(state, input.clientId)
+  if (session?.acknowledges === false) return attach(state, input.clientId, input.connection, out)
+  const reason = session === undefined ? "UnknownClient" : "StreamRefused"
+  out.push({ _tag: "CloseConnection", connection: input.connection.id, reason })
   return state
 }
 
 /** A connection is about to be closed: a connect that is held there is answered with what waits, and the session left. */
 export const end = (state: State.State, connection: ConnectionId, out: Out): State.State => {
   const session = State.sessionOf(state, connection)
-  if (session === undefined) return state
-  return session.link._tag === "Polling" ? answerPoll(state, session, out) : leave(state, session.clientId, out)
+  return session === undefined ? state : close(answerHeld(state, session, out), connection)
 }
 
 /** A connection is gone: its session, if it is still this one's, goes on without; a held connect needs no answer. */
@@ -221,8 +240,8 @@ export const close = (state: State.State, connection: ConnectionId): State.State
 // messages
 
 /**
- * Queues a message for each of the sessions, none of which is attached. Sessions that have outgrown their bound are
- * left out and given back.
+ * Queues a message for each of the sessions, to none of which it can be written now. Sessions that have outgrown their bound are left
+ * out and given back; what is not acknowledged yet counts.
  */
 export const enqueue = (
   state: State.State,
@@ -241,14 +260,17 @@ export const enqueue = (
         overflowing.push(clientId)
         continue
       }
-      if (session.link._tag === "Polling" && session.queue.length === 0) woken.push(clientId)
+      if (session.queue.length === 0 && Session.carrier(session) !== undefined) woken.push(clientId)
       HashMap.set(sessions, clientId, { ...session, queue: MessageQueue.append(session.queue, message) })
     }
   })
   return [{ ...state, sessions, woken: woken.length === 0 ? state.woken : [...state.woken, ...woken] }, overflowing]
 }
 
-/** Messages that could not be written: they go out again by the session's new connection, or to the front of its queue. */
+/**
+ * Messages that could not be written: they go out again by the session's new connection, or to the front of its queue.
+ * What a session acknowledges is in its queue still, or was acknowledged.
+ */
 export const takeBack = (
   state: State.State,
   clientId: ClientId,
@@ -256,7 +278,7 @@ export const takeBack = (
   out: Out
 ): State.State => {
   const session = State.session(state, clientId)
-  if (session === undefined || messages.length === 0) return state
+  if (session === undefined || session.acknowledges || messages.length === 0) return state
   if (session.link._tag === "Attached") {
     const connections = [session.link.connection]
     for (const message of messages) out.push({ _tag: "Deliver", connections, message })
@@ -275,30 +297,26 @@ export const flush = (before: State.State, out: Out): State.State => {
   let state: State.State = { ...before, woken: [] }
   for (const clientId of before.woken) {
     const session = State.session(state, clientId)
-    if (session?.link._tag === "Polling" && session.queue.length > 0) state = answerPoll(state, session, out)
+    if (session !== undefined && session.queue.length > 0) state = answerHeld(state, session, out)
   }
   return state
 }
 
-const answerPoll = (state: State.State, session: Session.Session, out: Out): State.State => {
-  if (session.link._tag !== "Polling") return state
-  const { connection, held } = session.link
-  const queued = MessageQueue.toArray(session.queue)
-  out.push(reply(session, connection, held.slot, [connectReply(state, session, held.request), ...queued]))
-  return detach(state, { ...session, queue: MessageQueue.empty })
+/** Answers the connect that is held, if any. A poll is over with its answer, a socket stays. */
+const answerHeld = (state: State.State, session: Session.Session, out: Out): State.State => {
+  const { link } = session
+  if (link._tag === "Detached" || link.held === undefined) return state
+  const answered = answer(state, session, link.connection, link.held, out)
+  return link._tag === "Polling"
+    ? detach(state, answered)
+    : State.setSession(state, { ...answered, link: { ...link, held: undefined } })
 }
 
 /**
- * The held connect has waited long enough. A poll is over with its answer, a socket or stream stays. An answer that
- * comes late (the process was halted) leaves the client as much time to come back as one in time.
+ * The held connect has waited long enough. An answer that comes late (the process was halted) leaves the client as much
+ * time to come back as one in time.
  */
 export const answerOverdue = (state: State.State, session: Session.Session, now: number, out: Out): State.State => {
-  const held = Session.held(session)
-  if (held === undefined) return state
-  const answered = { ...session, expiresAt: session.expiresAt + now - held.until }
-  if (answered.link._tag === "Polling") return answerPoll(state, answered, out)
-  answerHeld(state, answered, out)
-  return answered.link._tag === "Attached"
-    ? State.setSession(state, { ...answered, link: { ...answered.link, held: undefined } })
-    : state
+  const late = now - (Session.held(session)?.until ?? now)
+  return answerHeld(state, { ...session, expiresAt: session.expiresAt + late }, out)
 }

@@ -21,20 +21,25 @@ export type Raw = { readonly [field: string]: Schema.Json }
 /** A message's `id`, repeated in its reply. The specification wants letters and digits; numbers are met in the wild. */
 export type Id = string | number | undefined
 
-/** A request to `/meta/handshake` that is well formed. */
+/** A request to `/meta/handshake` that is well formed. `acknowledges` is its `ext.ack`: CometD's acknowledgement. */
 export interface Handshake {
   readonly _tag: "Handshake"
   readonly id: Id
   readonly supportedConnectionTypes: ReadonlyArray<string>
+  readonly acknowledges: boolean
 }
 
-/** A request to `/meta/connect`. `timeout` is the client's `advice.timeout` in milliseconds, if it sent a usable one. */
+/**
+ * A request to `/meta/connect`. `timeout` is the client's `advice.timeout` in milliseconds, `acknowledged` the number
+ * of its `ext.ack`, if it sent a usable one.
+ */
 export interface Connect {
   readonly _tag: "Connect"
   readonly id: Id
   readonly clientId: string
   readonly connectionType: string
   readonly timeout: number | undefined
+  readonly acknowledged: number | undefined
 }
 
 /** A request to `/meta/subscribe` or `/meta/unsubscribe`; `subscription` is what the reply repeats. */
@@ -75,11 +80,32 @@ export interface Refused {
 /** A decoded request. */
 export type Incoming = Handshake | Connect | Subscription | Disconnect | Publish | Refused
 
-/** A message on its way to a subscriber, built anew from what may be delivered. */
-export interface Delivery {
+/**
+ * A message on its way to a subscriber, built anew from what may be delivered. Its position among all messages, a
+ * number that grows with each, goes with it wherever it goes in the server; it is no field, so JSON does not show it.
+ */
+export class Delivery {
   readonly channel: Channel.Channel
   readonly data: Schema.Json
-  readonly id?: string | number
+  declare readonly id?: string | number
+  readonly #position: number
+  #json: string | undefined
+
+  constructor(channel: Channel.Channel, data: Schema.Json, id: Id, position: number) {
+    this.channel = channel
+    this.data = data
+    if (id !== undefined) this.id = id
+    this.#position = position
+  }
+
+  get position(): number {
+    return this.#position
+  }
+
+  /** The message in JSON, put together once, however many sessions get it. */
+  get json(): string {
+    return this.#json ??= JSON.stringify(this)
+  }
 }
 
 /** The answer to a request. */
@@ -93,6 +119,8 @@ export interface Reply {
   readonly version?: string
   readonly supportedConnectionTypes?: ReadonlyArray<string>
   readonly subscription?: string | ReadonlyArray<string>
+  /** To a handshake: that the session acknowledges. To a connect: the number of its last message. */
+  readonly ext?: { readonly ack: boolean | number }
 }
 
 /** Anything that is sent to a client. */
@@ -171,17 +199,33 @@ const checkVersion = (raw: Fields): Field<void> => {
   return major(minimum) <= 1 ? Result.succeed(undefined) : Result.fail(BayeuxError.versionMismatch(String(minimum)))
 }
 
+/** What is said about acknowledgement; everything else in `ext` is for extensions. */
+const ackOf = (raw: Fields): unknown => {
+  const ext = raw["ext"]
+  return isRaw(ext) ? ext["ack"] : undefined
+}
+
 const decodeHandshake = (raw: Fields): Field<Incoming> =>
   Result.flatMap(checkVersion(raw), () =>
     Result.map(
       required(raw, "supportedConnectionTypes", isStrings),
-      (supportedConnectionTypes): Incoming => ({ _tag: "Handshake", id: idOf(raw), supportedConnectionTypes })
+      (supportedConnectionTypes): Incoming => ({
+        _tag: "Handshake",
+        id: idOf(raw),
+        supportedConnectionTypes,
+        acknowledges: ackOf(raw) === true
+      })
     ))
 
 const adviceTimeout = (raw: Fields): number | undefined => {
   const advice = raw["advice"]
   const timeout = isRaw(advice) ? advice["timeout"] : undefined
   return typeof timeout === "number" && timeout >= 0 ? timeout : undefined
+}
+
+const acknowledgedIn = (raw: Fields): number | undefined => {
+  const ack = ackOf(raw)
+  return typeof ack === "number" ? ack : undefined
 }
 
 const decodeConnect = (raw: Fields): Field<Incoming> =>
@@ -193,7 +237,8 @@ const decodeConnect = (raw: Fields): Field<Incoming> =>
         id: idOf(raw),
         clientId,
         connectionType,
-        timeout: adviceTimeout(raw)
+        timeout: adviceTimeout(raw),
+        acknowledged: acknowledgedIn(raw)
       }))
   )
 

@@ -1,6 +1,6 @@
 /**
- * What waits for a session that has no connection at the moment: first in, first out, persistent, appended to in
- * constant time. Messages whose answer could not be written come back at the front.
+ * What waits for a session that has no connection at the moment, or waits to be acknowledged: first in, first out,
+ * persistent, appended to in constant time. Messages whose answer could not be written come back at the front.
  */
 import type { Delivery } from "./Message.ts"
 
@@ -32,6 +32,12 @@ export const prepend = (self: MessageQueue, messages: ReadonlyArray<Delivery>): 
   front: [...messages, ...self.front],
   last: self.last
 })
+
+/** Without the messages that stand at this position or before. */
+export const after = (self: MessageQueue, acknowledged: number): MessageQueue => {
+  const front = toArray(self).filter(({ position }) => position > acknowledged)
+  return front.length === self.length ? self : { length: front.length, front, last: undefined }
+}
 
 /** All messages, the oldest first. */
 export const toArray = (self: MessageQueue): ReadonlyArray<Delivery> => {

@@ -19,10 +19,11 @@ export interface Origin<Request> {
   readonly request: Request
 }
 
-/** Begin a session. */
+/** Begin a session. One that acknowledges keeps its messages until the client says that it has them. */
 export interface CreateSession {
   readonly _tag: "CreateSession"
   readonly clientId: ClientId
+  readonly acknowledges: boolean
   readonly origin: Origin<Handshake>
 }
 
@@ -63,11 +64,14 @@ export interface EndSession {
 /** What the reducer wants done. */
 export type Order = CreateSession | Subscribe | Unsubscribe | PublishOrder | EndSession
 
-/** What was done, each with the order that it carries out. */
+/**
+ * What was done, each with the order that it carries out. The `position` of a message is a safe integer above 0 and
+ * above that of every message before.
+ */
 export type Fact =
   | { readonly _tag: "SessionCreated"; readonly order: CreateSession }
   | { readonly _tag: "Subscribed"; readonly order: Subscribe }
   | { readonly _tag: "Unsubscribed"; readonly order: Unsubscribe }
-  | { readonly _tag: "Published"; readonly order: PublishOrder }
+  | { readonly _tag: "Published"; readonly order: PublishOrder; readonly position: number }
   | { readonly _tag: "SessionEnded"; readonly order: EndSession }
   | { readonly _tag: "Refused"; readonly order: Order; readonly error: BayeuxError }

@@ -35,7 +35,7 @@ export interface Bind {
 export interface CloseConnection {
   readonly _tag: "CloseConnection"
   readonly connection: ConnectionId
-  readonly reason: "SessionEnded" | "UnknownClient"
+  readonly reason: "SessionEnded" | "UnknownClient" | "StreamRefused"
 }
 
 /** Have the engine carry out an order. */

@@ -22,9 +22,18 @@ type Out = Array<Output>
 /** The connection type of the application's own sessions. */
 export const inProcess = "in-process"
 
-/** The connection types that are open to whoever is behind the connection. */
-export const connectionTypes = (state: State.State, connection: Connection): ReadonlyArray<string> =>
-  connection.local ? [inProcess] : state.connectionTypes
+/**
+ * The connection types that are open to whoever is behind the connection. A session that acknowledges gets its messages
+ * with the answers to its connects: it cannot have a stream.
+ */
+export const connectionTypes = (
+  state: State.State,
+  connection: Connection,
+  acknowledges: boolean
+): ReadonlyArray<string> => {
+  if (connection.local) return [inProcess]
+  return acknowledges ? state.connectionTypes.filter((type) => type !== "eventsource") : state.connectionTypes
+}
 
 const commit = (order: Order, out: Out): void => {
   out.push({ _tag: "Commit", order })
@@ -47,15 +56,18 @@ export const refuse = (
   })
 }
 
-const offersOne = (state: State.State, connection: Connection, types: ReadonlyArray<string>): boolean =>
-  types.some((type) => connectionTypes(state, connection).includes(type))
-
-/** `/meta/handshake`: begins a session, if client and server have a connection type in common. */
+/**
+ * `/meta/handshake`: begins a session, if client and server have a connection type in common. It acknowledges if the
+ * client says so; the application's own sessions lose nothing and need not.
+ */
 export const handshake = (state: State.State, input: HandshakeReceived, out: Out): State.State => {
   const { connection, freshId, message, slot } = input
   const types = message.supportedConnectionTypes
-  if (offersOne(state, connection, types)) {
-    commit({ _tag: "CreateSession", clientId: freshId, origin: { connection, slot, request: message } }, out)
+  const acknowledges = message.acknowledges && !connection.local
+  const offered = connectionTypes(state, connection, acknowledges)
+  if (types.some((type) => offered.includes(type))) {
+    const origin = { connection, slot, request: message }
+    commit({ _tag: "CreateSession", clientId: freshId, acknowledges, origin }, out)
   } else {
     refuse(input, message, BayeuxError.connectionTypesMismatch(types), out)
   }
@@ -98,11 +110,12 @@ const publish = (state: State.State, input: Received, message: Message.Publish, 
 /** `/meta/connect`: the only request that needs no order, a session's connection is nobody else's business. */
 const connect = (state: State.State, input: Links.ConnectReceived, out: Out): State.State => {
   const { clientId, connectionType } = input.message
-  if (State.session(state, clientId) === undefined) {
+  const session = State.session(state, clientId)
+  if (session === undefined) {
     refuse(input, input.message, BayeuxError.clientUnknown(clientId), out)
     return state
   }
-  if (!offersOne(state, input.connection, [connectionType])) {
+  if (!connectionTypes(state, input.connection, session.acknowledges).includes(connectionType)) {
     refuse(input, input.message, BayeuxError.connectionTypesMismatch([connectionType]), out)
     return state
   }

@@ -51,18 +51,32 @@ export const attach = (self: Routes, clientId: ClientId, connection: ConnectionI
 export const detach = (self: Routes, clientId: ClientId): Routes =>
   HashMap.has(self.attached, clientId) ? { ...self, attached: HashMap.remove(self.attached, clientId) } : self
 
-const remembered = new WeakMap<Routes, Map<Channel, Recipients>>()
-const mostRemembered = 1_000
+interface Memory {
+  readonly byChannel: Map<Channel, Recipients>
+  /** How many recipients and channels it holds. */
+  size: number
+}
+
+const remembered = new WeakMap<Routes, Memory>()
+
+/** A channel with many recipients takes as much room as many channels with one: it is recipients that are counted. */
+const mostRemembered = 100_000
 
 /** The recipients of a message on the channel. */
 export const recipients = (self: Routes, channel: Channel): Recipients => {
-  let byChannel = remembered.get(self)
-  if (byChannel === undefined) remembered.set(self, byChannel = new Map())
-  let found = byChannel.get(channel)
-  if (found === undefined) {
-    if (byChannel.size >= mostRemembered) byChannel.clear()
-    byChannel.set(channel, found = find(self, channel))
+  let memory = remembered.get(self)
+  if (memory === undefined) remembered.set(self, memory = { byChannel: new Map(), size: 0 })
+  return memory.byChannel.get(channel) ?? remember(memory, channel, find(self, channel))
+}
+
+const remember = (memory: Memory, channel: Channel, found: Recipients): Recipients => {
+  const size = 1 + found.connections.length + found.queues.length
+  if (memory.size + size > mostRemembered) {
+    memory.byChannel.clear()
+    memory.size = 0
   }
+  memory.size += size
+  memory.byChannel.set(channel, found)
   return found
 }
 

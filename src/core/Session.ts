@@ -20,7 +20,8 @@ export interface HeldConnect {
  *
  * - `Detached`: not at all; messages are queued.
  * - `Polling`: by answering a connect that is held over an exchange; once.
- * - `Attached`: by a socket or stream, at any time. A connect that is held beside it does not carry messages.
+ * - `Attached`: by a socket or stream, at any time. A connect that is held beside it does not carry messages, unless
+ *   the session acknowledges: then messages are queued until one is held, and leave with its answer only.
  */
 export type Link =
   | { readonly _tag: "Detached" }
@@ -37,6 +38,10 @@ export interface Session {
   readonly clientId: ClientId
   /** The application's own session: it needs no connects and does not time out. */
   readonly local: boolean
+  /** Its messages stay in the queue until the client says that it has them (CometD's `ext.ack`). */
+  readonly acknowledges: boolean
+  /** The position of the last message that was sent to be acknowledged; 0 when none was. */
+  readonly sent: number
   readonly createdAt: number
   /** When it last shook hands or connected. */
   readonly lastSeen: number
@@ -55,9 +60,15 @@ export interface Session {
 export const detached: Link = { _tag: "Detached" }
 
 /** A session as it begins. */
-export const make = (clientId: ClientId, local: boolean, now: number, sessionTimeout: number): Session => ({
+export const make = (
+  { acknowledges, clientId, local }: Pick<Session, "acknowledges" | "clientId" | "local">,
+  now: number,
+  sessionTimeout: number
+): Session => ({
   clientId,
   local,
+  acknowledges,
+  sent: 0,
   createdAt: now,
   lastSeen: now,
   expiresAt: local ? Infinity : now + sessionTimeout,
@@ -71,6 +82,19 @@ export const make = (clientId: ClientId, local: boolean, now: number, sessionTim
 /** The connect that is held for it, if any. */
 export const held = (self: Session): HeldConnect | undefined =>
   self.link._tag === "Detached" ? undefined : self.link.held
+
+/** The connect that is held for it and will carry its messages, if any. */
+export const carrier = (self: Session): HeldConnect | undefined =>
+  self.link._tag === "Polling" || self.acknowledges ? held(self) : undefined
+
+/**
+ * The client has all messages up to this position. One that does not acknowledge, or names a position that nothing
+ * sent to it has reached, has said nothing.
+ */
+export const acknowledge = (self: Session, position: number | undefined): Session =>
+  !self.acknowledges || position === undefined || position > self.sent
+    ? self
+    : { ...self, queue: MessageQueue.after(self.queue, position) }
 
 /** The session has connected: it may stay away for another `sessionTimeout`. */
 export const seen = (self: Session, now: number, sessionTimeout: number): Session => ({

@@ -2,7 +2,7 @@
  * All that the server knows, as one immutable value, and the few changes that keep its parts in step.
  *
  * A session is in `sessions`; its subscriptions are in `routes` as well, its connection in `bindings` (and in `routes`,
- * if it is a socket or stream), its next deadline in `deadlines`. `test/core/invariants.ts` checks that they agree.
+ * if messages go to it at any time), its next deadline in `deadlines`. `test/core/invariants.ts` checks that they agree.
  */
 import { HashMap, Option } from "effect"
 import type { ClientId } from "./ClientId.ts"

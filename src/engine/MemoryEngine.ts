@@ -11,6 +11,7 @@ import { Engine, EngineError } from "./Engine.ts"
 const make = Effect.sync(() => {
   const sessions = new Map<ClientId, Set<Pattern>>()
   const subscribers = new Map<Pattern, number>()
+  let position = 0
   let listener: ((fact: Fact) => void) | undefined
 
   const count = (pattern: Pattern, change: 1 | -1): void => {
@@ -37,7 +38,7 @@ const make = Effect.sync(() => {
   const carryOut = (order: Order): Fact => {
     switch (order._tag) {
       case "Publish":
-        return { _tag: "Published", order }
+        return { _tag: "Published", order, position: ++position }
       case "CreateSession":
         sessions.set(order.clientId, new Set())
         return { _tag: "SessionCreated", order }

@@ -44,8 +44,9 @@ export const layer: Layer.Layer<never, never, Bayeux> = Layer.effectDiscard(Effe
   yield* bayeux.addTransport({
     connectionTypes: ["callback-polling"],
     handle: (call) => {
+      if (call.request.method !== "GET") return false
       const fields = call.query.getAll("message")
-      if (call.request.method !== "GET" || fields.length === 0) return false
+      if (fields.length === 0) return false
       get(call, fields)
       return true
     }

@@ -7,7 +7,7 @@ import { Duration, Effect, Layer, Schedule, Schema } from "effect"
 import { Bayeux } from "../Bayeux.ts"
 import * as Options from "../Options.ts"
 import { FrameWriter } from "./FrameWriter.ts"
-import { closeErrors, corsHeaders, respondError } from "./Http.ts"
+import { closeErrors, respondError, withCors } from "./Http.ts"
 import { type HttpCall, requestInfo, type Sink } from "./Transport.ts"
 
 /** The options of {@link layer}. */
@@ -33,18 +33,21 @@ const stream = (call: HttpCall, clientId: string, maxBuffered: number, open: Set
   const { request, response } = call
   const writer = new FrameWriter({
     encode: (frame) => frame.encode(encodeEvent),
-    write: (bytes, taken) => response.write(bytes, taken),
+    write: (bytes, taken) => {
+      response.write(bytes, taken)
+      return false
+    },
     giveUp: () => response.destroy()
   }, maxBuffered)
   const sink: Sink = {
     bound: () => {
       if (response.headersSent) return
-      response.writeHead(200, {
+      const headers = {
         "Content-Type": "text/event-stream; charset=utf-8",
         "Cache-Control": "no-cache, no-store",
-        "X-Accel-Buffering": "no",
-        ...corsHeaders(request)
-      })
+        "X-Accel-Buffering": "no"
+      }
+      response.writeHead(200, withCors(request, headers))
       response.write("retry: 2000\r\n\r\n")
       open.add(call)
     },
@@ -78,9 +81,10 @@ export const layer = (options: EventSourceOptions = {}): Layer.Layer<never, Opti
     yield* bayeux.addTransport({
       connectionTypes: ["eventsource"],
       handle: (call) => {
+        if (call.request.method !== "GET") return false
         const clientId = pathOfSession.exec(call.path)?.[1]
         const accepts = call.request.headers.accept?.includes("text/event-stream") === true
-        if (call.request.method !== "GET" || !accepts || clientId === undefined) return false
+        if (!accepts || clientId === undefined) return false
         stream(call, clientId, maxBuffered, open)
         return true
       }

@@ -5,17 +5,10 @@
  * gives the same frame again, so a message to 1,000 sockets is put into JSON once, into bytes once, and not at all
  * anew for each of them. Where the turn holds several messages for the same sockets, they still share.
  */
-import { isReply, type Outgoing } from "../core/Message.ts"
+import { Delivery, type Outgoing } from "../core/Message.ts"
 
-const json = new WeakMap<Outgoing, string>()
-
-/** A message for many is serialised once, however many frames it gets into; an answer is in one frame only. */
-const serialise = (message: Outgoing): string => {
-  if (isReply(message)) return JSON.stringify(message)
-  let text = json.get(message)
-  if (text === undefined) json.set(message, text = JSON.stringify(message))
-  return text
-}
+/** What an extension has made of a delivery is no longer one: it is for one connection only, as an answer is. */
+const serialise = (message: Outgoing): string => message instanceof Delivery ? message.json : JSON.stringify(message)
 
 /** Some messages on their way to one or more connections. */
 export class Frame {
@@ -56,7 +49,16 @@ export class Frame {
 
   /** The JSON array. */
   get text(): string {
-    return this.#text ??= `[${this.messages.map(serialise).join(",")}]`
+    return this.#text ??= this.#serialise()
+  }
+
+  #serialise(): string {
+    let text = "]"
+    for (let frame: Frame = this; frame.#before !== undefined; frame = frame.#before) {
+      const separator = frame.length === 1 ? "[" : ","
+      text = separator + serialise(frame.#message as Outgoing) + text
+    }
+    return this.length === 0 ? "[]" : text
   }
 
   /** The JSON array in bytes, as a transport wants them; what was made last is kept. */

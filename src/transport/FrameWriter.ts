@@ -5,17 +5,33 @@
  * The next frame is written when the system has taken the one before. Node would write all that have piled up at once,
  * and if the peer is gone after a part of it nobody could say which frames it has read.
  */
+import type { Writable } from "node:stream"
 import type { Frame } from "./Frame.ts"
 
-/** Called by the stream when a write is done, or cannot be done any more. */
+/** Called when the system has taken the bytes of a write, or cannot take them any more. */
 export type Taken = (error?: Error | null) => void
 
 /** What is written to. */
 export interface Target {
   readonly encode: (frame: Frame) => Buffer
-  readonly write: (bytes: Buffer, taken: Taken) => void
+  /** Writes. True when the system has taken the bytes within the call; else `taken` is called later. */
+  readonly write: (bytes: Buffer, taken: Taken) => boolean
   /** The peer has left too many bytes unread. */
   readonly giveUp: () => void
+}
+
+const nothing = Buffer.alloc(0)
+
+/**
+ * Writes to a socket of the system's, without a callback where none is needed: nearly every write is taken at once, and
+ * then Node spares the turn of its queue in which it would call back. If it was not, an empty write, which puts nothing
+ * on the wire, calls back behind it.
+ */
+export const writeToSocket = (socket: Writable, bytes: Buffer, taken: Taken): boolean => {
+  socket.write(bytes)
+  if (socket.writableLength === 0 && socket.errored === null) return true
+  socket.write(nothing, taken)
+  return false
 }
 
 /** Frames that were taken stay in the array until there are so many of them: moving the others costs, too. */
@@ -25,7 +41,8 @@ const compactAfter = 1_024
 export class FrameWriter {
   readonly #target: Target
   readonly #maxBuffered: number
-  #frames: Array<Frame> = []
+  /** The frames that were not taken at once; most peers never have any. */
+  #frames: Array<Frame> | undefined
   #taken = 0
   #buffered = 0
   #whenEmpty: (() => void) | undefined
@@ -38,37 +55,45 @@ export class FrameWriter {
   /** Writes a frame as soon as it can be written. A peer that leaves more than `maxBuffered` bytes unread is given up. */
   write(frame: Frame): void {
     const bytes = this.#target.encode(frame)
-    this.#frames.push(frame)
+    if (this.#frames === undefined) {
+      if (!this.#target.write(bytes, this.#onTaken)) this.#frames = [frame]
+      else return
+    } else {
+      this.#frames.push(frame)
+    }
     this.#buffered += bytes.length
-    if (this.#frames.length - this.#taken === 1) this.#target.write(bytes, this.#onTaken)
-    else if (this.#buffered > this.#maxBuffered) this.#target.giveUp()
+    if (this.#frames.length - this.#taken > 1 && this.#buffered > this.#maxBuffered) this.#target.giveUp()
   }
 
   /** Calls back when everything has left; not at all if the stream breaks before. */
   whenEmpty(then: () => void): void {
-    if (this.#frames.length === 0) then()
+    if (this.#frames === undefined) then()
     else this.#whenEmpty = then
   }
 
   /** What has not been taken as a whole, the oldest first. */
   get frames(): ReadonlyArray<Frame> {
-    return this.#frames.slice(this.#taken)
+    return this.#frames?.slice(this.#taken) ?? []
   }
 
   readonly #onTaken: Taken = (error) => {
-    const frame = this.#frames[this.#taken]
-    if (error || frame === undefined) return
-    this.#buffered -= this.#target.encode(frame).length
-    this.#taken++
-    const next = this.#frames[this.#taken]
-    if (next === undefined) this.#frames.length = this.#taken = 0
-    else if (this.#taken === compactAfter) this.#compact()
-    if (next !== undefined) this.#target.write(this.#target.encode(next), this.#onTaken)
-    else this.#whenEmpty?.()
+    if (error) return
+    do this.#forgetFirst()
+    while (this.#first !== undefined && this.#target.write(this.#target.encode(this.#first), this.#onTaken))
+    if (this.#frames === undefined) this.#whenEmpty?.()
   }
 
-  #compact(): void {
-    this.#frames = this.#frames.slice(this.#taken)
+  get #first(): Frame | undefined {
+    return this.#frames?.[this.#taken]
+  }
+
+  #forgetFirst(): void {
+    const frame = this.#first
+    if (frame === undefined || this.#frames === undefined) return
+    this.#buffered -= this.#target.encode(frame).length
+    this.#taken++
+    if (this.#taken < this.#frames.length && this.#taken < compactAfter) return
+    this.#frames = this.#taken === this.#frames.length ? undefined : this.#frames.slice(this.#taken)
     this.#taken = 0
   }
 }

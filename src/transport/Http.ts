@@ -20,6 +20,10 @@ const stopping: HttpError = { status: 503, sentence: "The server stops: try agai
 export const closeErrors: { readonly [reason in CloseReason]: HttpError } = {
   SessionEnded: stopping,
   UnknownClient: stopping,
+  StreamRefused: {
+    status: 409,
+    sentence: "The session acknowledges its messages: it gets them with the answers to its connects, not as a stream"
+  },
   Shutdown: stopping,
   ServerError: { status: 500, sentence: "The server has failed with this request" }
 }
@@ -30,11 +34,14 @@ const fail = (status: number, sentence: string): Result.Result<never, HttpError>
  * The headers by which pages of other origins may talk to the server, with their cookies. A Bayeux server decides by
  * `clientId` and extensions who may do what, not by where a page came from; an extension can check the origin.
  */
-export const corsHeaders = (request: IncomingMessage): OutgoingHttpHeaders => {
+export const withCors = (request: IncomingMessage, headers: OutgoingHttpHeaders): OutgoingHttpHeaders => {
   const { origin } = request.headers
-  return origin === undefined
-    ? {}
-    : { "Access-Control-Allow-Origin": origin, "Access-Control-Allow-Credentials": "true", "Vary": "Origin" }
+  return origin === undefined ? headers : {
+    ...headers,
+    "Access-Control-Allow-Origin": origin,
+    "Access-Control-Allow-Credentials": "true",
+    "Vary": "Origin"
+  }
 }
 
 /** Answers with a whole body. */
@@ -74,8 +81,11 @@ export const respondError = (
   if (response.headersSent || response.destroyed) return
   if (!request.complete) discard(request)
   const type = { "Content-Type": "text/plain; charset=utf-8" }
-  respond(response, status, { ...type, ...corsHeaders(request), ...headers }, `${sentence}\n`)
+  respond(response, status, { ...withCors(request, type), ...headers }, `${sentence}\n`)
 }
+
+const tooLarge = (limit: number) =>
+  fail(413, `The body is longer than ${limit} bytes, the most that is accepted: send fewer or smaller messages at once`)
 
 /** Reads a body in UTF-8 of at most `limit` bytes. Nothing is called when the peer leaves before its end. */
 export const readBody = (
@@ -83,37 +93,42 @@ export const readBody = (
   limit: number,
   done: (body: Result.Result<string, HttpError>) => void
 ): void => {
-  const tooLarge = () =>
-    fail(
-      413,
-      `The body is longer than ${limit} bytes, the most that is accepted: send fewer or smaller messages at once`
-    )
-  if (Number(request.headers["content-length"] ?? 0) > limit) return done(tooLarge())
-  let chunks: Array<Buffer> = []
+  if (Number(request.headers["content-length"] ?? 0) > limit) return done(tooLarge(limit))
+  const chunks: Array<Buffer> = []
   let length = 0
-  const stop = () => {
-    chunks = []
-    request.off("data", onData).off("end", onEnd)
-  }
   const onData = (chunk: Buffer) => {
     length += chunk.length
     if (length <= limit) return void chunks.push(chunk)
-    stop()
-    done(tooLarge())
+    chunks.length = 0
+    request.off("data", onData).off("end", onEnd)
+    done(tooLarge(limit))
   }
   const onEnd = () => {
     const body = chunks.length === 1 ? chunks[0] as Buffer : Buffer.concat(chunks)
     done(isUtf8(body) ? Result.succeed(body.toString("utf8")) : fail(400, "The body is not UTF-8: send JSON in UTF-8"))
   }
-  request.on("data", onData).on("end", onEnd).on("error", stop)
+  request.on("data", onData).on("end", onEnd)
 }
 
 /** The deepest nesting of arrays and objects that is accepted: more could exhaust the stack when it is written again. */
 export const maxDepth = 100
 
-/** Whether a JSON text nests deeper than {@link maxDepth}; brackets in strings do not count. */
+/** Whether a text has more than `most` of a character; it looks no further than that. */
+const hasMoreThan = (text: string, character: string, most: number): boolean => {
+  let at = -1
+  for (let left = most; left >= 0; left--) {
+    at = text.indexOf(character, at + 1)
+    if (at < 0) return false
+  }
+  return true
+}
+
+/**
+ * Whether a JSON text nests deeper than {@link maxDepth}; brackets in strings do not count. A text that has few brackets
+ * anywhere, as nearly each has, need not be read for that.
+ */
 const isTooDeep = (text: string): boolean => {
-  if (text.length <= maxDepth) return false
+  if (!hasMoreThan(text, "[", maxDepth / 2) && !hasMoreThan(text, "{", maxDepth / 2)) return false
   let depth = 0
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i)

@@ -1,9 +1,9 @@
 /** One request with messages in, one response with their answers out: how long-polling and callback-polling connect. */
 import type { OutgoingHttpHeaders } from "node:http"
 import type { Frame } from "./Frame.ts"
-import { closeErrors, corsHeaders, respond, respondError } from "./Http.ts"
+import { closeErrors, respond, respondError, withCors } from "./Http.ts"
 import * as Receipt from "./Receipt.ts"
-import { type HttpCall, requestInfo, type Sink } from "./Transport.ts"
+import { type CloseReason, type HttpCall, type OpenConnection, requestInfo, type Sink } from "./Transport.ts"
 
 /** How the answers are wrapped. */
 export interface Envelope {
@@ -12,25 +12,51 @@ export interface Envelope {
   readonly body: (frame: Frame) => string
 }
 
-/** Hands the messages to the service and answers the request with what comes back. */
-export const exchange = (call: HttpCall, messages: ReadonlyArray<unknown>, envelope: Envelope): void => {
-  const { request, response } = call
-  const send = (frame: Frame): void => {
-    response.off("close", onClose)
-    Receipt.watch(response, { confirmed: () => connection.closed(), lost: () => connection.closed([frame]) })
-    if (!response.destroyed) {
-      respond(response, 200, { ...envelope.headers, ...corsHeaders(request) }, envelope.body(frame))
-    }
+/** A request and its one answer, which stays in doubt until it is known whether it was read. */
+class Exchange implements Sink, Receipt.Doubt {
+  readonly #call: HttpCall
+  readonly #envelope: Envelope
+  readonly #connection: OpenConnection
+  /** The answer. */
+  #frame: Frame | undefined
+
+  constructor(call: HttpCall, envelope: Envelope) {
+    this.#call = call
+    this.#envelope = envelope
+    const { open, owner, request, response } = call
+    const { connectionType } = envelope
+    this.#connection = open(
+      { connectionType, kind: "exchange", local: false, request: requestInfo(request), owner },
+      this
+    )
+    response.on("close", () => this.#frame === undefined ? this.#connection.closed() : Receipt.closed(response))
   }
-  const close: Sink["close"] = (reason) => respondError(call, closeErrors[reason])
-  const connection = call.open({
-    connectionType: envelope.connectionType,
-    kind: "exchange",
-    local: false,
-    request: requestInfo(request),
-    owner: call.owner
-  }, { send, close })
-  const onClose = () => connection.closed()
-  response.on("close", onClose)
-  connection.receive(messages)
+
+  receive(messages: ReadonlyArray<unknown>): void {
+    this.#connection.receive(messages)
+  }
+
+  send(frame: Frame): void {
+    const { request, response } = this.#call
+    const { body, headers } = this.#envelope
+    this.#frame = frame
+    Receipt.watch(response, this)
+    if (!response.destroyed) respond(response, 200, withCors(request, headers), body(frame))
+  }
+
+  close(reason: CloseReason): void {
+    respondError(this.#call, closeErrors[reason])
+  }
+
+  confirmed(): void {
+    this.#connection.closed()
+  }
+
+  lost(): void {
+    this.#connection.closed(this.#frame && [this.#frame])
+  }
 }
+
+/** Hands the messages to the service and answers the request with what comes back. */
+export const exchange = (call: HttpCall, messages: ReadonlyArray<unknown>, envelope: Envelope): void =>
+  new Exchange(call, envelope).receive(messages)

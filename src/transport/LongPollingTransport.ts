@@ -8,7 +8,6 @@ import { Effect, Layer, Result, Schema } from "effect"
 import { Bayeux } from "../Bayeux.ts"
 import * as Options from "../Options.ts"
 import {
-  corsHeaders,
   type HttpError,
   maxMessages,
   parseFields,
@@ -16,7 +15,8 @@ import {
   readBody,
   respond,
   respondError,
-  tooMany
+  tooMany,
+  withCors
 } from "./Http.ts"
 import { type Envelope, exchange } from "./HttpExchange.ts"
 import type { HttpCall } from "./Transport.ts"
@@ -44,12 +44,13 @@ const parseForm = (body: string): Messages => {
 }
 
 const parse = (contentType: string, body: string): Messages => {
-  switch (contentType.replace(/;.*$/s, "").trim().toLowerCase()) {
+  switch (contentType.split(";", 1)[0]?.trim().toLowerCase()) {
     case "application/json":
       return parseMessages(body)
     case "application/x-www-form-urlencoded":
       return parseForm(body)
     // What browsers send when a page sets no type: Faye takes it for a form, CometD for JSON.
+    case undefined:
     case "":
     case "text/plain":
       return /^\s*[[{]/.test(body) ? parseMessages(body) : parseForm(body)
@@ -77,12 +78,16 @@ const post = (call: HttpCall, maxBodyLength: number): void =>
 
 /** Answers the question of a browser whether a page of another origin may send messages. */
 const preflight = ({ request, response }: HttpCall): void =>
-  respond(response, 200, {
-    ...corsHeaders(request),
-    "Access-Control-Allow-Methods": "POST, GET",
-    "Access-Control-Allow-Headers": "Accept, Authorization, Content-Type, Pragma, X-Requested-With",
-    "Access-Control-Max-Age": "86400"
-  }, "")
+  respond(
+    response,
+    200,
+    withCors(request, {
+      "Access-Control-Allow-Methods": "POST, GET",
+      "Access-Control-Allow-Headers": "Accept, Authorization, Content-Type, Pragma, X-Requested-With",
+      "Access-Control-Max-Age": "86400"
+    }),
+    ""
+  )
 
 /** Offers long-polling. */
 export const layer = (options: LongPollingOptions = {}): Layer.Layer<never, Options.OptionsInvalid, Bayeux> =>

@@ -32,7 +32,7 @@ export interface Mount {
 
 /** The path and the query of a request target, whatever that is; an absolute URL is one, too (RFC 9112, section 3.2). */
 const splitTarget = (target: string): readonly [path: string, query: string] => {
-  const relative = target.replace(/^https?:\/\/[^/?#]*/i, "")
+  const relative = target.startsWith("/") ? target : target.replace(/^https?:\/\/[^/?#]*/i, "")
   const mark = relative.indexOf("?")
   return mark < 0 ? [relative, ""] : [relative.slice(0, mark), relative.slice(mark + 1)]
 }
@@ -63,6 +63,11 @@ export const refuseUpgrade = (socket: Duplex, status: string, sentence: string):
   )
 }
 
+/** A broken connection is seen by its end; the error itself tells nothing more. */
+const ignore = (): void => {}
+
+const noQuery = new URLSearchParams()
+
 /** Puts a service at a path. */
 export const make = (bayeux: Bayeux["Service"], mount: string): Mount => {
   const owner = {}
@@ -79,13 +84,20 @@ export const make = (bayeux: Bayeux["Service"], mount: string): Mount => {
       const path = below(mount, pathname)
       if (path === undefined) return false
       Receipt.confirm(request.socket)
-      request.on("error", () => {})
-      response.on("error", () => {})
+      request.on("error", ignore)
+      response.on("error", ignore)
       if (isDraining) {
         respondError({ request, response }, closeErrors.Shutdown, { "Connection": "close", "Retry-After": 1 })
         return true
       }
-      const call = { request, response, path, query: new URLSearchParams(search), open, owner }
+      const call = {
+        request,
+        response,
+        path,
+        query: search === "" ? noQuery : new URLSearchParams(search),
+        open,
+        owner
+      }
       if (!bayeux.transports().some((transport) => transport.handle?.(call) === true)) {
         const error = explain(request.method ?? "", path, mount)
         respondError(call, error, error.status === 405 ? { Allow: "GET, POST, OPTIONS" } : {})

@@ -32,9 +32,11 @@ const settle = (socket: Socket, outcome: keyof Doubt): void => {
 
 /** The peer has sent another request over the connection, so it has read what had been written by then. */
 export const confirm = (socket: Socket): void => {
-  for (const [response, doubt] of doubts.get(socket) ?? []) {
+  const open = doubts.get(socket)
+  if (open === undefined || open.size === 0) return
+  for (const [response, doubt] of open) {
     if (!response.writableFinished) continue
-    doubts.get(socket)?.delete(response)
+    open.delete(response)
     doubt.confirmed()
   }
 }
@@ -71,7 +73,7 @@ const linger = (socket: Socket): void => {
   }
 }
 
-/** Follows an answer that is about to be written. */
+/** Follows an answer that is about to be written; its response is to tell when it is closed. */
 export const watch = (response: ServerResponse, doubt: Doubt): void => {
   const { socket } = response.req
   if (socket.destroyed) return doubt.lost()
@@ -82,5 +84,9 @@ export const watch = (response: ServerResponse, doubt: Doubt): void => {
   }
   open.set(response, doubt)
   if (!response.shouldKeepAlive) linger(socket)
-  response.on("close", () => response.writableFinished || settle(socket, "lost"))
+}
+
+/** The response of an answer is closed: written to its end, or broken off. */
+export const closed = (response: ServerResponse): void => {
+  if (!response.writableFinished) settle(response.req.socket, "lost")
 }

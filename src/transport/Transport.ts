@@ -16,6 +16,7 @@ export interface RequestInfo {
   readonly method: string
   readonly url: string
   readonly headers: IncomingHttpHeaders
+  /** The peer's address; undefined when it has gone before anybody asked. */
   readonly remoteAddress: string | undefined
 }
 
@@ -30,16 +31,18 @@ export interface ConnectionInfo {
   readonly owner: object | undefined
 }
 
-/** What extensions are told of a request. */
-export const requestInfo = (request: IncomingMessage): RequestInfo => ({
-  method: request.method ?? "GET",
-  url: request.url ?? "/",
-  headers: request.headers,
-  remoteAddress: request.socket.remoteAddress
+/** What extensions are told of a request. Only one that asks for the address costs a call of the system. */
+export const requestInfo = ({ headers, method = "GET", socket, url = "/" }: IncomingMessage): RequestInfo => ({
+  method,
+  url,
+  headers,
+  get remoteAddress() {
+    return socket.remoteAddress
+  }
 })
 
 /** Why the service closes a connection. */
-export type CloseReason = "SessionEnded" | "UnknownClient" | "Shutdown" | "ServerError"
+export type CloseReason = "SessionEnded" | "UnknownClient" | "StreamRefused" | "Shutdown" | "ServerError"
 
 /** Where the service writes to. */
 export interface Sink {

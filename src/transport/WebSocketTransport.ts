@@ -9,7 +9,7 @@ import { type WebSocket, WebSocketServer } from "ws"
 import { Bayeux } from "../Bayeux.ts"
 import * as Options from "../Options.ts"
 import type { Frame } from "./Frame.ts"
-import { FrameWriter, type Taken, type Target } from "./FrameWriter.ts"
+import { FrameWriter, type Taken, type Target, writeToSocket } from "./FrameWriter.ts"
 import { parseMessages } from "./Http.ts"
 import { type CloseReason, type OpenConnection, requestInfo, type Sink, type UpgradeCall } from "./Transport.ts"
 import * as WebSocketFrame from "./WebSocketFrame.ts"
@@ -32,6 +32,7 @@ export type WebSocketOptions = typeof WebSocketOptions.Type
 const closeCodes: { readonly [reason in CloseReason]: number } = {
   SessionEnded: 1000,
   UnknownClient: 1000,
+  StreamRefused: 1000,
   Shutdown: 1001,
   ServerError: 1011
 }
@@ -40,20 +41,29 @@ const invalidPayload = 1007
 
 const utf8 = (text: string): Buffer => Buffer.from(text, "utf8")
 
-/** An open socket: what its peer does goes to the service, what the service has for it goes out. */
+/** A lost connection or a broken frame: `ws` closes the socket, with the right code where that is still possible. */
+const ignore = (): void => {}
+
+/**
+ * An open socket: what its peer does goes to the service, what the service has for it goes out. Of the request by which
+ * it came it keeps nothing, so an idle socket holds no buffers.
+ */
 class Peer implements Sink, Target {
   readonly #socket: WebSocket
   /** The connection beneath, which takes frames that are ready made. */
   readonly #stream: Duplex
   readonly #connection: OpenConnection
   readonly #writer: FrameWriter
+  readonly #isCompressing: boolean
   #isAlive = true
 
-  constructor(socket: WebSocket, { open, owner, request, socket: stream }: UpgradeCall, maxBuffered: number) {
+  constructor(socket: WebSocket, call: UpgradeCall, maxBuffered: number, open: Set<Peer>) {
+    const { owner, request, socket: stream } = call
     this.#socket = socket
     this.#stream = stream
+    this.#isCompressing = socket.extensions !== ""
     this.#writer = new FrameWriter(this, maxBuffered)
-    this.#connection = open({
+    this.#connection = call.open({
       connectionType: "websocket",
       kind: "socket",
       local: false,
@@ -62,9 +72,11 @@ class Peer implements Sink, Target {
     }, this)
     socket.on("message", (data: Buffer, isBinary) => this.#receive(data, isBinary))
     socket.on("pong", () => this.#isAlive = true)
-    // A broken frame or a lost connection: `ws` closes the socket, with the right code where that is still possible.
-    socket.on("error", () => {})
-    socket.on("close", () => this.#connection.closed(this.#writer.frames))
+    socket.on("error", ignore)
+    socket.on("close", () => {
+      open.delete(this)
+      this.#connection.closed(this.#writer.frames)
+    })
   }
 
   #receive(data: Buffer, isBinary: boolean): void {
@@ -89,18 +101,15 @@ class Peer implements Sink, Target {
     this.#writer.whenEmpty(() => this.#socket.close(closeCodes[reason]))
   }
 
-  get #isCompressing(): boolean {
-    return this.#socket.extensions !== ""
-  }
-
   encode(frame: Frame): Buffer {
     return frame.encode(this.#isCompressing ? utf8 : WebSocketFrame.encode)
   }
 
-  write(bytes: Buffer, taken: Taken): void {
-    if (this.#socket.readyState !== this.#socket.OPEN) return
-    if (this.#isCompressing) this.#socket.send(bytes, { binary: false }, taken)
-    else this.#stream.write(bytes, taken)
+  write(bytes: Buffer, taken: Taken): boolean {
+    if (this.#socket.readyState !== this.#socket.OPEN) return false
+    if (!this.#isCompressing) return writeToSocket(this.#stream, bytes, taken)
+    this.#socket.send(bytes, { binary: false }, taken)
+    return false
   }
 
   giveUp(): void {
@@ -131,9 +140,7 @@ export const layer = (options: WebSocketOptions = {}): Layer.Layer<never, Option
       connectionTypes: ["websocket"],
       upgrade: (call) => {
         server.handleUpgrade(call.request, call.socket, call.head, (socket) => {
-          const peer = new Peer(socket, call, maxBuffered)
-          open.add(peer)
-          socket.on("close", () => open.delete(peer))
+          open.add(new Peer(socket, call, maxBuffered, open))
         })
         return true
       }

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Machine from "../../src/core/Machine.ts"
+import * as Message from "../../src/core/Message.ts"
 import * as MessageQueue from "../../src/core/MessageQueue.ts"
 import * as State from "../../src/core/State.ts"
 import { deliveredTo, repliesIn, Trial } from "./trial.ts"
@@ -10,7 +11,7 @@ const connect = (clientId: string, more: object = {}) => ({
   connectionType: "long-polling",
   ...more
 })
-const channel = "/a" as never
+const delivery = (data: number) => new Message.Delivery("/a" as never, data, undefined, data)
 
 describe("a held connect", () => {
   it("is answered when there is something to deliver, with all messages of the turn", () => {
@@ -211,7 +212,7 @@ describe("a queue", () => {
     trial.publish("/a", 1)
     trial.endTurn()
     trial.publish("/a", 2)
-    trial.step({ _tag: "Returned", clientId, messages: [{ channel, data: 1 }] })
+    trial.step({ _tag: "Returned", clientId, messages: [delivery(1)] })
     const again = trial.open("exchange")
     trial.receive(again, connect(clientId))
     assert.deepStrictEqual(deliveredTo(trial.outputs, again), [1, 2])
@@ -220,7 +221,7 @@ describe("a queue", () => {
   it("wakes a held connect when something comes back", () => {
     const trial = new Trial()
     const { clientId, connection } = trial.poll()
-    trial.step({ _tag: "Returned", clientId, messages: [{ channel, data: 1 }] })
+    trial.step({ _tag: "Returned", clientId, messages: [delivery(1)] })
     trial.endTurn()
     assert.deepStrictEqual(deliveredTo(trial.outputs, connection), [1])
   })
@@ -228,14 +229,14 @@ describe("a queue", () => {
   it("sends what came back to the socket that its session has by then", () => {
     const trial = new Trial()
     const { clientId, connection } = trial.socket()
-    trial.step({ _tag: "Returned", clientId, messages: [{ channel, data: 1 }] })
+    trial.step({ _tag: "Returned", clientId, messages: [delivery(1)] })
     assert.deepStrictEqual(deliveredTo(trial.outputs, connection), [1])
   })
 
   it("forgets what comes back for a session that has ended", () => {
     const trial = new Trial()
     const before = trial.state
-    trial.step({ _tag: "Returned", clientId: "gone" as never, messages: [{ channel, data: 1 }] })
+    trial.step({ _tag: "Returned", clientId: "gone" as never, messages: [delivery(1)] })
     assert.strictEqual(trial.state, before)
   })
 

@@ -1,6 +1,9 @@
 /**
  * The laws of the machine, on arbitrary interleavings of what can happen to it. Beside the machine runs a naive model:
  * it knows sessions, subscriptions and what each session is to get, and nothing of queues, links, slots or deadlines.
+ *
+ * Some sessions acknowledge. Any answer to their connects may be lost; what their clients know is the number of the
+ * last answer they have read, and they take every message they read for a new one.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Equal, HashMap } from "effect"
@@ -33,7 +36,15 @@ const session = fc.nat(5)
 const route = fc.record({ kind: fc.constantFrom<Kind>("exchange", "socket"), reuse: fc.option(fc.nat(7)) })
 
 const action = fc.oneof(
-  { weight: 2, arbitrary: fc.record({ do: fc.constant("handshake" as const), route, local: fc.boolean() }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constant("handshake" as const),
+      route,
+      local: fc.boolean(),
+      acknowledges: fc.boolean()
+    })
+  },
   {
     weight: 6,
     arbitrary: fc.record({
@@ -42,7 +53,9 @@ const action = fc.oneof(
       route,
       timeout: fc.constantFrom(undefined, 0, 300, 9_999),
       type: fc.constantFrom("websocket", "long-polling", "long-polling", "eventsource", "iframe"),
-      withPublish: fc.boolean()
+      withPublish: fc.boolean(),
+      nonsense: fc.option(fc.constantFrom(undefined, -1, 0.5, 1e300, "1"), { freq: 5 }),
+      isLost: fc.boolean()
     })
   },
   {
@@ -87,12 +100,17 @@ type Of<Do extends Action["do"]> = Extract<Action, { readonly do: Do }>
 interface ModelSession {
   readonly id: string
   readonly local: boolean
+  readonly acknowledges: boolean
   readonly subscriptions: Set<string>
   /** Everything it is to get, in order. */
   readonly expected: Array<number>
   /** Everything it got, in order. */
   readonly received: Array<number>
   lastConnect: number
+  /** The number of the last answer that its client has read. */
+  number: number
+  /** How many messages the server knows to have arrived. */
+  acknowledged: number
   /** Messages came back after later ones had left: their order cannot be kept any more. */
   isDisordered: boolean
 }
@@ -103,6 +121,8 @@ interface ModelConnection {
   owner: string | undefined
   requests: number
   readonly answers: Map<number, number>
+  /** Requests whose answers do not arrive. */
+  readonly lost: Set<number>
   /** What left over it, newest last, with whose it was. */
   readonly sent: Array<readonly [session: string, data: number]>
 }
@@ -132,6 +152,7 @@ class Model {
       owner: undefined,
       requests: 0,
       answers: new Map(),
+      lost: new Set(),
       sent: []
     }
     this.connections.push(connection)
@@ -156,12 +177,21 @@ class Model {
       if (output._tag === "Emit") this.fold(output.event)
       else if (output._tag === "Bind") this.of(output.connection).owner = output.clientId
       else if (output._tag === "Deliver") {
-        for (const id of output.connections) this.deliver(this.of(id), this.of(id).owner, [output.message])
+        for (const id of output.connections) {
+          const { owner } = this.of(id)
+          assert.isFalse(this.everyone.get(owner ?? "")?.acknowledges, "nothing is pushed that is to be acknowledged")
+          this.deliver(this.of(id), owner, [output.message])
+        }
       } else if (output._tag === "Reply") {
         const via = this.of(output.connection)
         via.answers.set(output.slot, (via.answers.get(output.slot) ?? 0) + 1)
         const [reply, ...delivered] = output.messages
         if (reply !== undefined && Message.isReply(reply)) replies.push(reply)
+        if (via.lost.has(output.slot)) {
+          this.returnInVain(output.clientId, delivered.filter(Message.isDelivery))
+          continue
+        }
+        if (reply !== undefined && Message.isReply(reply)) this.read(reply)
         this.deliver(via, output.clientId ?? reply?.id?.toString(), delivered.filter(Message.isDelivery))
       }
     }
@@ -187,16 +217,25 @@ class Model {
     }
   }
 
+  /** A client that acknowledges keeps the number of an answer. */
+  read({ channel, ext, id }: Message.Reply): void {
+    const session = this.everyone.get(String(id))
+    if (channel === "/meta/connect" && session !== undefined && typeof ext?.ack === "number") session.number = ext.ack
+  }
+
   readonly everyone = new Map<string, ModelSession>()
 
-  begin(id: string, local: boolean): void {
+  begin(id: string, local: boolean, acknowledges: boolean): void {
     const session: ModelSession = {
       id,
       local,
+      acknowledges,
       subscriptions: new Set(),
       expected: [],
       received: [],
       lastConnect: this.trial.now,
+      number: 0,
+      acknowledged: 0,
       isDisordered: false
     }
     this.sessions.set(id, session)
@@ -269,17 +308,21 @@ class Model {
     }
   }
 
-  handshake({ local, route }: Of<"handshake">): void {
+  handshake({ acknowledges, local, route }: Of<"handshake">): void {
     const via = local ? this.connect("socket", true) : this.route(route)
-    const types = local ? ["in-process"] : ["long-polling", "nonsense"]
-    const [reply] = this.send(via, { channel: "/meta/handshake", version: "1.0", supportedConnectionTypes: types })
+    const supportedConnectionTypes = local ? ["in-process"] : ["long-polling", "nonsense"]
+    const ext = { ack: acknowledges }
+    const [reply] = this.send(via, { channel: "/meta/handshake", version: "1.0", supportedConnectionTypes, ext })
     assert.isTrue(reply?.successful)
-    this.begin(reply?.clientId ?? "", local)
+    assert.strictEqual(reply?.ext?.ack, !local && acknowledges ? true : undefined)
+    this.begin(reply?.clientId ?? "", local, !local && acknowledges)
   }
 
-  doConnect({ route, session, timeout, type, withPublish }: Of<"connect">): void {
+  /** Nobody reads the answer to a connect with a nonsensical number. */
+  doConnect({ isLost, nonsense, route, session, timeout, type, withPublish }: Of<"connect">): void {
     const clientId = this.name(session)
     const owner = this.sessions.get(clientId)
+    const arrived = owner?.received.length ?? 0
     const via = owner?.local === true ? this.connect("socket", true) : this.route(route)
     const connectionType = owner?.local === true ? "in-process" : type
     const connect = {
@@ -287,13 +330,19 @@ class Model {
       clientId,
       connectionType,
       id: clientId,
+      ext: { ack: nonsense === null ? owner?.number : nonsense },
       ...(timeout === undefined ? {} : { advice: { timeout } })
     }
     const before = withPublish ? [this.message(null, "/a")] : []
+    if (owner?.acknowledges === true && (isLost || nonsense !== null)) via.lost.add(via.requests + before.length)
     const replies = this.send(via, ...before, connect)
     this.noticeOverflows()
-    const isRefused = owner === undefined || connectionType === "iframe" || !this.sessions.has(clientId)
-    if (!isRefused) owner.lastConnect = this.trial.now
+    const isOffered = connectionType !== "iframe" && !(owner?.acknowledges === true && type === "eventsource")
+    const isRefused = owner === undefined || !isOffered || !this.sessions.has(clientId)
+    if (!isRefused) {
+      owner.lastConnect = this.trial.now
+      if (nonsense === null) owner.acknowledged = arrived
+    }
     const own = replies.filter((reply) => reply.channel === "/meta/connect" && !reply.successful)
     assert.strictEqual(own.length, isRefused ? 1 : 0, "a connect is refused if and only if it must be")
     if (isRefused) assert.strictEqual(own[0]?.advice?.reconnect, "handshake")
@@ -342,7 +391,8 @@ class Model {
   /** A session whose queue is full ends with the next message for it, and not before. */
   noticeOverflows(): void {
     for (const [id, session] of this.sessions) {
-      const waiting = session.expected.length - session.received.length
+      const arrived = session.acknowledges ? session.acknowledged : session.received.length
+      const waiting = session.expected.length - arrived
       if (State.session(this.trial.state, id) !== undefined) continue
       assert.isAbove(waiting, 8, `${id} ended although its queue was not full`)
       this.finish(id)
@@ -362,8 +412,8 @@ class Model {
     const clientId = this.name(session)
     const outputs = this.trial.step({ _tag: "StreamOpened", connection: via.connection, clientId })
     this.observe(outputs)
-    const isKnown = this.sessions.has(clientId)
-    assert.strictEqual(outputs.some(({ _tag }) => _tag === "CloseConnection"), !isKnown)
+    const isAccepted = this.sessions.get(clientId)?.acknowledges === false
+    assert.strictEqual(outputs.some(({ _tag }) => _tag === "CloseConnection"), !isAccepted)
   }
 
   close({ connection, unwritten }: Of<"close">): void {
@@ -379,11 +429,19 @@ class Model {
   giveBack(owner: string, lost: ReadonlyArray<number>): void {
     const session = this.everyone.get(owner)
     if (session === undefined) return
+    const messages = lost.map((data) => new Message.Delivery("/a" as never, data, undefined, data))
+    if (session.acknowledges) return this.returnInVain(owner, messages)
     const kept = session.received.filter((data) => !lost.includes(data))
     if (kept.length > 0 && Math.max(...kept) > Math.min(...lost)) session.isDisordered = true
     session.received.splice(0, session.received.length, ...kept)
-    const messages = lost.map((data) => ({ channel: "/a" as never, data }))
     this.observe(this.trial.step({ _tag: "Returned", clientId: owner as never, messages }))
+  }
+
+  /** What a session acknowledges is in its queue still, or has arrived. */
+  returnInVain(owner: string | undefined, messages: ReadonlyArray<Message.Delivery>): void {
+    const { state } = this.trial
+    this.trial.step({ _tag: "Returned", clientId: owner as never, messages })
+    assert.strictEqual(this.trial.state, state, "a session that acknowledges takes nothing back")
   }
 
   end({ connection }: Of<"end">): void {
@@ -412,6 +470,7 @@ class Model {
 
   finally(): void {
     assert.sameMembers(this.names().slice(), [...HashMap.keys(this.trial.state.sessions)])
+    this.collect()
     this.checkMessages()
     this.advance(settings.timeout)
     this.checkAnswers()
@@ -428,6 +487,25 @@ class Model {
       [0, 0, 0, 0],
       "ended sessions leave nothing behind"
     )
+  }
+
+  /** Each client that acknowledges connects twice more, with nothing lost: it gets what is left, and then nothing. */
+  collect(): void {
+    for (const session of this.sessions.values()) {
+      if (!session.acknowledges) continue
+      session.lastConnect = this.trial.now
+      for (const isFirst of [true, false]) {
+        const arrived = session.received.length
+        const connect = {
+          channel: "/meta/connect",
+          clientId: session.id,
+          connectionType: "long-polling",
+          id: session.id
+        }
+        this.send(this.connect("exchange"), { ...connect, ext: { ack: session.number }, advice: { timeout: 0 } })
+        if (!isFirst) assert.strictEqual(session.received.length, arrived, `${session.id} was sent what it had`)
+      }
+    }
   }
 
   /** Exactly once: what a session got and what waits for it is what it was to get, in order. */

@@ -2,10 +2,11 @@ import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
 import * as fc from "fast-check"
 import * as Channel from "../../src/core/Channel.ts"
+import * as Message from "../../src/core/Message.ts"
 import * as MessageQueue from "../../src/core/MessageQueue.ts"
 
 const channel = Result.getOrThrow(Channel.parse("/a", 64))
-const message = (data: number) => ({ channel, data })
+const message = (data: number) => new Message.Delivery(channel, data, undefined, data)
 const contents = (queue: MessageQueue.MessageQueue) => MessageQueue.toArray(queue).map(({ data }) => data)
 
 describe("MessageQueue", () => {

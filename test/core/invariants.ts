@@ -26,8 +26,8 @@ export const check = (state: State.State): void => {
   const bound = HashMap.toEntries(state.bindings).map(([connection, clientId]) => `${connection} ${clientId}`)
   assert.deepStrictEqual(bound.sort(), linked.sort(), "bindings and sessions have the same connections")
 
-  const attached = sessions.flatMap(({ clientId, link }) =>
-    link._tag === "Attached" ? [`${link.connection} ${clientId}`] : []
+  const attached = sessions.flatMap(({ acknowledges, clientId, link }) =>
+    link._tag === "Attached" && !acknowledges ? [`${link.connection} ${clientId}`] : []
   )
   const routed = HashMap.toEntries(state.routes.attached).map(([clientId, connection]) => `${connection} ${clientId}`)
   assert.deepStrictEqual(routed.sort(), attached.sort(), "routes and sessions have the same open connections")
@@ -46,10 +46,14 @@ export const check = (state: State.State): void => {
   }
 
   for (const session of sessions) {
-    const { armedAt, clientId, link, queue } = session
+    const { acknowledges, armedAt, clientId, link, queue } = session
     assert.isAtMost(armedAt, Session.dueAt(session), `${clientId} is looked at before something is due`)
-    if (link._tag === "Attached") assert.strictEqual(queue.length, 0, `${clientId} is attached and has a queue`)
-    if (link._tag === "Polling" && queue.length > 0) {
+    if (link._tag === "Attached" && !acknowledges) {
+      assert.strictEqual(queue.length, 0, `${clientId} is attached and has a queue`)
+    }
+    if (acknowledges) assert.notDeepInclude(link, { kind: "stream" }, `${clientId} acknowledges and has a stream`)
+    const carries = link._tag === "Polling" || (acknowledges && link._tag === "Attached" && link.held !== undefined)
+    if (carries && queue.length > 0) {
       assert.include(state.woken, clientId, `${clientId} has a held connect and a queue, but is not woken`)
     }
   }

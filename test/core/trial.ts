@@ -10,8 +10,8 @@ import type { Output } from "../../src/core/Output.ts"
 import * as Settings from "../../src/core/Settings.ts"
 import * as State from "../../src/core/State.ts"
 
-/** What the memory engine makes of an order. */
-export const factOf = (order: Order): Fact => {
+/** What the memory engine makes of an order; a message takes the given position. */
+export const factOf = (order: Order, position: number): Fact => {
   switch (order._tag) {
     case "CreateSession":
       return { _tag: "SessionCreated", order }
@@ -20,7 +20,7 @@ export const factOf = (order: Order): Fact => {
     case "Unsubscribe":
       return { _tag: "Unsubscribed", order }
     case "Publish":
-      return { _tag: "Published", order }
+      return { _tag: "Published", order, position }
     case "EndSession":
       return { _tag: "SessionEnded", order }
   }
@@ -39,6 +39,7 @@ export class Trial {
   readonly steps: Array<{ readonly state: State.State; readonly input: Input; readonly step: Machine.Step }> = []
   #connections = 0
   #sessions = 0
+  #position = 0
   readonly #slots = new Map<number, number>()
 
   constructor(options: Partial<Settings.Settings> = {}, types = ["websocket", "long-polling", "eventsource"]) {
@@ -54,8 +55,8 @@ export class Trial {
       this.steps.push({ state: this.state, input, step })
       this.state = step.state
       for (const output of step.outputs) {
-        if (output._tag === "Commit") inputs.push({ _tag: "Happened", now: this.now, fact: factOf(output.order) })
-        else this.outputs.push(output)
+        if (output._tag !== "Commit") this.outputs.push(output)
+        else inputs.push({ _tag: "Happened", now: this.now, fact: factOf(output.order, ++this.#position) })
       }
     }
     return this.outputs.slice(before)

@@ -251,6 +251,66 @@ export class Client {
   }
 }
 
+const readerKinds = ["socket", "exchange"] as const
+
+/**
+ * A client that acknowledges, as CometD's does. It knows the number of the last answer that it has read, and takes each
+ * message that it reads for a new one. An answer that it does not read is lost.
+ */
+class Reader {
+  readonly #client: Client
+  readonly read: Array<Schema.Json> = []
+  #number = 0
+
+  constructor(client: Client) {
+    this.#client = client
+  }
+
+  /** Shakes hands and subscribes to `/a`. */
+  static readonly subscribed = (bayeux: Service): Effect.Effect<Reader> =>
+    Effect.gen(function*() {
+      const { clientId = "", ext, supportedConnectionTypes } = yield* ask(bayeux, { ...handshake, ext: { ack: true } })
+      assert.deepStrictEqual(ext, { ack: true })
+      assert.notInclude(supportedConnectionTypes ?? [], "eventsource")
+      const client = new Client(bayeux, clientId)
+      yield* client.subscribe("/a")
+      return new Reader(client)
+    })
+
+  publish(data: Schema.Json): Effect.Effect<void> {
+    return Effect.asVoid(this.#client.publish("/a", data))
+  }
+
+  disconnect(): Effect.Effect<void> {
+    return Effect.asVoid(this.#client.disconnect())
+  }
+
+  /** Connects over a connection of its own. */
+  connect(kind: (typeof readerKinds)[number], timeout?: number): Peer {
+    const { bayeux, clientId } = this.#client
+    return new Peer(bayeux, { kind }).send({ ...connect(clientId, kind, timeout), ext: { ack: this.#number } })
+  }
+
+  /** Waits for the answer to a connect, and reads it. */
+  reads(peer: Peer): Effect.Effect<void> {
+    return Effect.map(until(`an answer after ${JSON.stringify(this.read)}`, () => peer.frames.length > 0), () => {
+      const [reply, ...others] = peer.replies
+      assert.deepStrictEqual([reply?.channel, reply?.successful, others], ["/meta/connect", true, []], reply?.error)
+      if (typeof reply?.ext?.ack === "number") this.#number = reply.ext.ack
+      this.read.push(...peer.data)
+    })
+  }
+
+  /** Connects, as a client does, until it has read something. */
+  readsUntil(data: Schema.Json, kind: (typeof readerKinds)[number]): Effect.Effect<void> {
+    return Effect.suspend(() =>
+      this.read.includes(data)
+        ? Effect.void
+        : Effect.andThen(this.reads(this.connect(kind)), this.readsUntil(data, kind))
+    )
+  }
+}
+
 // ---------------------------------------------------------------------------------------------------------------------
 // events
 
@@ -776,6 +836,68 @@ const nothingIsLostInCuts: Law = (bayeux) =>
       yield* client.disconnect()
     }))
 
+const answersCarryMessages: Law = (bayeux) =>
+  Effect.gen(function*() {
+    for (const kind of readerKinds) {
+      const reader = yield* Reader.subscribed(bayeux)
+      const held = reader.connect(kind)
+      yield* reader.publish(1)
+      yield* reader.reads(held)
+      yield* reader.publish(2)
+      assert.deepStrictEqual(held.data, [1], `nothing comes over a ${kind} without a connect`)
+      yield* reader.readsUntil(2, kind)
+      const next = reader.connect(kind)
+      yield* reader.publish(3)
+      yield* reader.reads(next)
+      assert.deepStrictEqual(reader.read, [1, 2, 3])
+      yield* reader.disconnect()
+    }
+  })
+
+const unacknowledgedComesAgain: Law = (bayeux) =>
+  Effect.gen(function*() {
+    const reader = yield* Reader.subscribed(bayeux)
+    yield* reader.publish(1)
+    for (const kind of [...readerKinds, ...readerKinds]) {
+      const lost = reader.connect(kind)
+      yield* until("the answer", () => lost.frames.length > 0)
+      assert.deepStrictEqual(lost.data, [1])
+    }
+    yield* reader.readsUntil(1, "exchange")
+    yield* reader.publish(2)
+    yield* reader.readsUntil(2, "socket")
+    assert.deepStrictEqual(reader.read, [1, 2])
+  })
+
+const answers = fc.array(
+  fc.record({
+    publish: fc.nat(3),
+    kind: fc.constantFrom(...readerKinds),
+    isHeld: fc.boolean(),
+    fate: fc.constantFrom("read" as const, "unread" as const, "unwritten" as const)
+  }),
+  { minLength: 1, maxLength: 8 }
+)
+
+/** An answer may be lost without the service being told (`unread`), or with. */
+const acknowledgedComesOnce: Law = (bayeux) =>
+  forAll(answers, 30, (answers) =>
+    Effect.gen(function*() {
+      const reader = yield* Reader.subscribed(bayeux)
+      let last = -1
+      for (const { fate, isHeld, kind, publish } of answers) {
+        const peer = reader.connect(kind, isHeld && publish > 0 ? undefined : 0)
+        for (let i = 0; i < publish; i++) yield* reader.publish(++last)
+        if (fate === "read") yield* reader.reads(peer)
+        else yield* until("an answer", () => peer.frames.length > 0)
+        peer.cut(fate === "unwritten" ? 1 : 0)
+      }
+      yield* reader.publish(++last)
+      yield* reader.readsUntil(last, "exchange")
+      assert.deepStrictEqual(reader.read, numbersTo(last + 1))
+      yield* reader.disconnect()
+    }))
+
 const countsFollow: Law = (bayeux) =>
   Effect.gen(function*() {
     yield* countsBecome({ sessions: 0, subscribers: {} })
@@ -985,6 +1107,12 @@ export const engineLaws = (name: string, layer: Layer.Layer<Engine, EngineError>
     law("is joined by answers that nobody has seen, the last one first", inDoubtComesBackInOrder)
     law("stays when a connection ends before its connect is answered", unsentStays)
     law("comes exactly once and in order, wherever connections are cut", nothingIsLostInCuts)
+  })
+
+  describe(`${name}: a session that acknowledges`, () => {
+    law("gets its messages with the answers to its connects and in no other way", answersCarryMessages)
+    law("gets them again until it says that it has them", unacknowledgedComesAgain)
+    law("gets them exactly once and in order, whichever answers are lost", acknowledgedComesOnce)
   })
 
   describe(`${name}: the counts`, () => {

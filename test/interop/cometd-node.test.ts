@@ -1,5 +1,5 @@
 /** The `cometd` package in Node, by way of `cometd-nodejs-client`, on both of the transports it has there. */
-import { CometD } from "cometd"
+import { AckExtension, CometD } from "cometd"
 import { adapt } from "cometd-nodejs-client"
 import { openCometd } from "../support/clients.ts"
 import { scenarios } from "./scenarios.ts"
@@ -17,5 +17,18 @@ scenarios("CometD's client in Node over long polling", {
   open: (options) => openCometd(CometD, options),
   burst: 1_000,
   // `cometd-nodejs-client` decodes each chunk of a response by itself.
+  readsUnicodeInPieces: false
+})
+
+scenarios("CometD's client in Node over WebSocket, with acknowledgement", {
+  transport: "websocket",
+  open: (options) => openCometd(CometD, options, new AckExtension()),
+  burst: 1_000
+})
+
+scenarios("CometD's client in Node over long polling, with acknowledgement", {
+  transport: "long-polling",
+  open: (options) => openCometd(CometD, options, new AckExtension()),
+  burst: 1_000,
   readsUnicodeInPieces: false
 })

@@ -4,7 +4,7 @@
  * show even where the client's own bookkeeping would hide it. Runs in Node and, served as it is, in a page: no import
  * but types, and only plain data goes in and out.
  */
-import type { CometD, SubscriptionHandle } from "cometd"
+import type { CometD, Extension, SubscriptionHandle } from "cometd"
 import type { Client as Faye, Subscription } from "faye"
 
 /** What came over the wire with data, and the names of all its fields. */
@@ -221,7 +221,8 @@ export const openFaye = async (
  */
 export const openCometd = async (
   CometDClient: typeof CometD,
-  { retry, transport, url }: OpenOptions
+  { retry, transport, url }: OpenOptions,
+  ...extensions: ReadonlyArray<Extension>
 ): Promise<Client> => {
   const cometd = new CometDClient()
   const log = new Log()
@@ -235,6 +236,7 @@ export const openCometd = async (
     maxBackoff: retry,
     maxSendBayeuxMessageSize: 1 << 20
   })
+  extensions.forEach((extension, index) => cometd.registerExtension(`extension ${index}`, extension))
   cometd.registerExtension("log", {
     incoming: (message) => {
       log.receive({ ...message })

@@ -8,6 +8,7 @@ import {
   connectRaw,
   dataOf,
   flawIn,
+  handshakeMessage,
   type Message,
   nextTurn,
   numbersIn,
@@ -91,6 +92,15 @@ describe("an event stream", () => {
       assert.match(String(answer.headers["content-type"]), /^text\/plain/)
     }
   )
+
+  it("is answered with 409 and a sentence for a session that acknowledges", async () => {
+    const server = await serve()
+    const [{ clientId } = {}] = (await post(server, [{ ...handshakeMessage, ext: { ack: true } }])).messages
+    const answer = await request(`${server.url}/${clientId}`, { headers: { Accept: "text/event-stream" } })
+    assert.strictEqual(answer.status, 409)
+    assert.include(answer.text, "acknowledges")
+    assert.strictEqual(await link(server, clientId ?? ""), "Detached")
+  })
 
   it("is there only for GET and somebody who accepts events, at the path of a clientId", async () => {
     const server = await serve()

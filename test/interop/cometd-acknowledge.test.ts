@@ -1,0 +1,69 @@
+/**
+ * CometD's client with its acknowledgement extension, over connections that are cut when the server has written an answer
+ * and the client has not got it. The proxy has taken all bytes and closes in good order, so nothing tells the server.
+ */
+import { AckExtension, CometD } from "cometd"
+import { adapt } from "cometd-nodejs-client"
+import { afterEach, assert, describe, it } from "vitest"
+import { openCometd } from "../support/clients.ts"
+import { Proxy } from "../support/proxy.ts"
+import { startServer } from "../support/server.ts"
+import { atEnd, releaseAll } from "../transport/support.ts"
+
+adapt()
+afterEach(releaseAll)
+
+const end = "/the/end"
+
+const open = async (port: number, transport: string, ...extensions: ReadonlyArray<AckExtension>) => {
+  const client = await openCometd(
+    CometD,
+    { url: `http://127.0.0.1:${port}/bayeux`, transport, retry: 5 },
+    ...extensions
+  )
+  atEnd(() => client.close())
+  return client
+}
+
+/** Cuts in the head of an answer, in it and behind it. */
+const cutOften = async (proxy: Proxy) => {
+  for (let i = 0; i < 50; i++) await proxy.cutAfter(1 + i * 61 % 700, "down")
+}
+
+/** What a client hears of all that is published until its connections have been cut 50 times. */
+const hear = async (transport: string, ...extensions: ReadonlyArray<AckExtension>) => {
+  const server = await startServer()
+  atEnd(() => server.stop())
+  const proxy = await Proxy.start(server.port)
+  const publisher = await open(server.port, transport)
+  const subscriber = await open(proxy.port, transport, ...extensions)
+  for (const channel of ["/numbers", end]) assert.strictEqual(await subscriber.subscribe(channel), "accepted")
+  const clientId = await subscriber.clientId()
+
+  const whenever = async (isOver: Promise<unknown>, publish: () => Promise<string>) => {
+    let goesOn = true
+    void isOver.finally(() => goesOn = false)
+    while (goesOn) assert.strictEqual(await publish(), "accepted")
+  }
+  let published = 0
+  await whenever(cutOften(proxy), () => publisher.publish("/numbers", published++))
+  // The end may be lost, too, by a client that does not acknowledge.
+  const hearing = subscriber.transcript({ heard: end })
+  await whenever(hearing, () => publisher.publish(end, null))
+
+  assert.strictEqual(await subscriber.clientId(), clientId, "it is the same session still")
+  const { delivered } = await hearing
+  return { published, heard: delivered.flatMap(({ channel, data }) => channel === "/numbers" ? [data] : []) }
+}
+
+describe.each(["websocket", "long-polling"])("CometD's client over %s, cut off 50 times", (transport) => {
+  it("hears every message once and in order if it acknowledges", { timeout: 60_000 }, async () => {
+    const { heard, published } = await hear(transport, new AckExtension())
+    assert.deepEqual(heard, Array.from({ length: published }, (_, index) => index))
+  })
+
+  it("misses messages if it does not", { timeout: 60_000 }, async () => {
+    const { heard, published } = await hear(transport)
+    assert.isBelow(new Set(heard).size, published)
+  })
+})
