@@ -30,6 +30,7 @@ export const settings: Settings.Settings = Settings.defaults
 const types = { socket: "websocket", stream: "eventsource", exchange: "long-polling" } as const
 
 export class Server {
+  #position = 0
   now = 0
   state = State.make({ ...settings, maxQueueLength: Infinity }, ["websocket", "long-polling"])
 
@@ -45,7 +46,9 @@ export class Server {
     const { outputs, state } = Machine.reduce(this.state, input)
     this.state = state
     for (const output of outputs) {
-      if (output._tag === "Commit") this.step({ _tag: "Happened", now: input.now, fact: factOf(output.order) })
+      if (output._tag === "Commit") {
+        this.step({ _tag: "Happened", now: input.now, fact: factOf(output.order, ++this.#position) })
+      }
     }
   }
 
@@ -63,7 +66,12 @@ export class Server {
       now: this.now,
       connection: elsewhere,
       slot: 0,
-      message: { _tag: "Handshake", id: "1", supportedConnectionTypes: ["websocket", "long-polling"] },
+      message: {
+        _tag: "Handshake",
+        id: "1",
+        supportedConnectionTypes: ["websocket", "long-polling"],
+        acknowledges: false
+      },
       freshId: clientId(client)
     }
   }

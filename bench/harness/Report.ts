@@ -32,11 +32,16 @@ export const line = (scenario: Scenario, { failure, figures, round, ...contender
 const cpuEach = (scenario: Scenario, figures: Figures): string =>
   scenario.better === "more" ? Text.number(cpuOfEach(scenario, figures) * 1e6) : ""
 
-const heapEach = ({ usage, value }: Figures): string => {
-  if (usage === undefined) return ""
-  const { after, before } = usage
+/** Of each session: the heap that it holds, and the resident memory before the collector gave back its reserve. */
+const memoryOfEach = ({ usage, value }: Figures): ReadonlyArray<string> => {
+  if (usage === undefined) return ["", ""]
+  const { after, before, rush } = usage
   const sessions = (after.rss - before.rss) / (value * 1_024)
-  return Text.number((after.heap + after.external - before.heap - before.external) / sessions / 1_024)
+  const kibibytes = (bytes: number): string => Text.number(bytes / sessions / 1_024)
+  return [
+    kibibytes(after.heap + after.external - before.heap - before.external),
+    kibibytes(rush.rss - before.rss)
+  ]
 }
 
 const details = (results: Results, scenario: Scenario): string => {
@@ -70,10 +75,12 @@ const details = (results: Results, scenario: Scenario): string => {
       Text.share(median.generatorCpu),
       Text.share(median.othersCpu),
       ratio(own, summary),
-      ...isMemory ? [heapEach(median)] : []
+      ...isMemory ? memoryOfEach(median) : []
     ]
   })
-  return `${scenario.title}\n${Text.print({ head: isMemory ? [...head, "of it heap KiB"] : head, rows })}`
+  return `${scenario.title}\n${
+    Text.print({ head: isMemory ? [...head, "of it heap KiB", "after the rush KiB"] : head, rows })
+  }`
 }
 
 /** A question mark where other programs may have decided. */

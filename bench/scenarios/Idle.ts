@@ -39,7 +39,8 @@ export const idle: Scenario = {
     await openSessions(setting, forerunners, setting.sessions)
     await sleep(settling)
     const { shares } = await Measurement.during({ ...setting, warmUp: 0 }, () => {}, () => 0)
+    const rush = await setting.usage({ gc: false })
     const after = await setting.usage({ gc: true })
-    return { ...shares, value: (after.rss - before.rss) / setting.sessions / 1_024, usage: { before, after } }
+    return { ...shares, value: (after.rss - before.rss) / setting.sessions / 1_024, usage: { before, rush, after } }
   }
 }

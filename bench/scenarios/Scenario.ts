@@ -29,8 +29,8 @@ export interface Figures {
   readonly generatorCpu: number
   /** What other programs of the machine used meanwhile: with more than a little of it, a run says nothing. */
   readonly othersCpu: number
-  /** What the server had used before and after, where the scenario is about memory. */
-  readonly usage?: { readonly before: Usage; readonly after: Usage }
+  /** What the server used before, right after all had come, and when it was quiet again, where it is about memory. */
+  readonly usage?: { readonly before: Usage; readonly rush: Usage; readonly after: Usage }
 }
 
 /** What effect-bayeux is to reach, in the figures of the same rounds. */
