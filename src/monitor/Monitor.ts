@@ -5,7 +5,7 @@
  * a buffer of its own, so a consumer that is slow or stuck loses events of its own and delays neither delivery nor
  * another consumer; what it has lost it is told as `Lagged`. With nobody listening an event costs a number.
  */
-import { type Cause, Context, Effect, Layer, PubSub, Queue, type Scope, Stream } from "effect"
+import { Array as Arr, type Cause, Context, Effect, Layer, PubSub, Queue, type Scope, Stream } from "effect"
 import { hostname } from "node:os"
 import type { Event, Lagged, MonitorEvent } from "../core/MonitorEvent.ts"
 
@@ -51,15 +51,22 @@ const withLags = (
   newest: () => number
 ): Stream.Stream<MonitorEvent | Lagged> => {
   let last = after
-  const missed = (next: number): ReadonlyArray<Lagged> =>
-    next === last + 1 ? [] : [{ _tag: "Lagged", from: last + 1, to: next - 1 }]
+  const missed = (next: number): Lagged => ({ _tag: "Lagged", from: last + 1, to: next - 1 })
+  const tell = (event: MonitorEvent): Arr.NonEmptyReadonlyArray<MonitorEvent | Lagged> => {
+    const told: Arr.NonEmptyReadonlyArray<MonitorEvent | Lagged> = event.sequence === last + 1
+      ? [event]
+      : [missed(event.sequence), event]
+    last = event.sequence
+    return told
+  }
   return events.pipe(
-    Stream.flatMap((event) => {
-      const lagged = missed(event.sequence)
-      last = event.sequence
-      return Stream.fromIterable<MonitorEvent | Lagged>([...lagged, event])
+    Stream.mapArray((batch) => {
+      const next = last + batch.length
+      if (Arr.lastNonEmpty(batch).sequence !== next) return Arr.flatMap(batch, tell)
+      last = next
+      return batch
     }),
-    Stream.concat(Stream.suspend(() => Stream.fromIterable(missed(newest() + 1))))
+    Stream.concat(Stream.suspend(() => newest() === last ? Stream.empty : Stream.make(missed(newest() + 1))))
   )
 }
 
@@ -69,10 +76,9 @@ const drain = Effect.fnUntraced(function*(
   buffer: Queue.Queue<MonitorEvent, Cause.Done>
 ) {
   for (;;) {
-    for (const event of yield* PubSub.takeAll(subscription)) {
-      if (event === end) return yield* Queue.end(buffer)
-      Queue.offerUnsafe(buffer, event)
-    }
+    const batch = yield* PubSub.takeAll(subscription)
+    Queue.offerAllUnsafe(buffer, batch.filter((event) => event !== end))
+    if (batch.includes(end)) return yield* Queue.end(buffer)
   }
 })
 
