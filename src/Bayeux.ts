@@ -15,16 +15,18 @@ import {
   Schema,
   type Schema as S,
   type Scope,
-  Stream
+  Stream,
+  SubscriptionRef
 } from "effect"
 import * as Channel from "./core/Channel.ts"
-import type { ClientId } from "./core/ClientId.ts"
+import * as ClientId from "./core/ClientId.ts"
 import type { Delivery } from "./core/Message.ts"
-import { clientRequest } from "./core/MonitorEvent.ts"
+import { type Cause, clientRequest } from "./core/MonitorEvent.ts"
 import type { Session } from "./core/Session.ts"
 import * as Settings from "./core/Settings.ts"
+import * as State from "./core/State.ts"
 import * as Subscriptions from "./core/Subscriptions.ts"
-import { Engine, type EngineError } from "./engine/Engine.ts"
+import { Engine, type EngineError, type Health } from "./engine/Engine.ts"
 import type { Extension } from "./Extension.ts"
 import { Monitor } from "./monitor/Monitor.ts"
 import * as Options from "./Options.ts"
@@ -64,7 +66,7 @@ export class RequestRefused extends Schema.TaggedError<RequestRefused>()("Reques
 
 /** A session as the owner of the server sees it. Times are milliseconds since the epoch. */
 export interface SessionInfo {
-  readonly clientId: ClientId
+  readonly clientId: ClientId.ClientId
   /** The application's own, of {@link Bayeux.subscribe}. */
   readonly local: boolean
   readonly createdAt: number
@@ -101,13 +103,15 @@ export class Bayeux extends Context.Service<Bayeux, {
   /** All sessions of this process. */
   readonly sessions: Effect.Effect<ReadonlyArray<SessionInfo>>
   /** The sessions of this process that would get a message on the channel, by whatever pattern. */
-  readonly subscribers: (channel: string) => Effect.Effect<ReadonlyArray<ClientId>>
+  readonly subscribers: (channel: string) => Effect.Effect<ReadonlyArray<ClientId.ClientId>>
   /** Ends a session with the cause `Kicked`; its client is told not to come back. False when there is none of that name. */
   readonly disconnect: (clientId: string, reason: string) => Effect.Effect<boolean>
   /** Adds an extension behind the others, for messages that arrive from now on. */
   readonly addExtension: (extension: Extension) => Effect.Effect<void>
   /** Takes an extension out; messages that are on their way through it are finished. */
   readonly removeExtension: (extension: Extension) => Effect.Effect<void>
+  /** Whether the engine can do its work now. */
+  readonly health: Effect.Effect<Health>
   /** Offers a transport for as long as the scope is open. For transports. */
   readonly addTransport: (transport: Transport) => Effect.Effect<void, never, Scope.Scope>
   /** The transports that are offered now. For servers. */
@@ -156,8 +160,7 @@ const sessionInfo = (session: Session): SessionInfo => ({
   link: session.link._tag
 })
 
-const makeShell = Effect.fnUntraced(function*(options: BayeuxOptions) {
-  const engine = yield* Engine
+const makeShell = Effect.fnUntraced(function*(options: BayeuxOptions, engine: Engine["Service"]) {
   const runFork = yield* FiberSet.makeRuntime()
   const shell = new Shell({
     settings: settings(options),
@@ -167,7 +170,10 @@ const makeShell = Effect.fnUntraced(function*(options: BayeuxOptions) {
     clock: yield* Clock.Clock,
     runFork
   })
-  yield* engine.listen((fact) => shell.step({ _tag: "Happened", now: shell.now, fact }))
+  yield* engine.listen({
+    onFact: (fact) => shell.step({ _tag: "Happened", now: shell.now, fact }),
+    state: () => shell.state
+  })
   yield* Effect.addFinalizer(() => Effect.sync(() => shell.stop()))
   return shell
 })
@@ -191,20 +197,33 @@ const makeTransports = (shell: Shell) => {
   }
 }
 
-const subscribersOf = (shell: Shell, channel: string): ReadonlyArray<ClientId> => {
+const subscribersOf = (shell: Shell, channel: string): ReadonlyArray<ClientId.ClientId> => {
   const parsed = Channel.parse(channel, shell.state.settings.maxChannelSegments)
   return parsed._tag === "Failure"
     ? []
     : [...Subscriptions.subscribers(shell.state.routes.subscriptions, parsed.success)]
 }
 
+/** Ends a session, wherever it is. An engine that cannot be asked knows of none. */
+const disconnect = (shell: Shell, engine: Engine["Service"], name: string, cause: Cause): Effect.Effect<boolean> =>
+  Effect.gen(function*() {
+    const clientId = ClientId.parse(name)
+    if (clientId === undefined) return false
+    const exists = State.session(shell.state, clientId) !== undefined || (yield* engine.hasSession(clientId))
+    if (exists) shell.endSession(clientId, cause)
+    return exists
+  }).pipe(
+    Effect.catch((error) => Effect.as(Effect.logWarning(`A session could not be ended: ${error.message}`), false))
+  )
+
 const make = Effect.fnUntraced(function*(input: unknown) {
   const options = yield* Options.decode("Bayeux.layer", BayeuxOptions, input)
   yield* checkTimes(settings(options))
-  const shell = yield* makeShell(options)
+  const engine = yield* Engine
+  const shell = yield* makeShell(options, engine)
   const transports = makeTransports(shell)
   const open: Open = (info, sink) => shell.open(info, sink)
-  const local = { open, leave: (clientId: string) => shell.endSession(clientId, clientRequest) }
+  const local = { open, leave: (clientId: ClientId.ClientId) => shell.endSession(clientId, clientRequest) }
   const refused = (request: string) => (error: string) => new RequestRefused({ request, error })
   const subscription = (pattern: string, options?: LocalTransport.SubscribeOptions) =>
     Effect.mapError(LocalTransport.subscribe(local, pattern, options), refused(`Subscribing to "${pattern}"`))
@@ -215,10 +234,11 @@ const make = Effect.fnUntraced(function*(input: unknown) {
     subscription,
     sessions: Effect.sync(() => [...HashMap.values(shell.state.sessions)].map(sessionInfo)),
     subscribers: (channel) => Effect.sync(() => subscribersOf(shell, channel)),
-    disconnect: (clientId, reason) => Effect.sync(() => shell.endSession(clientId, { _tag: "Kicked", reason })),
+    disconnect: (clientId, reason) => disconnect(shell, engine, clientId, { _tag: "Kicked", reason }),
     addExtension: (extension) => Effect.sync(() => shell.install([...shell.extensions, extension])),
     removeExtension: (extension) =>
       Effect.sync(() => shell.install(shell.extensions.filter((other) => other !== extension))),
+    health: SubscriptionRef.get(engine.health),
     addTransport: transports.add,
     transports: transports.list,
     open,

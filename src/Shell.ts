@@ -68,7 +68,7 @@ export class Shell {
   constructor(parts: Parts) {
     this.#parts = parts
     this.#host = this.#makeHost(parts)
-    this.#state = State.make(parts.settings, [])
+    this.#state = State.make(parts.settings, [], parts.engine.isShared)
     const { clock } = parts
     this.#epoch = clock.currentTimeMillisUnsafe() - Number(clock.monotonicTimeNanosUnsafe()) / 1e6
   }
@@ -165,6 +165,9 @@ export class Shell {
         return
       case "Bind":
         this.#connections.get(output.connection)?.bind(output.clientId)
+        return
+      case "Resume":
+        if (this.#connections.has(output.input.connection.id)) this.step({ ...output.input, now })
         return
       case "CloseConnection":
         this.#connections.get(output.connection)?.close(output.reason)
@@ -273,24 +276,23 @@ export class Shell {
   #isStopped = false
 
   /**
-   * Ends all sessions, with their events, writes what they are still to get and closes what is still open. What is
-   * opened later is closed at once.
+   * Ends all sessions that end with this process, with their events, writes what they are still to get and closes what
+   * is still open. Sessions with which other processes can go on are left, their connects answered. What is opened later
+   * is closed at once.
    */
   stop(): void {
     this.#isStopped = true
     for (const connection of this.#connections.values()) connection.stop()
-    for (const clientId of [...HashMap.keys(this.#state.sessions)]) {
-      this.endSession(clientId, { _tag: "Shutdown" })
+    for (const { clientId, local } of [...HashMap.values(this.#state.sessions)]) {
+      if (local || !this.#parts.engine.isShared) this.endSession(clientId, { _tag: "Shutdown" })
     }
+    for (const connection of [...this.#connections.values()]) connection.end()
     this.#endTurn()
     for (const connection of [...this.#connections.values()]) connection.abort("Shutdown")
   }
 
-  /** The application ends a session. False when there is none of that name. */
-  endSession(clientId: string, cause: Cause): boolean {
-    const session = State.session(this.#state, clientId)
-    if (session === undefined) return false
-    this.step({ _tag: "EndRequested", now: this.now, clientId: session.clientId, cause })
-    return true
+  /** The application ends a session, or asks the engine to. */
+  endSession(clientId: ClientId.ClientId, cause: Cause): void {
+    this.step({ _tag: "EndRequested", now: this.now, clientId, cause })
   }
 }

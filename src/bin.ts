@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
- * The command: a Bayeux server with all transports in memory, and a page to try it. Events go to standard output if
- * asked for; everything else goes to standard error.
+ * The command: a Bayeux server with all transports, in memory or with Redis, and a page to try it. Events go to standard
+ * output if asked for; everything else goes to standard error.
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
@@ -11,7 +11,9 @@ import { readFileSync } from "node:fs"
 import { createServer } from "node:http"
 import * as Bayeux from "./Bayeux.ts"
 import * as ChatPage from "./ChatPage.ts"
+import * as Engine from "./engine/Engine.ts"
 import * as MemoryEngine from "./engine/MemoryEngine.ts"
+import * as RedisEngine from "./engine/RedisEngine.ts"
 import * as EventLog from "./EventLog.ts"
 import * as Monitor from "./monitor/Monitor.ts"
 import * as CallbackPollingTransport from "./transport/CallbackPollingTransport.ts"
@@ -62,10 +64,19 @@ const flags = {
     fromEnvironment(Config.Finite("PING")),
     Flag.withDefault(20)
   ),
-  engine: Flag.Literals("engine", ["memory"]).pipe(
-    Flag.withDescription("Where sessions are kept (default: memory)"),
-    fromEnvironment(Config.Literals(["memory"], "ENGINE")),
+  engine: Flag.String("engine").pipe(
+    Flag.withDescription(
+      "Where sessions are kept: memory, or redis://host:port for several processes; ?namespace=name keeps services apart (default: memory)"
+    ),
+    fromEnvironment(Config.String("ENGINE")),
     Flag.withDefault("memory")
+  ),
+  lease: Flag.Finite("lease").pipe(
+    Flag.withDescription(
+      "How many seconds a process may be silent before others go on with its sessions, with Redis (default: 5)"
+    ),
+    fromEnvironment(Config.Finite("LEASE")),
+    Flag.withDefault(5)
   ),
   logEvents: Flag.Boolean("log-events").pipe(
     Flag.withDescription("Print each monitoring event as a line of JSON on standard output"),
@@ -81,9 +92,32 @@ interface Settings {
   readonly timeout: number
   readonly interval: number
   readonly ping: number
+  readonly engine: string
+  readonly lease: number
 }
 
-const serverLayer = ({ host, interval, mount, ping, port, timeout }: Settings) => {
+/** The engine that is meant: its name, or the URL of Redis with the namespace as a parameter. */
+const engineLayer = ({ engine, lease }: Settings) => {
+  if (engine === "memory") return MemoryEngine.layer
+  if (!/^rediss?:\/\//.test(engine) || !URL.canParse(engine)) {
+    return Layer.effect(
+      Engine.Engine,
+      Effect.fail(
+        new Engine.EngineError({
+          reason:
+            `There is no engine "${engine}": give --engine or BAYEUX_ENGINE memory, or a URL such as redis://127.0.0.1:6379`
+        })
+      )
+    )
+  }
+  const url = new URL(engine)
+  const namespace = url.searchParams.get("namespace")
+  url.search = ""
+  return RedisEngine.layer({ url: url.href, lease: lease * 1000, ...(namespace === null ? undefined : { namespace }) })
+}
+
+const serverLayer = (settings: Settings) => {
+  const { host, interval, mount, ping, port, timeout } = settings
   const transports = Layer.mergeAll(
     WebSocketTransport.layer({ ping: ping * 1000 }),
     EventSourceTransport.layer({ ping: ping * 1000 }),
@@ -94,7 +128,7 @@ const serverLayer = ({ host, interval, mount, ping, port, timeout }: Settings) =
   return NodeServer.layer({ host, port, mount, createServer: () => createServer(ChatPage.serve(mount)) }).pipe(
     Layer.provide(transports),
     Layer.provideMerge(Bayeux.layer({ timeout: timeout * 1000, interval })),
-    Layer.provide(MemoryEngine.layer)
+    Layer.provide(engineLayer(settings))
   )
 }
 

@@ -34,7 +34,7 @@ describe("effect-bayeux", () => {
   it("explains itself with --help", async () => {
     const command = new Command(["--help"])
     assert.strictEqual(await command.exit(), 0)
-    for (const option of ["host", "port", "mount", "timeout", "interval", "ping", "engine", "log-events"]) {
+    for (const option of ["host", "port", "mount", "timeout", "interval", "ping", "engine", "lease", "log-events"]) {
       assert.include(command.stdout, `--${option}`)
     }
     for (const byDefault of ["127.0.0.1", "8000", "/bayeux", "45", "20", "memory"]) {

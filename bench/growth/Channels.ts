@@ -1,4 +1,4 @@
-/** Channels in use, each with one subscriber. */
+/** Channels with one subscriber each, all of which have been in use before. */
 import { repeat } from "./Costs.ts"
 import { numbers, Server, socket, times } from "./Server.ts"
 import { timed, type Work } from "./Work.ts"
@@ -36,6 +36,7 @@ export const channels: Work = {
     const unchanging = populate(size)
     const server = unchanging.fork()
     const random = numbers()
+    for (let index = 0; index < size; index++) unchanging.step(unchanging.publish(channelOf(index)))
     return repeat(duration, (stopwatch) => {
       const publishes = times(bundle, () => unchanging.publish(channelOf(random(size))))
       stopwatch.time("publish", bundle, () => publishes.forEach((input) => unchanging.step(input)))

@@ -47,7 +47,7 @@ export class Server {
     this.state = state
     for (const output of outputs) {
       if (output._tag === "Commit") {
-        this.step({ _tag: "Happened", now: input.now, fact: factOf(output.order, ++this.#position) })
+        this.step({ _tag: "Happened", now: input.now, fact: factOf(output.order, this.state, ++this.#position) })
       }
     }
   }

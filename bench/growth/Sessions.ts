@@ -1,7 +1,7 @@
 /**
  * Sessions on sockets, with a subscription and a held connect that is due at a time of its own; a tenth of them has
- * never connected and will end. In each round it becomes as late as the next deadline says, one session, picked by
- * chance, does what clients do, and the oldest goes. Whoever has gone is replaced.
+ * never connected and will end. In each round the next deadline passes, and another one that a client has put off in
+ * time; one session, picked by chance, does what clients do, and the oldest goes. Whoever has gone is replaced.
  */
 import { HashMap } from "effect"
 import * as Deadlines from "../../src/core/Deadlines.ts"
@@ -76,7 +76,7 @@ const yardstick = (size: number, duration: Duration): Costs => {
 }
 
 /** The sessions whose entries come up now. */
-const dueNow = ({ state, now }: Server): ReadonlyArray<Session.Session> => {
+const dueNow = ({ state, now }: Pick<Server, "state" | "now">): ReadonlyArray<Session.Session> => {
   const found: Array<Session.Session> = []
   let { deadlines } = state
   for (;;) {
@@ -94,7 +94,7 @@ const whatIsDue = (session: Session.Session, now: number): string => {
   return held !== undefined && held.until <= now ? "connect-timeout" : "nothing-due"
 }
 
-/** The next deadline passes. Who has to connects again, who has gone is replaced. */
+/** The next deadline passes. Whose connect was answered connects again, who has gone is replaced. */
 const passTime = (population: Population, stopwatch: Stopwatch): void => {
   const { server } = population
   server.now = Math.max(server.now, Machine.nextDeadline(server.state))
@@ -102,11 +102,24 @@ const passTime = (population: Population, stopwatch: Stopwatch): void => {
   if (first === undefined) return
   if (others.length === 0) stopwatch.step(whatIsDue(first, server.now), server, server.deadline())
   else server.step(server.deadline())
-  for (const { link } of [first, ...others]) {
+  for (const session of [first, ...others]) {
     pause(population)
-    if (link._tag === "Detached") server.step(server.handshake(--population.newestSilent))
-    else server.step(server.connect(link.connection, socket(link.connection)))
+    if (session.link._tag === "Detached") server.step(server.handshake(--population.newestSilent))
+    else connectAgain(population, session)
   }
+}
+
+const connectAgain = ({ server }: Population, { link }: Session.Session): void => {
+  if (link._tag === "Attached") server.step(server.connect(link.connection, socket(link.connection)))
+}
+
+/** The client whose turn is next connects just before: its deadline passes, and nothing is due. */
+const putOff = (population: Population, stopwatch: Stopwatch): void => {
+  const { now, state } = population.server
+  const [next] = dueNow({ state, now: Math.max(now, Machine.nextDeadline(state)) })
+  if (next === undefined) return
+  connectAgain(population, next)
+  passTime(population, stopwatch)
 }
 
 /** A client connects before it has to, subscribes to something else, gets messages, and changes its mind. */
@@ -160,6 +173,7 @@ export const sessions: Work = {
     const random = numbers()
     const costs = repeat(duration, (stopwatch) => {
       passTime(population, stopwatch)
+      putOff(population, stopwatch)
       act(population, population.oldest + random(population.talking), stopwatch)
       comeAndGo(population, stopwatch)
     })

@@ -30,6 +30,9 @@ export const later = (settings: Settings): Advice => ({
 /** The server does not know the session (any more): begin again. */
 export const handshake: Advice = { reconnect: "handshake" }
 
+/** The server cannot do it now: come back in a moment, with the session or for one. */
+export const inAMoment = (reconnect: "retry" | "handshake"): Advice => ({ reconnect, interval: 1_000 })
+
 /** The server stops: begin again, in a moment. */
 export const restart: Advice = { reconnect: "handshake", interval: 1_000 }
 

@@ -46,6 +46,12 @@ export const channelTooDeep = (channel: string): BayeuxError => make(405, [chann
 /** `500::Internal server error` */
 export const serverError: BayeuxError = make(500, [], "Internal server error")
 
+/** `503:<what>:Service unavailable`: the engine cannot be asked now. Nothing is wrong with the session. */
+export const unavailable = (what: string): BayeuxError => make(503, [what], "Service unavailable")
+
+/** Whether the engine could not be asked. */
+export const isUnavailable = (self: BayeuxError): boolean => self.code === 503
+
 /** Whether the client behind this error has to begin again with a handshake. */
 export const isClientUnknown = (self: BayeuxError): boolean => self.code === 401
 

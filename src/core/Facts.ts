@@ -2,16 +2,17 @@
  * What happens when the engine has carried out an order: only here do sessions and subscriptions come into the state
  * and leave it, only here is a monitoring event emitted. So an event exists if and only if the state has changed.
  */
-import { HashMap, HashSet } from "effect"
+import { HashMap, HashSet, Option } from "effect"
 import * as Advice from "./Advice.ts"
 import * as BayeuxError from "./BayeuxError.ts"
 import type { Pattern } from "./Channel.ts"
+import type { ClientId } from "./ClientId.ts"
 import * as Deadlines from "./Deadlines.ts"
 import * as Links from "./Links.ts"
 import * as Message from "./Message.ts"
 import * as MessageQueue from "./MessageQueue.ts"
-import type { Cause } from "./MonitorEvent.ts"
-import type { CreateSession, EndSession, Fact, Origin, PublishOrder, Subscribe, Unsubscribe } from "./Order.ts"
+import { type Cause, clientRequest } from "./MonitorEvent.ts"
+import type { Adopted, CreateSession, EndSession, Fact, Origin } from "./Order.ts"
 import type { Output } from "./Output.ts"
 import * as Protocol from "./Protocol.ts"
 import * as Routes from "./Routes.ts"
@@ -19,8 +20,9 @@ import * as Session from "./Session.ts"
 import * as State from "./State.ts"
 
 type Out = Array<Output>
+type Of<Tag extends Fact["_tag"]> = Extract<Fact, { readonly _tag: Tag }>
 
-const answer = (origin: Origin<Message.Incoming>, message: Message.Reply, out: Out): void => {
+const answer = (origin: Pick<Origin<never>, "connection" | "slot">, message: Message.Reply, out: Out): void => {
   out.push({
     _tag: "Reply",
     connection: origin.connection.id,
@@ -34,22 +36,45 @@ const answer = (origin: Origin<Message.Incoming>, message: Message.Reply, out: O
 export const apply = (state: State.State, fact: Fact, now: number, out: Out): State.State => {
   switch (fact._tag) {
     case "Published":
-      return published(state, fact.order, fact.position, out)
+      return published(state, fact, out)
     case "SessionCreated":
       return sessionCreated(state, fact.order, now, out)
     case "Subscribed":
-      return subscribed(state, fact.order, out)
+      return subscribed(state, fact, out)
     case "Unsubscribed":
-      return unsubscribed(state, fact.order, out)
+      return unsubscribed(state, fact, out)
     case "SessionEnded":
-      return sessionEnded(state, fact.order, out)
+      return sessionEnded(state, fact, out)
+    case "SessionAdopted":
+      return sessionAdopted(state, fact.session, now, out)
+    case "SessionWanted":
+      return sessionWanted(state, fact.clientId, fact.position, out)
+    case "SessionTaken":
+      return release(state, fact.clientId, out)
+    case "SessionHere":
+      return resume(state, fact.clientId, out)
+    case "AdoptionSuperseded":
+      return adoptionSuperseded(state, fact.clientId, out)
+    case "GivenBack":
+      return Links.takeBack(state, fact.clientId, fact.messages, out)
     case "Refused":
       return refused(state, fact, now, out)
   }
 }
 
 const sessionCreated = (state: State.State, order: CreateSession, now: number, out: Out): State.State => {
-  const { acknowledges, clientId, origin } = order
+  const { acknowledges, clientId, local, origin } = order
+  if (origin !== undefined) answerHandshake(state, order, origin, out)
+  out.push({ _tag: "Emit", event: { _tag: "Handshake", clientId } })
+  return Links.arm(state, Session.make({ clientId, local, acknowledges }, now, state.settings.sessionTimeout))
+}
+
+const answerHandshake = (
+  state: State.State,
+  { acknowledges, clientId }: CreateSession,
+  origin: Origin<Message.Handshake>,
+  out: Out
+): void => {
   const supportedConnectionTypes = Protocol.connectionTypes(state, origin.connection, acknowledges)
   const advice = Advice.retry(state.settings, "")
   const { version } = Message
@@ -59,83 +84,151 @@ const sessionCreated = (state: State.State, order: CreateSession, now: number, o
     Message.succeeded(origin.request, { clientId, version, supportedConnectionTypes, advice, ...ext }),
     out
   )
-  out.push({ _tag: "Emit", event: { _tag: "Handshake", clientId } })
-  const { local } = origin.connection
-  return Links.arm(state, Session.make({ clientId, local, acknowledges }, now, state.settings.sessionTimeout))
 }
 
-const subscribed = (state: State.State, order: Subscribe, out: Out): State.State => {
-  const { clientId, origin, patterns } = order
+const subscribed = (state: State.State, fact: Of<"Subscribed">, out: Out): State.State => {
+  const { isOwn, order: { clientId, origin }, patterns } = fact
+  if (origin !== undefined) answerSubscription(clientId, origin, out)
+  if (isOwn) {
+    for (const channel of patterns) out.push({ _tag: "Emit", event: { _tag: "Subscribe", clientId, channel } })
+  }
   const session = State.session(state, clientId)
-  if (session === undefined) return endedMeanwhile(state, order, out)
-  let subscriptions = session.subscriptions
-  const added = patterns.filter((pattern) => {
-    const before = subscriptions
-    subscriptions = HashSet.has(before, pattern) ? before : HashSet.add(before, pattern)
-    return subscriptions !== before
-  })
-  answer(origin, Message.succeeded(origin.request, { clientId, subscription: origin.request.subscription }), out)
-  for (const channel of added) out.push({ _tag: "Emit", event: { _tag: "Subscribe", clientId, channel } })
-  if (added.length === 0) return state
-  const routes = Routes.subscribe(state.routes, clientId, added)
+  if (session === undefined || patterns.length === 0) return state
+  const subscriptions = patterns.reduce((set, pattern) => HashSet.add(set, pattern), session.subscriptions)
+  const routes = Routes.subscribe(state.routes, clientId, patterns)
   return State.setSession({ ...state, routes }, { ...session, subscriptions })
 }
 
-const unsubscribed = (state: State.State, order: Unsubscribe, out: Out): State.State => {
-  const { clientId, origin, patterns } = order
+const unsubscribed = (state: State.State, fact: Of<"Unsubscribed">, out: Out): State.State => {
+  const { isOwn, order: { clientId, origin }, patterns } = fact
+  if (origin !== undefined) answerSubscription(clientId, origin, out)
+  if (isOwn) emitUnsubscribes(clientId, patterns, clientRequest, out)
   const session = State.session(state, clientId)
-  if (session === undefined) return endedMeanwhile(state, order, out)
-  let subscriptions = session.subscriptions
-  const removed = patterns.filter((pattern) => {
-    const before = subscriptions
-    subscriptions = HashSet.has(before, pattern) ? HashSet.remove(before, pattern) : before
-    return subscriptions !== before
-  })
-  answer(origin, Message.succeeded(origin.request, { clientId, subscription: origin.request.subscription }), out)
-  emitUnsubscribes(session, removed, { _tag: "ClientRequest" }, out)
-  if (removed.length === 0) return state
-  const routes = Routes.unsubscribe(state.routes, clientId, removed)
+  if (session === undefined || patterns.length === 0) return state
+  const subscriptions = patterns.reduce((set, pattern) => HashSet.remove(set, pattern), session.subscriptions)
+  const routes = Routes.unsubscribe(state.routes, clientId, patterns)
   return State.setSession({ ...state, routes }, { ...session, subscriptions })
 }
 
-const emitUnsubscribes = (session: Session.Session, patterns: Iterable<Pattern>, cause: Cause, out: Out): void => {
-  const { clientId } = session
+const answerSubscription = (clientId: ClientId, origin: Origin<Message.Subscription>, out: Out): void =>
+  answer(origin, Message.succeeded(origin.request, { clientId, subscription: origin.request.subscription }), out)
+
+const emitUnsubscribes = (clientId: ClientId, patterns: Iterable<Pattern>, cause: Cause, out: Out): void => {
   for (const channel of patterns) out.push({ _tag: "Emit", event: { _tag: "Unsubscribe", clientId, channel, cause } })
 }
 
-const endedMeanwhile = (state: State.State, order: Subscribe | Unsubscribe, out: Out): State.State => {
-  Protocol.refuse(order.origin, order.origin.request, BayeuxError.clientUnknown(order.clientId), out)
-  return state
-}
-
 /** A message has been accepted: it is built anew from what may be delivered, and goes to each subscriber once. */
-const published = (state: State.State, order: PublishOrder, position: number, out: Out): State.State => {
+const published = (state: State.State, { isOwn, order, position }: Of<"Published">, out: Out): State.State => {
   const { channel, clientId, data, id, origin } = order
   const message = new Message.Delivery(channel, data, id, position)
-  answer(origin, Message.succeeded(origin.request, clientId === null ? undefined : { clientId }), out)
-  out.push({ _tag: "Emit", event: { _tag: "Publish", clientId, channel, data } })
+  if (origin !== undefined) {
+    answer(origin, Message.succeeded(origin.request, clientId === null ? undefined : { clientId }), out)
+  }
+  if (isOwn) out.push({ _tag: "Emit", event: { _tag: "Publish", clientId, channel, data } })
   const { connections, queues } = Routes.recipients(state.routes, channel)
   if (connections.length > 0) out.push({ _tag: "Deliver", connections, message })
   const [next, overflowing] = Links.enqueue(state, queues, message)
   return overflowing.reduce((state, clientId) => requestEnd(state, clientId, { _tag: "QueueOverflow" }, out), next)
 }
 
+/** Messages that could not be written go out again, here or by the process to which their session has gone. */
+export const returned = (
+  state: State.State,
+  clientId: ClientId,
+  messages: ReadonlyArray<Message.Delivery>,
+  out: Out
+): State.State => {
+  if (State.session(state, clientId) !== undefined) return Links.takeBack(state, clientId, messages, out)
+  if (messages.length > 0) {
+    out.push({ _tag: "Commit", order: { _tag: "GiveBack", clientId, messages, origin: undefined } })
+  }
+  return state
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// sessions that move
+
+/** The session comes with its queue; whatever waited for it is handed in again. */
+const sessionAdopted = (before: State.State, adopted: Adopted, now: number, out: Out): State.State => {
+  const { clientId, queue, subscriptions } = adopted
+  const state = resume(before, clientId, out)
+  if (State.session(state, clientId) !== undefined) return state
+  const session = Session.make({ ...adopted, local: false }, now, state.settings.sessionTimeout)
+  const here = Links.arm({ ...state, routes: Routes.subscribe(state.routes, clientId, subscriptions) }, {
+    ...session,
+    createdAt: adopted.createdAt,
+    subscriptions: HashSet.fromIterable(subscriptions),
+    queue: MessageQueue.restore(MessageQueue.empty, queue)
+  })
+  return queue.length > state.settings.maxQueueLength
+    ? requestEnd(here, clientId, { _tag: "QueueOverflow" }, out)
+    : here
+}
+
+const awaiting = (state: State.State, clientId: ClientId) =>
+  Option.getOrElse(HashMap.get(state.awaiting, clientId), () => [])
+
+/** What waited for a session waits no longer. */
+const awaited = (state: State.State, clientId: ClientId, tell: (input: State.Awaiting) => void): State.State => {
+  const inputs = awaiting(state, clientId)
+  for (const input of inputs) tell(input)
+  return inputs.length === 0 ? state : { ...state, awaiting: HashMap.remove(state.awaiting, clientId) }
+}
+
+const resume = (state: State.State, clientId: ClientId, out: Out): State.State =>
+  awaited(state, clientId, (input) => out.push({ _tag: "Resume", input }))
+
+/** Another process wants the session, and gets it with what waits for it. */
+const sessionWanted = (state: State.State, clientId: ClientId, position: number, out: Out): State.State => {
+  const session = State.session(state, clientId)
+  if (session === undefined || session.local || session.ending) return state
+  const queued = MessageQueue.toArray(session.queue).map((message) => message.position)
+  out.push({ _tag: "Commit", order: { _tag: "Yield", clientId, position, queued, origin: undefined } })
+  return release(state, clientId, out)
+}
+
+/** What waits here is answered like a connect that is held when the session gets a newer connection. */
+const adoptionSuperseded = (state: State.State, clientId: ClientId, out: Out): State.State =>
+  awaited(state, clientId, (input) => {
+    if (input._tag === "Received") answer(input, Links.connectReply(state, clientId, input.message), out)
+    else out.push({ _tag: "CloseConnection", connection: input.connection.id, reason: "SessionMoved" })
+  })
+
+/** The session is not here any more. Its client is told to connect again, which it does where its session is now. */
+const release = (before: State.State, clientId: ClientId, out: Out): State.State => {
+  const session = State.session(before, clientId)
+  if (session === undefined) return before
+  const state = Links.leave(before, clientId, out)
+  const { link } = session
+  if (link._tag === "Attached") {
+    out.push({ _tag: "CloseConnection", connection: link.connection, reason: "SessionMoved" })
+  }
+  return remove(state, State.session(state, clientId) ?? session)
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// ends
+
 /** Orders the end of a session on the server's side, once. */
 export const requestEnd = (state: State.State, clientId: string, cause: Cause, out: Out): State.State => {
   const session = State.session(state, clientId)
   if (session === undefined || session.ending) return state
-  out.push({ _tag: "Commit", order: { _tag: "EndSession", clientId: session.clientId, cause, origin: undefined } })
+  out.push({ _tag: "Commit", order: endOf(session, cause) })
   return Links.rearm(state, { ...session, ending: true })
 }
 
-const sessionEnded = (state: State.State, order: EndSession, out: Out): State.State => {
-  const { cause, clientId, origin } = order
-  const session = State.session(state, clientId)
+/** A session has ended; its subscriptions are known here, or have been told by who knows them. */
+const sessionEnded = (before: State.State, fact: Of<"SessionEnded">, out: Out): State.State => {
+  const { isOwn, order: { cause, clientId, origin }, patterns } = fact
+  const session = State.session(before, clientId)
   if (origin !== undefined) answer(origin, Message.succeeded(origin.request, { clientId }), out)
+  if (session !== undefined) dismiss(session, cause, out)
+  const state = awaited(before, clientId, (input) => turnAway(input, clientId, cause, out))
+  if (isOwn) {
+    emitUnsubscribes(clientId, session?.subscriptions ?? patterns, cause, out)
+    out.push({ _tag: "Emit", event: { _tag: "Disconnect", clientId, cause } })
+  }
   if (session === undefined) return state
-  dismiss(session, cause, out)
-  emitUnsubscribes(session, session.subscriptions, cause, out)
-  out.push({ _tag: "Emit", event: { _tag: "Disconnect", clientId, cause } })
   const { link } = session
   if (link._tag === "Attached") {
     out.push({ _tag: "CloseConnection", connection: link.connection, reason: "SessionEnded" })
@@ -158,12 +251,27 @@ const remove = (before: State.State, session: Session.Session): State.State => {
 const dismiss = (session: Session.Session, cause: Cause, out: Out): void => {
   const held = Session.held(session)
   if (held === undefined || session.link._tag === "Detached") return
-  const reply = cause._tag === "ClientRequest"
-    ? Message.succeeded(held.request, { clientId: session.clientId, advice: Advice.none })
-    : Message.failed(held.request, BayeuxError.clientUnknown(session.clientId), adviceAfter(cause))
-  const messages = [reply, ...MessageQueue.toArray(session.queue)]
+  const messages = [lastReply(held.request, session.clientId, cause), ...MessageQueue.toArray(session.queue)]
   out.push({ _tag: "Reply", connection: session.link.connection, slot: held.slot, messages, clientId: undefined })
 }
+
+const lastReply = (request: Message.Connect, clientId: ClientId, cause: Cause): Message.Reply =>
+  cause._tag === "ClientRequest"
+    ? Message.succeeded(request, { clientId, advice: Advice.none })
+    : Message.failed(request, BayeuxError.clientUnknown(clientId), adviceAfter(cause))
+
+/** A session ended while it was on its way here: what waited for it is told like what is held. */
+const turnAway = (input: State.Awaiting, clientId: ClientId, cause: Cause, out: Out): void => {
+  if (input._tag === "Received") answer(input, lastReply(input.message, clientId, cause), out)
+  else Protocol.turnAway(input, BayeuxError.clientUnknown(clientId), out)
+}
+
+const endOf = ({ clientId }: Session.Session, cause: Cause): EndSession => ({
+  _tag: "EndSession",
+  clientId,
+  cause,
+  origin: undefined
+})
 
 const adviceAfter = (cause: Cause): Advice.Advice => {
   switch (cause._tag) {
@@ -172,6 +280,8 @@ const adviceAfter = (cause: Cause): Advice.Advice => {
       return Advice.none
     case "Timeout":
     case "QueueOverflow":
+    case "EngineLost":
+    case "ProcessLost":
       return Advice.handshake
     case "Shutdown":
       return Advice.restart
@@ -179,14 +289,9 @@ const adviceAfter = (cause: Cause): Advice.Advice => {
 }
 
 /** The engine has refused an order: whoever waits for it is told, and a session that was to end lives on. */
-const refused = (
-  state: State.State,
-  fact: Fact & { readonly _tag: "Refused" },
-  now: number,
-  out: Out
-): State.State => {
-  const { error, order } = fact
+const refused = (state: State.State, { error, order }: Of<"Refused">, now: number, out: Out): State.State => {
   if (order.origin !== undefined) Protocol.refuse(order.origin, order.origin.request, error, out)
+  if (order._tag === "Adopt") return awaited(state, order.clientId, (input) => Protocol.turnAway(input, error, out))
   if (order._tag !== "EndSession") return state
   const session = State.session(state, order.clientId)
   if (session === undefined) return state

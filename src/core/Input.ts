@@ -4,7 +4,7 @@
  */
 import type { ClientId } from "./ClientId.ts"
 import type { Connection, ConnectionId } from "./Connection.ts"
-import type { Delivery, Handshake, Incoming } from "./Message.ts"
+import type { Connect, Delivery, Handshake, Incoming } from "./Message.ts"
 import type { Cause } from "./MonitorEvent.ts"
 import type { Fact } from "./Order.ts"
 
@@ -16,6 +16,11 @@ export interface Received {
   readonly slot: number
   readonly alone: boolean
   readonly message: Exclude<Incoming, Handshake>
+}
+
+/** A connect arrived. */
+export interface ConnectReceived extends Received {
+  readonly message: Connect
 }
 
 /** A handshake arrived. `freshId` names the session that it may begin. */

@@ -18,7 +18,7 @@ import * as Advice from "./Advice.ts"
 import type { ClientId } from "./ClientId.ts"
 import type { Connection, ConnectionId } from "./Connection.ts"
 import * as Deadlines from "./Deadlines.ts"
-import type { Received, StreamOpened } from "./Input.ts"
+import type { ConnectReceived, StreamOpened } from "./Input.ts"
 import * as Message from "./Message.ts"
 import * as MessageQueue from "./MessageQueue.ts"
 import type { Output } from "./Output.ts"
@@ -28,14 +28,10 @@ import * as State from "./State.ts"
 
 type Out = Array<Output>
 
-/** A well-formed connect of a session that exists. */
-export interface ConnectReceived extends Received {
-  readonly message: Message.Connect
-}
-
-const connectReply = (state: State.State, session: Session.Session, request: Message.Connect): Message.Reply =>
+/** The answer to a connect that has done what it was to do. */
+export const connectReply = (state: State.State, clientId: ClientId, request: Message.Connect): Message.Reply =>
   Message.succeeded(request, {
-    clientId: session.clientId,
+    clientId,
     advice: Advice.retry(state.settings, request.connectionType)
   })
 
@@ -57,7 +53,7 @@ const answer = (
   const queued = MessageQueue.toArray(session.queue)
   const last = session.acknowledges ? queued.at(-1)?.position : undefined
   const ext = last === undefined ? undefined : { ext: { ack: last } }
-  out.push(reply(session, connection, slot, [{ ...connectReply(state, session, request), ...ext }, ...queued]))
+  out.push(reply(session, connection, slot, [{ ...connectReply(state, session.clientId, request), ...ext }, ...queued]))
   return session.acknowledges ? { ...session, sent: last ?? session.sent } : { ...session, queue: MessageQueue.empty }
 }
 
@@ -96,10 +92,11 @@ export const detach = (state: State.State, session: Session.Session): State.Stat
 const supersede = (state: State.State, session: Session.Session, out: Out): void => {
   if (session.link._tag === "Detached" || session.link.held === undefined) return
   const { request, slot } = session.link.held
-  out.push(reply(session, session.link.connection, slot, [connectReply(state, session, request)]))
+  out.push(reply(session, session.link.connection, slot, [connectReply(state, session.clientId, request)]))
 }
 
-const leave = (state: State.State, clientId: string, out: Out): State.State => {
+/** Takes the session off its connection, whose held connect is answered. */
+export const leave = (state: State.State, clientId: string, out: Out): State.State => {
   const session = State.session(state, clientId)
   if (session === undefined) return state
   supersede(state, session, out)
@@ -120,7 +117,8 @@ const seen = (state: State.State, input: ConnectReceived): Session.Session => {
   const { acknowledged, clientId } = input.message
   const session = State.session(state, clientId)
   if (session === undefined) throw new Error("A connect came through whose session does not exist")
-  return Session.acknowledge(Session.seen(session, input.now, state.settings.sessionTimeout), acknowledged)
+  const sent = state.isShared ? Number.MAX_SAFE_INTEGER : session.sent
+  return Session.acknowledge(Session.seen(session, input.now, state.settings.sessionTimeout), acknowledged, sent)
 }
 
 /** Whether the connect is held: the client can wait, and nothing waits for it. */
@@ -171,7 +169,7 @@ const connectBesideStream = (
   const state = isStreaming ? before : leave(before, input.message.clientId, out)
   const session = seen(state, input)
   const { connection, message, slot } = input
-  const answer = connectReply(state, session, message)
+  const answer = connectReply(state, session.clientId, message)
   const isOwn = message.connectionType === "eventsource"
   out.push(reply(session, connection.id, slot, [isOwn ? answer : { ...answer, advice: Advice.later(state.settings) }]))
   return arm(state, session)
@@ -213,14 +211,13 @@ const attach = (before: State.State, clientId: string, connection: Connection, o
 }
 
 /**
- * A stream was opened (Faye's `GET {mount}/{clientId}`): it is bound to its session, or closed if there is none, or if
- * the session acknowledges, for which a stream has no means.
+ * A stream was opened (Faye's `GET {mount}/{clientId}`) for a session that is here: it is bound to it, or closed if the
+ * session acknowledges, for which a stream has no means.
  */
 export const openStream = (state: State.State, input: StreamOpened, out: Out): State.State => {
   const session = State.session(state, input.clientId)
-  if (session?.acknowledges === false) return attach(state, input.clientId, input.connection, out)
-  const reason = session === undefined ? "UnknownClient" : "StreamRefused"
-  out.push({ _tag: "CloseConnection", connection: input.connection.id, reason })
+  if (session?.acknowledges !== true) return attach(state, input.clientId, input.connection, out)
+  out.push({ _tag: "CloseConnection", connection: input.connection.id, reason: "StreamRefused" })
   return state
 }
 
@@ -241,7 +238,7 @@ export const close = (state: State.State, connection: ConnectionId): State.State
 
 /**
  * Queues a message for each of the sessions, to none of which it can be written now. Sessions that have outgrown their bound are left
- * out and given back; what is not acknowledged yet counts.
+ * out and given back; what is not acknowledged yet counts. What is acknowledged already is not queued.
  */
 export const enqueue = (
   state: State.State,
@@ -256,6 +253,7 @@ export const enqueue = (
       const found = HashMap.get(sessions, clientId)
       if (Option.isNone(found)) continue
       const session = found.value
+      if (message.position <= session.acknowledged) continue
       if (session.queue.length >= state.settings.maxQueueLength) {
         overflowing.push(clientId)
         continue
@@ -268,7 +266,7 @@ export const enqueue = (
 }
 
 /**
- * Messages that could not be written: they go out again by the session's new connection, or to the front of its queue.
+ * Messages that could not be written: they go out again by the session's new connection, or to their place in its queue.
  * What a session acknowledges is in its queue still, or was acknowledged.
  */
 export const takeBack = (
@@ -287,7 +285,7 @@ export const takeBack = (
   const isWoken = session.link._tag === "Polling" && session.queue.length === 0
   return State.setSession(
     isWoken ? { ...state, woken: [...state.woken, clientId] } : state,
-    { ...session, queue: MessageQueue.prepend(session.queue, messages) }
+    { ...session, queue: MessageQueue.restore(session.queue, messages) }
   )
 }
 

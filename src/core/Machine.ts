@@ -12,7 +12,7 @@
  */
 import * as Deadlines from "./Deadlines.ts"
 import * as Facts from "./Facts.ts"
-import type { Input } from "./Input.ts"
+import type { EndRequested, Input } from "./Input.ts"
 import * as Links from "./Links.ts"
 import type { Output } from "./Output.ts"
 import * as Protocol from "./Protocol.ts"
@@ -47,20 +47,27 @@ const transition = (state: State.State, input: Input, out: Array<Output>): State
     case "Happened":
       return Facts.apply(state, input.fact, input.now, out)
     case "StreamOpened":
-      return Links.openStream(state, input, out)
+      return Protocol.openStream(state, input, out)
     case "ConnectionEnding":
       return Links.end(state, input.connection, out)
     case "ConnectionClosed":
       return Links.close(state, input.connection)
     case "Returned":
-      return Links.takeBack(state, input.clientId, input.messages, out)
+      return Facts.returned(state, input.clientId, input.messages, out)
     case "DeadlinePassed":
       return deadlinePassed(state, input.now, out)
     case "EndRequested":
-      return Facts.requestEnd(state, input.clientId, input.cause, out)
+      return endRequested(state, input, out)
     case "TransportsChanged":
       return { ...state, connectionTypes: input.connectionTypes }
   }
+}
+
+/** A session that is here is ended once; about any other one the engine is asked. */
+const endRequested = (state: State.State, { cause, clientId }: EndRequested, out: Array<Output>): State.State => {
+  if (State.session(state, clientId) !== undefined) return Facts.requestEnd(state, clientId, cause, out)
+  out.push({ _tag: "Commit", order: { _tag: "EndSession", clientId, cause, origin: undefined } })
+  return state
 }
 
 const deadlinePassed = (before: State.State, now: number, out: Array<Output>): State.State => {

@@ -1,6 +1,6 @@
 /**
  * What waits for a session that has no connection at the moment, or waits to be acknowledged: first in, first out,
- * persistent, appended to in constant time. Messages whose answer could not be written come back at the front.
+ * persistent, appended to in constant time. Messages whose answer could not be written come back to their places.
  */
 import type { Delivery } from "./Message.ts"
 
@@ -26,12 +26,21 @@ export const append = (self: MessageQueue, message: Delivery): MessageQueue => (
   last: { message, before: self.last }
 })
 
-/** Puts messages that were taken before back to the front, in their order. */
-export const prepend = (self: MessageQueue, messages: ReadonlyArray<Delivery>): MessageQueue => ({
-  length: messages.length + self.length,
-  front: [...messages, ...self.front],
-  last: self.last
-})
+/** Puts messages that were taken before back: among the others in the order of their positions, none twice. */
+export const restore = (self: MessageQueue, messages: ReadonlyArray<Delivery>): MessageQueue => {
+  const byPosition = new Map(messages.map((message) => [message.position, message]))
+  for (const message of toArray(self)) byPosition.set(message.position, message)
+  const front = [...byPosition.values()].sort((a, b) => a.position - b.position)
+  return { length: front.length, front, last: undefined }
+}
+
+/** The position of the first message, if one waits. */
+export const first = (self: MessageQueue): number | undefined => {
+  if (self.front[0] !== undefined) return self.front[0].position
+  let node = self.last
+  while (node?.before !== undefined) node = node.before
+  return node?.message.position
+}
 
 /** Without the messages that stand at this position or before. */
 export const after = (self: MessageQueue, acknowledged: number): MessageQueue => {

@@ -15,6 +15,8 @@ import type { ClientId } from "./ClientId.ts"
  * - `Kicked`: the application ended the session.
  * - `QueueOverflow`: more messages waited for the session than its queue may hold.
  * - `Shutdown`: the server stopped.
+ * - `EngineLost`: the engine has lost the session, or messages that it was to get.
+ * - `ProcessLost`: it was the session of an application, and the process of the application is gone.
  */
 export type Cause =
   | { readonly _tag: "ClientRequest" }
@@ -22,6 +24,8 @@ export type Cause =
   | { readonly _tag: "Kicked"; readonly reason: string }
   | { readonly _tag: "QueueOverflow" }
   | { readonly _tag: "Shutdown" }
+  | { readonly _tag: "EngineLost" }
+  | { readonly _tag: "ProcessLost" }
 
 /** The client asked for it. */
 export const clientRequest: Cause = { _tag: "ClientRequest" }

@@ -3,13 +3,17 @@
  *
  * In memory an order is a fact at once. With an engine that is shared by several processes it is one when the engine
  * has it in store, and until then nothing in the state tells of it: an order carries all that its fact will need.
+ *
+ * Such an engine has each session served by one process, its owner. Requests of a session may arrive anywhere, so an
+ * order may name a session that is not here: the engine finds out whether it exists. A connect makes its process the
+ * owner: `Adopt` there, `Yield` at the owner before.
  */
 import type { Schema } from "effect"
 import type { BayeuxError } from "./BayeuxError.ts"
 import type { Channel, Pattern } from "./Channel.ts"
 import type { ClientId } from "./ClientId.ts"
 import type { Connection } from "./Connection.ts"
-import type { Disconnect, Handshake, Id, Publish, Subscription } from "./Message.ts"
+import type { Delivery, Disconnect, Handshake, Id, Publish, Subscription } from "./Message.ts"
 import type { Cause } from "./MonitorEvent.ts"
 
 /** Whom to answer: the place of the request among the answers of its connection. */
@@ -23,34 +27,38 @@ export interface Origin<Request> {
 export interface CreateSession {
   readonly _tag: "CreateSession"
   readonly clientId: ClientId
+  readonly local: boolean
   readonly acknowledges: boolean
-  readonly origin: Origin<Handshake>
+  readonly origin: Origin<Handshake> | undefined
 }
 
-/** Subscribe a session to all of the patterns. */
+/** Subscribe a session to all of the patterns. `forbidden` is what is wrong with that, if the session exists. */
 export interface Subscribe {
   readonly _tag: "Subscribe"
   readonly clientId: ClientId
   readonly patterns: ReadonlyArray<Pattern>
-  readonly origin: Origin<Subscription>
+  readonly forbidden: BayeuxError | undefined
+  readonly origin: Origin<Subscription> | undefined
 }
 
-/** End subscriptions of a session. */
+/** End subscriptions of a session. `forbidden` is what is wrong with that, if the session exists. */
 export interface Unsubscribe {
   readonly _tag: "Unsubscribe"
   readonly clientId: ClientId
   readonly patterns: ReadonlyArray<Pattern>
-  readonly origin: Origin<Subscription>
+  readonly forbidden: BayeuxError | undefined
+  readonly origin: Origin<Subscription> | undefined
 }
 
-/** Give a message to all subscribers of its channel. */
+/** Give a message to all subscribers of its channel. `isKnown` says that its publisher has no session, or one that is here. */
 export interface PublishOrder {
   readonly _tag: "Publish"
   readonly clientId: ClientId | null
+  readonly isKnown: boolean
   readonly channel: Channel
   readonly data: Schema.Json
   readonly id: Id
-  readonly origin: Origin<Publish>
+  readonly origin: Origin<Publish> | undefined
 }
 
 /** End a session. Without an origin nobody waits for an answer. */
@@ -61,17 +69,92 @@ export interface EndSession {
   readonly origin: Origin<Disconnect> | undefined
 }
 
-/** What the reducer wants done. */
-export type Order = CreateSession | Subscribe | Unsubscribe | PublishOrder | EndSession
+/**
+ * Make this process the owner of a session that is not here. `acknowledged` is the position up to which its client says
+ * that it has everything.
+ */
+export interface Adopt {
+  readonly _tag: "Adopt"
+  readonly clientId: ClientId
+  readonly acknowledged: number | undefined
+  readonly origin: undefined
+}
 
 /**
- * What was done, each with the order that it carries out. The `position` of a message is a safe integer above 0 and
- * above that of every message before.
+ * Let another process have a session that was here until `position`. `queued` are the positions of the messages that
+ * wait for it.
+ */
+export interface Yield {
+  readonly _tag: "Yield"
+  readonly clientId: ClientId
+  readonly position: number
+  readonly queued: ReadonlyArray<number>
+  readonly origin: undefined
+}
+
+/** Messages of a session that is not here (any more) could not be written: its owner is to have them. */
+export interface GiveBack {
+  readonly _tag: "GiveBack"
+  readonly clientId: ClientId
+  readonly messages: ReadonlyArray<Delivery>
+  readonly origin: undefined
+}
+
+/** What the reducer wants done. */
+export type Order = CreateSession | Subscribe | Unsubscribe | PublishOrder | EndSession | Adopt | Yield | GiveBack
+
+/** A session that comes here from another process, with everything that waits for it. */
+export interface Adopted {
+  readonly clientId: ClientId
+  readonly acknowledges: boolean
+  readonly createdAt: number
+  readonly subscriptions: ReadonlyArray<Pattern>
+  readonly queue: ReadonlyArray<Delivery>
+}
+
+/**
+ * What was done. Most facts have the order that they carry out; `isOwn` says that it was an order of this process, which
+ * answers it and emits its events. `patterns` are those that the order has really added or removed, or that ended with
+ * their session.
+ *
+ * The `position` of a message is a safe integer above 0 and above that of every message before.
  */
 export type Fact =
   | { readonly _tag: "SessionCreated"; readonly order: CreateSession }
-  | { readonly _tag: "Subscribed"; readonly order: Subscribe }
-  | { readonly _tag: "Unsubscribed"; readonly order: Unsubscribe }
-  | { readonly _tag: "Published"; readonly order: PublishOrder; readonly position: number }
-  | { readonly _tag: "SessionEnded"; readonly order: EndSession }
+  | {
+    readonly _tag: "Subscribed"
+    readonly order: Subscribe
+    readonly patterns: ReadonlyArray<Pattern>
+    readonly isOwn: boolean
+  }
+  | {
+    readonly _tag: "Unsubscribed"
+    readonly order: Unsubscribe
+    readonly patterns: ReadonlyArray<Pattern>
+    readonly isOwn: boolean
+  }
+  | {
+    readonly _tag: "Published"
+    readonly order: PublishOrder
+    readonly position: number
+    readonly isOwn: boolean
+  }
+  | {
+    readonly _tag: "SessionEnded"
+    readonly order: EndSession
+    readonly patterns: ReadonlyArray<Pattern>
+    readonly isOwn: boolean
+  }
+  /** The session is here from now on. */
+  | { readonly _tag: "SessionAdopted"; readonly session: Adopted }
+  /** Another process wants the session: from `position` on nothing more is delivered to it here. */
+  | { readonly _tag: "SessionWanted"; readonly clientId: ClientId; readonly position: number }
+  /** Another process has taken the session. */
+  | { readonly _tag: "SessionTaken"; readonly clientId: ClientId }
+  /** The session that was to be adopted is here already. */
+  | { readonly _tag: "SessionHere"; readonly clientId: ClientId }
+  /** The session that was to be adopted goes to another process, where its client has come later. */
+  | { readonly _tag: "AdoptionSuperseded"; readonly clientId: ClientId }
+  /** What could not be written elsewhere comes back. */
+  | { readonly _tag: "GivenBack"; readonly clientId: ClientId; readonly messages: ReadonlyArray<Delivery> }
   | { readonly _tag: "Refused"; readonly order: Order; readonly error: BayeuxError }

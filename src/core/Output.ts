@@ -1,6 +1,7 @@
 /** What the machine wants done by the shell around it, in this order. */
 import type { ClientId } from "./ClientId.ts"
 import type { ConnectionId } from "./Connection.ts"
+import type { ConnectReceived, StreamOpened } from "./Input.ts"
 import type { Delivery, Outgoing } from "./Message.ts"
 import type { Event } from "./MonitorEvent.ts"
 import type { Order } from "./Order.ts"
@@ -35,7 +36,13 @@ export interface Bind {
 export interface CloseConnection {
   readonly _tag: "CloseConnection"
   readonly connection: ConnectionId
-  readonly reason: "SessionEnded" | "UnknownClient" | "StreamRefused"
+  readonly reason: "SessionEnded" | "SessionMoved" | "UnknownClient" | "StreamRefused"
+}
+
+/** Hand this in again if its connection is still open: what it waited for is there. */
+export interface Resume {
+  readonly _tag: "Resume"
+  readonly input: ConnectReceived | StreamOpened
 }
 
 /** Have the engine carry out an order. */
@@ -51,4 +58,4 @@ export interface Emit {
 }
 
 /** Everything that the machine can want. */
-export type Output = Reply | Deliver | Bind | CloseConnection | Commit | Emit
+export type Output = Reply | Deliver | Bind | CloseConnection | Resume | Commit | Emit

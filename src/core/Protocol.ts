@@ -1,15 +1,18 @@
 /**
  * What each request means: the channels of the specification's "Meta Message Field Definitions", one function each.
  *
- * A request comes in well formed (see `Message.decode`). Here is decided who may do what: whether the session exists
+ * A request comes in well formed (see `Message.decode`). Here is decided who may do what: whether the session can exist
  * (401), whether the transport is offered (301), whether the channel may be subscribed to (403). A request that may be
- * carried out becomes an order; its answer waits for the fact (`Facts`).
+ * carried out becomes an order; its answer waits for the fact (`Facts`). Whether a session that is not here exists at
+ * all is found out by the engine.
  */
-import { HashSet } from "effect"
+import { HashMap, HashSet, Option } from "effect"
+import * as Advice from "./Advice.ts"
 import * as BayeuxError from "./BayeuxError.ts"
 import * as Channel from "./Channel.ts"
+import * as ClientId from "./ClientId.ts"
 import type { Connection } from "./Connection.ts"
-import type { HandshakeReceived, Received } from "./Input.ts"
+import type { ConnectReceived, HandshakeReceived, Received, StreamOpened } from "./Input.ts"
 import * as Links from "./Links.ts"
 import * as Message from "./Message.ts"
 import { clientRequest } from "./MonitorEvent.ts"
@@ -39,6 +42,13 @@ const commit = (order: Order, out: Out): void => {
   out.push({ _tag: "Commit", order })
 }
 
+/** The engine cannot be asked: that is not the fault of the session, which is kept. */
+const adviceWith = (error: BayeuxError.BayeuxError, { _tag }: Message.Incoming): Advice.Advice | undefined => {
+  if (!BayeuxError.isUnavailable(error)) return undefined
+  if (_tag === "Handshake") return Advice.inAMoment("handshake")
+  return _tag === "Connect" ? Advice.inAMoment("retry") : undefined
+}
+
 /** Answers a request with an error. */
 export const refuse = (
   input: { readonly connection: Connection; readonly slot: number },
@@ -46,7 +56,7 @@ export const refuse = (
   error: BayeuxError.BayeuxError,
   out: Out
 ): void => {
-  const advice = message._tag === "Refused" ? message.advice : undefined
+  const advice = message._tag === "Refused" ? message.advice : adviceWith(error, message)
   out.push({
     _tag: "Reply",
     connection: input.connection.id,
@@ -67,7 +77,7 @@ export const handshake = (state: State.State, input: HandshakeReceived, out: Out
   const offered = connectionTypes(state, connection, acknowledges)
   if (types.some((type) => offered.includes(type))) {
     const origin = { connection, slot, request: message }
-    commit({ _tag: "CreateSession", clientId: freshId, acknowledges, origin }, out)
+    commit({ _tag: "CreateSession", clientId: freshId, local: connection.local, acknowledges, origin }, out)
   } else {
     refuse(input, message, BayeuxError.connectionTypesMismatch(types), out)
   }
@@ -98,23 +108,29 @@ export const receive = (state: State.State, input: Received, out: Out): State.St
   }
 }
 
+/** The session that a request names, here or elsewhere; nothing if there cannot be one of that name. */
+const named = (state: State.State, clientId: string): ClientId.ClientId | undefined =>
+  State.session(state, clientId)?.clientId ?? ClientId.parse(clientId)
+
 /** A message for others. Whoever names a session must be that session's client; whoever names none is a stranger. */
 const publish = (state: State.State, input: Received, message: Message.Publish, out: Out): void => {
   const session = message.clientId === null ? null : State.session(state, message.clientId)
-  if (session === undefined) return refuse(input, message, BayeuxError.clientUnknown(message.clientId ?? ""), out)
+  const isKnown = session !== undefined
+  const clientId = isKnown ? session?.clientId ?? null : ClientId.parse(message.clientId ?? "")
+  if (clientId === undefined) return refuse(input, message, BayeuxError.clientUnknown(message.clientId ?? ""), out)
   const { channel, data, id } = message
   const origin = { connection: input.connection, slot: input.slot, request: message }
-  commit({ _tag: "Publish", clientId: session === null ? null : session.clientId, channel, data, id, origin }, out)
+  commit({ _tag: "Publish", clientId, isKnown, channel, data, id, origin }, out)
 }
 
-/** `/meta/connect`: the only request that needs no order, a session's connection is nobody else's business. */
-const connect = (state: State.State, input: Links.ConnectReceived, out: Out): State.State => {
+/**
+ * `/meta/connect`: how a session is connected is the business of the process that owns it. It needs no order, but that
+ * the session is here.
+ */
+const connect = (state: State.State, input: ConnectReceived, out: Out): State.State => {
   const { clientId, connectionType } = input.message
   const session = State.session(state, clientId)
-  if (session === undefined) {
-    refuse(input, input.message, BayeuxError.clientUnknown(clientId), out)
-    return state
-  }
+  if (session === undefined) return adopt(state, input, out)
   if (!connectionTypes(state, input.connection, session.acknowledges).includes(connectionType)) {
     refuse(input, input.message, BayeuxError.connectionTypesMismatch([connectionType]), out)
     return state
@@ -122,32 +138,66 @@ const connect = (state: State.State, input: Links.ConnectReceived, out: Out): St
   return Links.connect(state, input, out)
 }
 
+/** A stream was opened for what its peer says is a session. */
+export const openStream = (state: State.State, input: StreamOpened, out: Out): State.State =>
+  State.session(state, input.clientId) === undefined ? adopt(state, input, out) : Links.openStream(state, input, out)
+
+/** A connect or stream of a session that is not here waits until the engine has it brought here, or refuses. */
+const adopt = (state: State.State, input: State.Awaiting, out: Out): State.State => {
+  const name = input._tag === "Received" ? input.message.clientId : input.clientId
+  const clientId = ClientId.parse(name)
+  if (clientId === undefined) {
+    turnAway(input, BayeuxError.clientUnknown(name), out)
+    return state
+  }
+  const waiting = Option.getOrElse(HashMap.get(state.awaiting, clientId), () => [])
+  if (waiting.length === 0) {
+    const acknowledged = input._tag === "Received" ? input.message.acknowledged : undefined
+    commit({ _tag: "Adopt", clientId, acknowledged, origin: undefined }, out)
+  }
+  return { ...state, awaiting: HashMap.set(state.awaiting, clientId, [...waiting, input]) }
+}
+
+/** What waited for a session is told that it does not come. */
+export const turnAway = (input: State.Awaiting, error: BayeuxError.BayeuxError, out: Out): void => {
+  if (input._tag === "Received") refuse(input, input.message, error, out)
+  else out.push({ _tag: "CloseConnection", connection: input.connection.id, reason: "UnknownClient" })
+}
+
 /** `/meta/subscribe`: all of the patterns or none. */
 const subscribe = (state: State.State, input: Received, message: Message.Subscription, out: Out): void => {
   const session = State.session(state, message.clientId)
-  if (session === undefined) return refuse(input, message, BayeuxError.clientUnknown(message.clientId), out)
-  const error = forbidden(input.connection, message.patterns) ?? tooMany(state, session.subscriptions, message.patterns)
-  if (error !== undefined) return refuse(input, message, error, out)
-  const origin = { connection: input.connection, slot: input.slot, request: message }
-  commit({ _tag: "Subscribe", clientId: session.clientId, patterns: message.patterns, origin }, out)
+  const error = forbidden(input.connection, message.patterns) ??
+    (session && tooMany(state, session.subscriptions, message.patterns))
+  changeSubscriptions(state, input, message, error, out)
 }
 
 /** `/meta/unsubscribe`: all of the patterns or none; one that was not subscribed to is no error. */
-const unsubscribe = (state: State.State, input: Received, message: Message.Subscription, out: Out): void => {
-  const session = State.session(state, message.clientId)
-  if (session === undefined) return refuse(input, message, BayeuxError.clientUnknown(message.clientId), out)
-  const error = forbidden(input.connection, message.patterns)
-  if (error !== undefined) return refuse(input, message, error, out)
+const unsubscribe = (state: State.State, input: Received, message: Message.Subscription, out: Out): void =>
+  changeSubscriptions(state, input, message, forbidden(input.connection, message.patterns), out)
+
+/** Who it is that asks comes before what is wrong with it, so for a session that is not here the engine says both. */
+const changeSubscriptions = (
+  state: State.State,
+  input: Received,
+  message: Message.Subscription,
+  error: BayeuxError.BayeuxError | undefined,
+  out: Out
+): void => {
+  const { _tag, clientId: name, patterns } = message
+  const clientId = named(state, name)
+  if (clientId === undefined) return refuse(input, message, BayeuxError.clientUnknown(name), out)
+  if (error !== undefined && State.session(state, clientId) !== undefined) return refuse(input, message, error, out)
   const origin = { connection: input.connection, slot: input.slot, request: message }
-  commit({ _tag: "Unsubscribe", clientId: session.clientId, patterns: message.patterns, origin }, out)
+  commit({ _tag, clientId, patterns, forbidden: error, origin }, out)
 }
 
 /** `/meta/disconnect`: ends the session. */
 const disconnect = (state: State.State, input: Received, message: Message.Disconnect, out: Out): void => {
-  const session = State.session(state, message.clientId)
-  if (session === undefined) return refuse(input, message, BayeuxError.clientUnknown(message.clientId), out)
+  const clientId = named(state, message.clientId)
+  if (clientId === undefined) return refuse(input, message, BayeuxError.clientUnknown(message.clientId), out)
   const origin = { connection: input.connection, slot: input.slot, request: message }
-  commit({ _tag: "EndSession", clientId: session.clientId, cause: clientRequest, origin }, out)
+  commit({ _tag: "EndSession", clientId, cause: clientRequest, origin }, out)
 }
 
 const forbidden = (

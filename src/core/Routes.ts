@@ -60,7 +60,7 @@ interface Memory {
 const remembered = new WeakMap<Routes, Memory>()
 
 /** A channel with many recipients takes as much room as many channels with one: it is recipients that are counted. */
-const mostRemembered = 100_000
+const mostRemembered = 250_000
 
 /** The recipients of a message on the channel. */
 export const recipients = (self: Routes, channel: Channel): Recipients => {

@@ -40,8 +40,10 @@ export interface Session {
   readonly local: boolean
   /** Its messages stay in the queue until the client says that it has them (CometD's `ext.ack`). */
   readonly acknowledges: boolean
-  /** The position of the last message that was sent to be acknowledged; 0 when none was. */
+  /** The position of the last message that was sent from here to be acknowledged; 0 when none was. */
   readonly sent: number
+  /** Its client has all messages up to this position. */
+  readonly acknowledged: number
   readonly createdAt: number
   /** When it last shook hands or connected. */
   readonly lastSeen: number
@@ -69,6 +71,7 @@ export const make = (
   local,
   acknowledges,
   sent: 0,
+  acknowledged: 0,
   createdAt: now,
   lastSeen: now,
   expiresAt: local ? Infinity : now + sessionTimeout,
@@ -88,13 +91,14 @@ export const carrier = (self: Session): HeldConnect | undefined =>
   self.link._tag === "Polling" || self.acknowledges ? held(self) : undefined
 
 /**
- * The client has all messages up to this position. One that does not acknowledge, or names a position that nothing
- * sent to it has reached, has said nothing.
+ * The client has all messages up to this position. One that does not acknowledge has said nothing, and so has one that
+ * names a position beyond everything that can have been `sent` to it. Where several processes share an engine that may
+ * still have to come here: another process has sent it.
  */
-export const acknowledge = (self: Session, position: number | undefined): Session =>
-  !self.acknowledges || position === undefined || position > self.sent
+export const acknowledge = (self: Session, position: number | undefined, sent: number): Session =>
+  !self.acknowledges || position === undefined || position > sent || position <= self.acknowledged
     ? self
-    : { ...self, queue: MessageQueue.after(self.queue, position) }
+    : { ...self, acknowledged: position, queue: MessageQueue.after(self.queue, position) }
 
 /** The session has connected: it may stay away for another `sessionTimeout`. */
 export const seen = (self: Session, now: number, sessionTimeout: number): Session => ({

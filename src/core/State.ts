@@ -8,14 +8,21 @@ import { HashMap, Option } from "effect"
 import type { ClientId } from "./ClientId.ts"
 import type { ConnectionId } from "./Connection.ts"
 import * as Deadlines from "./Deadlines.ts"
+import type { ConnectReceived, StreamOpened } from "./Input.ts"
+import * as MessageQueue from "./MessageQueue.ts"
 import * as Routes from "./Routes.ts"
 import type * as Session from "./Session.ts"
 import type { Settings } from "./Settings.ts"
+
+/** What can wait for a session to come here. */
+export type Awaiting = ConnectReceived | StreamOpened
 
 /** The state of the machine. */
 export interface State {
   readonly settings: Settings
   readonly connectionTypes: ReadonlyArray<string>
+  /** Sessions come from other processes, and go there. */
+  readonly isShared: boolean
   readonly sessions: HashMap.HashMap<ClientId, Session.Session>
   readonly routes: Routes.Routes
   /** Whose connection it is. Each session has one at the most. */
@@ -23,17 +30,21 @@ export interface State {
   readonly deadlines: Deadlines.Deadlines
   /** Sessions whose held connect is to be answered at the end of this turn, because something waits for them. */
   readonly woken: ReadonlyArray<ClientId>
+  /** What waits for sessions that this process is about to adopt: their connects, and streams that were opened. */
+  readonly awaiting: HashMap.HashMap<ClientId, ReadonlyArray<Awaiting>>
 }
 
 /** A server to which nobody has come yet. */
-export const make = (settings: Settings, connectionTypes: ReadonlyArray<string>): State => ({
+export const make = (settings: Settings, connectionTypes: ReadonlyArray<string>, isShared = false): State => ({
   settings,
   connectionTypes,
+  isShared,
   sessions: HashMap.empty(),
   routes: Routes.empty,
   bindings: HashMap.empty(),
   deadlines: Deadlines.empty,
-  woken: []
+  woken: [],
+  awaiting: HashMap.empty()
 })
 
 /** The session of that name, if there is one. Any string may be asked for. */
@@ -51,3 +62,11 @@ export const setSession = (self: State, session: Session.Session): State => ({
   ...self,
   sessions: HashMap.set(self.sessions, session.clientId, session)
 })
+
+/** The sessions for which messages wait, with the position of the first one. */
+export const waiting = function*(self: State): Generator<readonly [clientId: ClientId, position: number]> {
+  for (const { clientId, queue } of HashMap.values(self.sessions)) {
+    const first = MessageQueue.first(queue)
+    if (first !== undefined) yield [clientId, first]
+  }
+}

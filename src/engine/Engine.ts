@@ -6,9 +6,11 @@
  * messages that other processes accepted. What an order means for sessions, queues and events is not decided here but
  * in the core, once for all engines.
  */
-import { Context, type Effect, Schema, type Scope } from "effect"
+import { Context, type Effect, Schema, type Scope, type Stream, type SubscriptionRef } from "effect"
 import type { ClientId } from "../core/ClientId.ts"
+import type { Event } from "../core/MonitorEvent.ts"
 import type { Fact, Order } from "../core/Order.ts"
+import type { State } from "../core/State.ts"
 
 /** The engine cannot do what it was asked: what happened, and what to do about it. */
 export class EngineError extends Schema.TaggedError<EngineError>()("EngineError", {
@@ -26,17 +28,51 @@ export interface Counts {
   readonly subscribers: ReadonlyMap<string, number>
 }
 
+/** Whether the engine can do its work now: `since` when (milliseconds since the epoch), and what there is to say of it. */
+export interface Health {
+  readonly status: "up" | "down"
+  readonly detail: string
+  readonly since: number
+}
+
+/** Where an event stands in the log of an engine that is shared, as text: a consumer that has it goes on behind it. */
+export interface LogPosition {
+  readonly position: string
+  /** In milliseconds since the epoch, by the clock of the store. */
+  readonly at: number
+  /** The process that has handled it. */
+  readonly node: string
+}
+
+/** An event of any process that shares the engine. */
+export type ClusterEvent = Event & LogPosition
+
+/** What an engine may know of the service that listens to it. */
+export interface Listener {
+  readonly onFact: (fact: Fact) => void
+  /** What the service knows now. */
+  readonly state: () => State
+}
+
 /** What the service needs of an engine. */
 export class Engine extends Context.Service<Engine, {
+  /** Whether sessions outlive this process, because others can go on with them. */
+  readonly isShared: boolean
   /** Hands in an order. Never throws: an order that cannot be carried out comes back as `Refused`. */
   readonly commit: (order: Order) => void
   /**
    * Receives all facts for as long as the scope is open. There is one listener, the service; it may commit further
-   * orders from within `onFact`.
+   * orders from within `onFact`. When the scope ends, what was ordered before is carried out and told first.
    */
-  readonly listen: (onFact: (fact: Fact) => void) => Effect.Effect<void, EngineError, Scope.Scope>
+  readonly listen: (listener: Listener) => Effect.Effect<void, EngineError, Scope.Scope>
   /** What is in store now: exact, and over all processes that share the engine. */
   readonly counts: Effect.Effect<Counts, EngineError>
   /** Whether the engine has a session of that name in store. */
   readonly hasSession: (clientId: ClientId) => Effect.Effect<boolean, EngineError>
+  /**
+   * Every event of all processes that share the engine, each once and in one order, from now on or behind a position. An
+   * engine that is not shared has none but those of `Monitor.events`, and fails.
+   */
+  readonly cluster: (from?: string) => Stream.Stream<ClusterEvent, EngineError>
+  readonly health: SubscriptionRef.SubscriptionRef<Health>
 }>()("effect-bayeux/engine/Engine") {}

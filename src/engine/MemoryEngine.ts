@@ -2,17 +2,26 @@
  * The engine of a single process: an order is a fact at once. What it stores are the counts; everything else lives in
  * the state of the service, and ends with it.
  */
-import { Effect, Layer } from "effect"
+import { Effect, Layer, Stream, SubscriptionRef } from "effect"
+import * as BayeuxError from "../core/BayeuxError.ts"
 import type { Pattern } from "../core/Channel.ts"
 import type { ClientId } from "../core/ClientId.ts"
-import type { Fact, Order } from "../core/Order.ts"
-import { Engine, EngineError } from "./Engine.ts"
+import type { CreateSession, Fact, Order, PublishOrder } from "../core/Order.ts"
+import { Engine, EngineError, type Health, type Listener } from "./Engine.ts"
 
-const make = Effect.sync(() => {
+/** All sessions are here: what is not, is not anywhere. */
+const unknown = (order: Order): Fact => ({
+  _tag: "Refused",
+  order,
+  error: BayeuxError.clientUnknown(order.clientId ?? "")
+})
+
+const make = Effect.gen(function*() {
+  const health = yield* SubscriptionRef.make<Health>({ status: "up", detail: "in memory", since: 0 })
   const sessions = new Map<ClientId, Set<Pattern>>()
   const subscribers = new Map<Pattern, number>()
   let position = 0
-  let listener: ((fact: Fact) => void) | undefined
+  let service: Listener | undefined
 
   const count = (pattern: Pattern, change: 1 | -1): void => {
     const now = (subscribers.get(pattern) ?? 0) + change
@@ -20,47 +29,61 @@ const make = Effect.sync(() => {
     else subscribers.set(pattern, now)
   }
 
-  const subscribe = (clientId: ClientId, patterns: Iterable<Pattern>): void => {
-    const own = sessions.get(clientId)
-    if (own === undefined) return
+  /** Changes what a session has subscribed to; gives the patterns that were really added or removed. */
+  const change = (own: Set<Pattern>, patterns: Iterable<Pattern>, by: 1 | -1): ReadonlyArray<Pattern> => {
+    const changed: Array<Pattern> = []
     for (const pattern of patterns) {
-      if (own.has(pattern)) continue
-      own.add(pattern)
-      count(pattern, 1)
+      if (own.has(pattern) === (by === 1)) continue
+      if (by === 1) own.add(pattern)
+      else own.delete(pattern)
+      count(pattern, by)
+      changed.push(pattern)
     }
-  }
-
-  const unsubscribe = (clientId: ClientId, patterns: Iterable<Pattern>): void => {
-    const own = sessions.get(clientId)
-    for (const pattern of patterns) if (own?.delete(pattern) === true) count(pattern, -1)
+    return changed
   }
 
   const carryOut = (order: Order): Fact => {
     switch (order._tag) {
       case "Publish":
-        return { _tag: "Published", order, position: ++position }
+        return order.isKnown ? { _tag: "Published", order, position: ++position, isOwn: true } : unknown(order)
       case "CreateSession":
         sessions.set(order.clientId, new Set())
         return { _tag: "SessionCreated", order }
       case "Subscribe":
-        subscribe(order.clientId, order.patterns)
-        return { _tag: "Subscribed", order }
       case "Unsubscribe":
-        unsubscribe(order.clientId, order.patterns)
-        return { _tag: "Unsubscribed", order }
       case "EndSession":
-        unsubscribe(order.clientId, [...sessions.get(order.clientId) ?? []])
+      case "Adopt":
+      case "Yield":
+      case "GiveBack": {
+        const own = sessions.get(order.clientId)
+        return own === undefined ? unknown(order) : carryOutOf(order, own)
+      }
+    }
+  }
+
+  const carryOutOf = (order: Exclude<Order, CreateSession | PublishOrder>, own: Set<Pattern>): Fact => {
+    switch (order._tag) {
+      case "Subscribe":
+        return { _tag: "Subscribed", order, patterns: change(own, order.patterns, 1), isOwn: true }
+      case "Unsubscribe":
+        return { _tag: "Unsubscribed", order, patterns: change(own, order.patterns, -1), isOwn: true }
+      case "EndSession":
         sessions.delete(order.clientId)
-        return { _tag: "SessionEnded", order }
+        return { _tag: "SessionEnded", order, patterns: change(own, [...own], -1), isOwn: true }
+      case "Adopt":
+      case "Yield":
+      case "GiveBack":
+        return unknown(order)
     }
   }
 
   return Engine.of({
-    commit: (order) => listener?.(carryOut(order)),
-    listen: (onFact) =>
+    isShared: false,
+    commit: (order) => service?.onFact(carryOut(order)),
+    listen: (listener) =>
       Effect.acquireRelease(
         Effect.suspend(() => {
-          if (listener !== undefined) {
+          if (service !== undefined) {
             return Effect.fail(
               new EngineError({
                 reason:
@@ -68,13 +91,21 @@ const make = Effect.sync(() => {
               })
             )
           }
-          listener = onFact
+          service = listener
           return Effect.void
         }),
-        () => Effect.sync(() => listener = undefined)
+        () => Effect.sync(() => service = undefined)
       ),
     counts: Effect.sync(() => ({ sessions: sessions.size, subscribers: new Map(subscribers) })),
-    hasSession: (clientId) => Effect.sync(() => sessions.has(clientId))
+    hasSession: (clientId) => Effect.sync(() => sessions.has(clientId)),
+    cluster: () =>
+      Stream.fail(
+        new EngineError({
+          reason:
+            "A MemoryEngine is of one process and keeps no log: take Monitor.events, or a RedisEngine for several processes"
+        })
+      ),
+    health
   })
 })
 

@@ -5,9 +5,12 @@
  * a buffer of its own, so a consumer that is slow or stuck loses events of its own and delays neither delivery nor
  * another consumer; what it has lost it is told as `Lagged`. With nobody listening an event costs a number.
  */
-import { Array as Arr, type Cause, Context, Effect, Layer, PubSub, Queue, type Scope, Stream } from "effect"
+import { Array as Arr, type Cause, Context, Effect, Layer, PubSub, Queue, Redacted, type Scope, Stream } from "effect"
+import { createHmac } from "node:crypto"
 import { hostname } from "node:os"
+import * as ClientId from "../core/ClientId.ts"
 import type { Event, Lagged, MonitorEvent } from "../core/MonitorEvent.ts"
+import { type ClusterEvent, type Counts, Engine, type EngineError } from "../engine/Engine.ts"
 
 /** How much a consumer may fall behind, and what it loses then. */
 export interface SubscribeOptions {
@@ -33,6 +36,34 @@ export class Monitor extends Context.Service<Monitor, {
   /** Hands the events since the last flush to the consumers. For the service, at the end of each turn. */
   readonly flush: () => void
 }>()("effect-bayeux/monitor/Monitor") {}
+
+/** What is in store now, over all processes that share the engine: exact, whatever this process has seen of it. */
+export const counts: Effect.Effect<Counts, EngineError, Engine> = Engine.use((engine) => engine.counts)
+
+/** Which events of the cluster are wanted, and how. */
+export interface ClusterOptions {
+  /** The `position` of the last event that the consumer has dealt with; without one it begins now. */
+  readonly from?: string
+  /** With a key, client ids are shown as keyed hashes (HMAC-SHA-256): who holds a client id can act as its client. */
+  readonly key?: Redacted.Redacted
+}
+
+/**
+ * Every event of all processes that share the engine, each exactly once, in the order of the log. A consumer that has kept
+ * the `position` of the last event it dealt with goes on behind it after a restart. The stream outlives interruptions of
+ * the connection; it fails when the log has been trimmed past the position.
+ */
+export const cluster = ({ from, key }: ClusterOptions = {}): Stream.Stream<ClusterEvent, EngineError, Engine> =>
+  Stream.unwrap(Engine.useSync((engine) => {
+    const events = engine.cluster(from)
+    return key === undefined ? events : Stream.map(events, (event) => hide(event, key))
+  }))
+
+const hide = (event: ClusterEvent, key: Redacted.Redacted): ClusterEvent => {
+  if (event.clientId === null) return event
+  const hash = createHmac("sha256", Redacted.value(key)).update(event.clientId).digest("hex")
+  return { ...event, clientId: ClientId.make(hash) }
+}
 
 const defaultCapacity = 16_384
 

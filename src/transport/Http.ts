@@ -19,6 +19,7 @@ const stopping: HttpError = { status: 503, sentence: "The server stops: try agai
 /** What a request is told that the service closes before it has an answer. */
 export const closeErrors: { readonly [reason in CloseReason]: HttpError } = {
   SessionEnded: stopping,
+  SessionMoved: stopping,
   UnknownClient: stopping,
   StreamRefused: {
     status: 409,

@@ -4,6 +4,7 @@
  */
 import { type Cause, Effect, Queue, type Schema, type Scope, Stream } from "effect"
 import * as Channel from "../core/Channel.ts"
+import * as ClientId from "../core/ClientId.ts"
 import * as Message from "../core/Message.ts"
 import { inProcess } from "../core/Protocol.ts"
 import type { ConnectionInfo, Open, OpenConnection } from "./Transport.ts"
@@ -20,7 +21,7 @@ export interface SubscribeOptions {
 export interface Service {
   readonly open: Open
   /** Ends a session that the application no longer needs, whatever extensions think of it. */
-  readonly leave: (clientId: string) => void
+  readonly leave: (clientId: ClientId.ClientId) => void
 }
 
 const info = (kind: ConnectionInfo["kind"]): ConnectionInfo => ({
@@ -75,7 +76,7 @@ export const subscribe = Effect.fnUntraced(function*(
   pattern: string,
   options?: SubscribeOptions
 ): Effect.fn.Return<Stream.Stream<Message.Delivery>, string, Scope.Scope> {
-  const end = ({ clientId = "" }: Message.Reply) => leave(clientId)
+  const end = ({ clientId }: Message.Reply) => clientId === undefined ? undefined : leave(ClientId.make(clientId))
   const handshake = { channel: Channel.handshake, version: Message.version, supportedConnectionTypes: [inProcess] }
   const { clientId = "" } = yield* Effect.acquireRelease(
     request(open, handshake, end),

@@ -1,10 +1,11 @@
 /**
- * A Bayeux service at a path of an HTTP server: which requests are its own, and which transport takes each.
+ * A Bayeux service at a path of an HTTP server: which requests are its own, and which transport takes each. Beside the
+ * transports there is `{mount}/health`.
  *
  * What lies at or below the mount is the service's, to the path segment (`/bayeux` is not `/bayeuxes`), and so is
  * `{mount}.js`; everything else is left to whoever else serves there.
  */
-import { Schema } from "effect"
+import { Effect, Schema } from "effect"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import type { Duplex } from "node:stream"
 import type { Bayeux } from "../Bayeux.ts"
@@ -42,6 +43,18 @@ const below = (mount: string, path: string): string | undefined => {
   if (path === `${mount}.js`) return "/client.js"
   if (path !== mount && !path.startsWith(`${mount}/`)) return undefined
   return path.slice(mount.length)
+}
+
+/** `GET {mount}/health`, for load balancers: 503 while the engine cannot do its work. */
+const respondHealth = (bayeux: Bayeux["Service"], response: ServerResponse): void => {
+  const { since, status } = Effect.runSync(bayeux.health)
+  const body = JSON.stringify({ status, since })
+  response.writeHead(status === "up" ? 200 : 503, {
+    "Content-Type": "application/json",
+    "Content-Length": Buffer.byteLength(body),
+    "Cache-Control": "no-store"
+  })
+  response.end(body)
 }
 
 const explain = (method: string, path: string, mount: string) => {
@@ -88,6 +101,10 @@ export const make = (bayeux: Bayeux["Service"], mount: string): Mount => {
       response.on("error", ignore)
       if (isDraining) {
         respondError({ request, response }, closeErrors.Shutdown, { "Connection": "close", "Retry-After": 1 })
+        return true
+      }
+      if (path === "/health" && request.method === "GET") {
+        respondHealth(bayeux, response)
         return true
       }
       const call = {

@@ -31,18 +31,36 @@ export interface ConnectionInfo {
   readonly owner: object | undefined
 }
 
-/** What extensions are told of a request. Only one that asks for the address costs a call of the system. */
-export const requestInfo = ({ headers, method = "GET", socket, url = "/" }: IncomingMessage): RequestInfo => ({
-  method,
-  url,
-  headers,
-  get remoteAddress() {
-    return socket.remoteAddress
+/** A request as extensions see it. Only one that asks for the address costs a call of the system. */
+class Arrived implements RequestInfo {
+  readonly method: string
+  readonly url: string
+  readonly headers: IncomingHttpHeaders
+  readonly #socket: IncomingMessage["socket"]
+
+  constructor({ headers, method = "GET", socket, url = "/" }: IncomingMessage) {
+    this.method = method
+    this.url = url
+    this.headers = headers
+    this.#socket = socket
   }
-})
+
+  get remoteAddress(): string | undefined {
+    return this.#socket.remoteAddress
+  }
+}
+
+/** What extensions are told of a request. */
+export const requestInfo = (request: IncomingMessage): RequestInfo => new Arrived(request)
 
 /** Why the service closes a connection. */
-export type CloseReason = "SessionEnded" | "UnknownClient" | "StreamRefused" | "Shutdown" | "ServerError"
+export type CloseReason =
+  | "SessionEnded"
+  | "SessionMoved"
+  | "UnknownClient"
+  | "StreamRefused"
+  | "Shutdown"
+  | "ServerError"
 
 /** Where the service writes to. */
 export interface Sink {

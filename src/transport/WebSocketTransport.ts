@@ -31,6 +31,7 @@ export type WebSocketOptions = typeof WebSocketOptions.Type
 /** Close codes of RFC 6455, section 7.4.1. */
 const closeCodes: { readonly [reason in CloseReason]: number } = {
   SessionEnded: 1000,
+  SessionMoved: 1001,
   UnknownClient: 1000,
   StreamRefused: 1000,
   Shutdown: 1001,

@@ -115,6 +115,7 @@ describe("an order that the engine refuses", () => {
       _tag: "Subscribe",
       clientId,
       patterns: request.patterns,
+      forbidden: undefined,
       origin: { connection, slot: 0, request }
     } as const
     const error = BayeuxError.make(503, [], "Service unavailable")

@@ -10,26 +10,30 @@ const message = (data: number) => new Message.Delivery(channel, data, undefined,
 const contents = (queue: MessageQueue.MessageQueue) => MessageQueue.toArray(queue).map(({ data }) => data)
 
 describe("MessageQueue", () => {
-  it("gives messages in their order, what came back first", () => {
-    const queue = MessageQueue.append(MessageQueue.append(MessageQueue.empty, message(3)), message(4))
-    const returned = MessageQueue.prepend(queue, [message(1), message(2)])
-    assert.deepStrictEqual(contents(MessageQueue.append(returned, message(5))), [1, 2, 3, 4, 5])
-    assert.deepStrictEqual(contents(queue), [3, 4], "the old queue is as it was")
+  it("gives messages in their order, those that came back in their places", () => {
+    const queue = MessageQueue.append(MessageQueue.append(MessageQueue.empty, message(3)), message(5))
+    const returned = MessageQueue.restore(queue, [message(1), message(4)])
+    assert.deepStrictEqual(contents(MessageQueue.append(returned, message(6))), [1, 3, 4, 5, 6])
+    assert.deepStrictEqual(contents(queue), [3, 5], "the old queue is as it was")
+    assert.strictEqual(MessageQueue.restore(queue, [message(3)]).length, 2, "nothing is there twice")
   })
 
-  it("is a list to which both ends can be added", () => {
-    const change = fc.record({ atFront: fc.boolean(), data: fc.array(fc.integer(), { maxLength: 3 }) })
+  it("is an ordered list to which the end can be added, and anything else anywhere", () => {
+    const change = fc.oneof(fc.constant("append" as const), fc.array(fc.nat(30), { maxLength: 3 }))
     fc.assert(fc.property(fc.array(change), (changes) => {
       let queue = MessageQueue.empty
-      let list: ReadonlyArray<number> = []
-      for (const { atFront, data } of changes) {
-        queue = atFront
-          ? MessageQueue.prepend(queue, data.map(message))
-          : data.reduce((queue, one) => MessageQueue.append(queue, message(one)), queue)
-        list = atFront ? [...data, ...list] : [...list, ...data]
-        assert.strictEqual(queue.length, list.length)
+      const list = new Set<number>()
+      let last = 30
+      for (const change of changes) {
+        if (change === "append") list.add(++last)
+        else change.forEach((one) => list.add(one))
+        queue = change === "append"
+          ? MessageQueue.append(queue, message(last))
+          : MessageQueue.restore(queue, change.map(message))
+        assert.strictEqual(queue.length, list.size)
+        assert.strictEqual(MessageQueue.first(queue), list.size === 0 ? undefined : Math.min(...list))
       }
-      assert.deepStrictEqual(contents(queue), [...list])
+      assert.deepStrictEqual(contents(queue), [...list].sort((a, b) => a - b))
     }))
   })
 

@@ -1,4 +1,7 @@
 /** Drives the machine by hand: an order becomes a fact at once, as in memory, and everything that comes out is kept. */
+import { HashSet } from "effect"
+import * as BayeuxError from "../../src/core/BayeuxError.ts"
+import type { Pattern } from "../../src/core/Channel.ts"
 import * as ClientId from "../../src/core/ClientId.ts"
 import type { Connection, Kind } from "../../src/core/Connection.ts"
 import type { Input } from "../../src/core/Input.ts"
@@ -10,19 +13,28 @@ import type { Output } from "../../src/core/Output.ts"
 import * as Settings from "../../src/core/Settings.ts"
 import * as State from "../../src/core/State.ts"
 
-/** What the memory engine makes of an order; a message takes the given position. */
-export const factOf = (order: Order, position: number): Fact => {
+/** What the memory engine makes of an order, and of which position. */
+export const factOf = (order: Order, state: State.State, position: number): Fact => {
+  const clientId = order.clientId ?? ""
+  const session = State.session(state, clientId)
+  if (order._tag === "CreateSession") return { _tag: "SessionCreated", order }
+  if (order._tag === "Publish" && order.clientId === null) return { _tag: "Published", order, position, isOwn: true }
+  if (session === undefined) return { _tag: "Refused", order, error: BayeuxError.clientUnknown(clientId) }
+  const had = (pattern: Pattern) => HashSet.has(session.subscriptions, pattern)
+  const patterns = "patterns" in order ? [...new Set(order.patterns)] : []
   switch (order._tag) {
-    case "CreateSession":
-      return { _tag: "SessionCreated", order }
     case "Subscribe":
-      return { _tag: "Subscribed", order }
+      return { _tag: "Subscribed", order, patterns: patterns.filter((pattern) => !had(pattern)), isOwn: true }
     case "Unsubscribe":
-      return { _tag: "Unsubscribed", order }
+      return { _tag: "Unsubscribed", order, patterns: patterns.filter(had), isOwn: true }
     case "Publish":
-      return { _tag: "Published", order, position }
+      return { _tag: "Published", order, position, isOwn: true }
     case "EndSession":
-      return { _tag: "SessionEnded", order }
+      return { _tag: "SessionEnded", order, patterns: [...session.subscriptions], isOwn: true }
+    case "Adopt":
+    case "Yield":
+    case "GiveBack":
+      throw new Error(`There is no ${order._tag} of a session that is here`)
   }
 }
 
@@ -56,7 +68,7 @@ export class Trial {
       this.state = step.state
       for (const output of step.outputs) {
         if (output._tag !== "Commit") this.outputs.push(output)
-        else inputs.push({ _tag: "Happened", now: this.now, fact: factOf(output.order, ++this.#position) })
+        else inputs.push({ _tag: "Happened", now: this.now, fact: factOf(output.order, this.state, ++this.#position) })
       }
     }
     return this.outputs.slice(before)

@@ -1064,14 +1064,23 @@ const overflowEvents: Law = (bayeux) =>
     assert.strictEqual(told.filter(({ _tag }) => _tag === "Publish").length, 3)
   })
 
+/** A service with these options, its engine and its monitor; or several that are to be taken for one. */
+export type MakeService = (
+  options: Bayeux.BayeuxOptions
+) => Layer.Layer<Bayeux.Bayeux | Engine | Monitor.Monitor, EngineError | OptionsInvalid>
+
 /** Puts an engine to the test. */
-export const engineLaws = (name: string, layer: Layer.Layer<Engine, EngineError>): void => {
+export const engineLaws = (name: string, layer: Layer.Layer<Engine, EngineError>): void =>
+  serviceLaws(
+    name,
+    (options) => Bayeux.layer(options).pipe(Layer.provideMerge(Layer.mergeAll(Layer.fresh(layer), Monitor.layer())))
+  )
+
+/** Puts a service to the same test, however it is made up. */
+export const serviceLaws = (name: string, makeService: MakeService): void => {
   const law = (sentence: string, law: Law, options: Bayeux.BayeuxOptions = {}): void =>
     it.live(sentence, () => {
-      const service = layerTransports.pipe(
-        Layer.provideMerge(Bayeux.layer(options)),
-        Layer.provideMerge(Layer.mergeAll(Layer.fresh(layer), Monitor.layer()))
-      )
+      const service = Layer.provideMerge(layerTransports, makeService(options))
       return Effect.provide(Bayeux.Bayeux.use(law), service)
     }, 60_000)
 

@@ -3,10 +3,11 @@
  * be stopped, killed and started again on the same port and with the same folder, and it ends with the test.
  */
 import { type ChildProcess, spawn } from "node:child_process"
-import { mkdtempSync, rmSync } from "node:fs"
+import { mkdtempSync, readdirSync, rmSync, statSync, truncateSync } from "node:fs"
 import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { createClient } from "redis"
 import { atEnd, random, until, within } from "../transport/support.ts"
 import { findExecutable } from "./executable.ts"
 
@@ -19,7 +20,7 @@ export const findRedis = (): string | undefined =>
 
 export interface RedisOptions {
   /** Keeps an append-only file, and how often it is forced to disk. Default: the server forgets all when it ends. */
-  readonly appendfsync?: "always" | "everysec"
+  readonly appendfsync?: "always" | "everysec" | "no"
   /** More arguments, such as `["--maxmemory-policy", "allkeys-lru"]`. */
   readonly args?: ReadonlyArray<string>
 }
@@ -97,6 +98,18 @@ export class RedisServer {
     })
   }
 
+  /** Sends a command over a connection of its own. */
+  async command(...args: ReadonlyArray<string>): Promise<unknown> {
+    const client = createClient({ url: this.url, socket: { reconnectStrategy: false } })
+    client.on("error", () => undefined)
+    await client.connect()
+    try {
+      return await client.sendCommand([...args])
+    } finally {
+      client.destroy()
+    }
+  }
+
   /** Ends it in good order. */
   stop(): Promise<void> {
     return this.#end("SIGTERM")
@@ -105,6 +118,23 @@ export class RedisServer {
   /** Ends it with `kill -9`. */
   kill(): Promise<void> {
     return this.#end("SIGKILL")
+  }
+
+  /** How many bytes its append-only file has now; with `everysec` it may lag behind what was answered. */
+  get appended(): number {
+    return statSync(this.#appendOnlyFile).size
+  }
+
+  /** Cuts its append-only file off: what came later had not reached the disk when the machine went down. */
+  forgetAfter(appended: number): void {
+    truncateSync(this.#appendOnlyFile, appended)
+  }
+
+  get #appendOnlyFile(): string {
+    const folder = join(this.#folder, "appendonlydir")
+    const name = readdirSync(folder).find((name) => name.endsWith(".incr.aof"))
+    if (name === undefined) throw new Error("The Redis server keeps no append-only file")
+    return join(folder, name)
   }
 
   /** Halts it, as a machine that is out of breath; connections stay open. */

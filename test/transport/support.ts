@@ -167,6 +167,7 @@ export interface Message {
   readonly version?: string
   readonly supportedConnectionTypes?: ReadonlyArray<string>
   readonly advice?: { readonly reconnect?: string; readonly interval?: number; readonly timeout?: number }
+  readonly ext?: { readonly ack?: unknown }
 }
 
 /** A handshake of a client that can do everything. */
@@ -239,15 +240,17 @@ export interface RequestOptions {
   readonly agent?: Http.Agent
   /** It is closed by whoever sends it. */
   readonly isOwn?: boolean
+  /** Takes it back. */
+  readonly signal?: AbortSignal
 }
 
 /** Sends a request and reads its answer. */
 export const request = (
   url: string,
-  { agent, body, headers = {}, isOwn = false, method = "GET" }: RequestOptions = {}
+  { agent, body, headers = {}, isOwn = false, method = "GET", signal }: RequestOptions = {}
 ): Promise<Answer> => {
   const answered = new Promise<Answer>((resolve, reject) => {
-    const sent = Http.request(url, { method, headers, agent: agent ?? false }, (response) => {
+    const sent = Http.request(url, { method, headers, agent: agent ?? false, signal }, (response) => {
       const chunks: Array<Buffer> = []
       response.on("data", (chunk: Buffer) => chunks.push(chunk))
       response.on("error", reject)

@@ -1,0 +1,21 @@
+import { NodeRuntime } from "@effect/platform-node"
+import { Config, Console, Effect, Layer, Stream } from "effect"
+import { Bayeux, Monitor, NodeServer, RedisEngine, Transports } from "effect-bayeux"
+
+const Engine = RedisEngine.layerConfig(Config.all({
+  url: Config.String("REDIS_URL").pipe(Config.withDefault("redis://127.0.0.1:6379"))
+}))
+
+const Server = NodeServer.layer({ port: 8000 }).pipe(
+  Layer.provide(Transports.layer),
+  Layer.provide(Bayeux.layer()),
+  Layer.provideMerge(Layer.mergeAll(Engine, Monitor.layer()))
+)
+
+// What happens in all processes, in one order; and what is there now.
+const program = Effect.gen(function*() {
+  yield* Console.log("sessions of all processes:", (yield* Monitor.counts).sessions)
+  yield* Stream.runForEach(Monitor.cluster(), Console.log)
+})
+
+program.pipe(Effect.provide(Server), NodeRuntime.runMain())

@@ -1,0 +1,149 @@
+/**
+ * The log: one entry for each order of each process, in the one order in which they were carried out. This file knows
+ * how an entry is written; `Scripts` writes them.
+ *
+ * An entry is `node number kind …`: whose order it was, the number that the node gave it (0 if it was no order of the
+ * service), and what was done.
+ */
+import type * as Channel from "../../core/Channel.ts"
+import type { ClientId } from "../../core/ClientId.ts"
+import * as Message from "../../core/Message.ts"
+import type { Cause } from "../../core/MonitorEvent.ts"
+
+/** An entry of the log. Its details are read by its kind's function. */
+export interface LogEntry {
+  readonly position: number
+  readonly node: string
+  readonly number: number
+  readonly kind: Kind
+  readonly rest: string
+}
+
+/**
+ * - `P`ublished, `C`reated, `S`ubscribed, `U`nsubscribed, `E`nded, `G`iven back, `R`efused;
+ * - `W`anted: a node asks the owner for a session; `A`dopted: a session has a new owner; `O`wned: it is there already;
+ * - `J`oined: a node has come, or has come back.
+ */
+export type Kind = "P" | "C" | "S" | "U" | "E" | "G" | "R" | "W" | "A" | "O" | "J"
+
+/** A session's way to a new owner. */
+export interface Adoption {
+  readonly clientId: ClientId
+  readonly owner: string
+  readonly generation: string
+  /** It has had, or has queued, everything up to here. */
+  readonly position: number
+  /** The positions of what is queued. */
+  readonly queued: ReadonlyArray<number>
+  readonly acknowledges: boolean
+  readonly createdAt: number
+  readonly subscriptions: ReadonlyArray<Since>
+}
+
+/** A subscription, and the position from which it counts. */
+export interface Since {
+  readonly pattern: Channel.Pattern
+  readonly from: number
+}
+
+/** The name of an entry in the stream. */
+export const id = (position: number): string => `${position}-0`
+
+/** The position of an entry of that name. */
+export const position = (id: string): number => Number(id.slice(0, id.indexOf("-")))
+
+/** When an entry was made, in milliseconds since the epoch; one of a crowded millisecond may be told as a later one's. */
+export const time = (position: number): number => Math.floor(position / 4096)
+
+/** Reads an entry as the server gives it: its id and its only field. */
+export const read = (id: string, text: string): LogEntry => {
+  const first = text.indexOf(" ")
+  const second = text.indexOf(" ", first + 1)
+  return {
+    position: position(id),
+    node: text.slice(0, first),
+    number: Number(text.slice(first + 1, second)),
+    kind: text[second + 1] as Kind,
+    rest: text.slice(second + 3)
+  }
+}
+
+const cut = (text: string): readonly [head: string, rest: string] => {
+  const space = text.indexOf(" ")
+  return space < 0 ? [text, ""] : [text.slice(0, space), text.slice(space + 1)]
+}
+
+const list = (text: string): ReadonlyArray<string> => text === "" ? [] : text.split(",")
+
+const patterns = (text: string) => list(text) as ReadonlyArray<Channel.Pattern>
+
+const since = (text: string): ReadonlyArray<Since> =>
+  list(text).map((item) => {
+    const equals = item.lastIndexOf("=")
+    return { pattern: item.slice(0, equals) as Channel.Pattern, from: Number(item.slice(equals + 1)) }
+  })
+
+/** The session that an entry speaks of. */
+export const clientId = (self: LogEntry): ClientId => cut(self.rest)[0] as ClientId
+
+/** `P`: who has published it, `null` for somebody without a session. */
+export const publisher = (self: LogEntry): ClientId | null => {
+  const name = clientId(self)
+  return name === "-" ? null : name
+}
+
+interface Written {
+  readonly channel: Channel.Channel
+  readonly data: Message.Delivery["data"]
+  readonly id?: string | number
+}
+
+/** A message as it is written to the log. */
+export const write = ({ channel, data, id }: { readonly [K in keyof Written]: Written[K] | undefined }): string =>
+  JSON.stringify({ channel, data, id })
+
+/** `P`: the message. */
+export const message = (self: LogEntry): Message.Delivery => {
+  const { channel, data, id } = JSON.parse(cut(self.rest)[1]) as Written
+  return new Message.Delivery(channel, data, id, self.position)
+}
+
+/** `S`: the patterns that were added. */
+export const added = (self: LogEntry): ReadonlyArray<Channel.Pattern> => patterns(cut(self.rest)[1])
+
+/** `U`: the subscriptions that were removed. */
+export const removed = (self: LogEntry): ReadonlyArray<Since> => since(cut(self.rest)[1])
+
+/** `E`: what ended, and why. */
+export const end = (self: LogEntry): { readonly patterns: ReadonlyArray<Channel.Pattern>; readonly cause: Cause } => {
+  const [names, cause] = cut(cut(self.rest)[1])
+  return { patterns: patterns(names), cause: JSON.parse(cause) as Cause }
+}
+
+/** `W`: the owner that is asked. */
+export const owner = (self: LogEntry): string => cut(self.rest)[1]
+
+/** `A`: the session with its new owner. */
+export const adoption = (self: LogEntry): Adoption => {
+  const [clientId, owner, generation, position, acknowledges, createdAt, subscriptions, queued] = self.rest.split(" ")
+  return {
+    clientId: clientId as ClientId,
+    owner: owner ?? "",
+    generation: generation ?? "",
+    position: Number(position),
+    queued: list(queued ?? "").map(Number),
+    acknowledges: acknowledges === "1",
+    createdAt: Number(createdAt),
+    subscriptions: since(subscriptions ?? "")
+  }
+}
+
+/** Messages as `G` has them. */
+export const writeReturned = (messages: ReadonlyArray<Message.Delivery>): string =>
+  JSON.stringify(messages.map(({ channel, data, id, position }) => ({ channel, data, id, position })))
+
+/** `G`: the messages. */
+export const returned = (self: LogEntry): ReadonlyArray<Message.Delivery> => {
+  const messages = JSON.parse(cut(self.rest)[1]) as ReadonlyArray<Written & { readonly position: number }>
+  return messages.map(({ channel, data, id, position }) => new Message.Delivery(channel, data, id, position))
+}

@@ -1,0 +1,341 @@
+/**
+ * This process among those that share the store: the orders that it has under way, the sessions that it owns, and how
+ * far it has read the log. Each entry of the log becomes what the service is to know of it.
+ */
+import { Effect, Latch } from "effect"
+import * as BayeuxError from "../../core/BayeuxError.ts"
+import type { ClientId } from "../../core/ClientId.ts"
+import * as Message from "../../core/Message.ts"
+import type { Adopt, EndSession, Fact, Order, PublishOrder, Subscribe, Unsubscribe, Yield } from "../../core/Order.ts"
+import * as State from "../../core/State.ts"
+import * as LogEntry from "./LogEntry.ts"
+import { Outbox, type Pending } from "./Outbox.ts"
+import * as Replay from "./Replay.ts"
+import { defaultBounds, Window } from "./Window.ts"
+
+/** A session whose new owner this process is: its queue has to be made before the service gets it. */
+export interface Arrival {
+  readonly _tag: "Arrival"
+  readonly adoption: LogEntry.Adoption
+}
+
+/** This process. Times are milliseconds since the epoch, by a clock that does not go back. */
+export class Node {
+  readonly name: string
+  readonly outbox: Outbox
+  readonly window = new Window(defaultBounds)
+  readonly #state: () => State.State
+  /** The sessions that it owns, each with its generation: how often it has changed its owner. */
+  readonly #owned = new Map<ClientId, string>()
+  /** The positions that are in store because they lie before this process's mark. */
+  readonly #stored = new Map<ClientId, number>()
+  /** Up to where sessions had had everything at the last beat, if there was more. */
+  #before = new Map<ClientId, number>()
+  /** Sessions that are being given away, with the positions up to which they have had everything. */
+  readonly #leaving = new Map<ClientId, number>()
+  /** Sessions that this process is about to ask for: what the log tells of them by then is older than that. */
+  readonly #asking = new Map<ClientId, Order>()
+  /** Sessions that their owners have been asked for, and since when. */
+  readonly #wanted = new Map<ClientId, { readonly order: Adopt; readonly since: number }>()
+  /** It has read the log up to here. */
+  tail = 0
+  /** Until then nobody takes it for dead. */
+  leasedUntil = -Infinity
+
+  constructor(name: string, maxQueued: number, state: () => State.State) {
+    this.name = name
+    this.outbox = new Outbox(maxQueued)
+    this.#state = state
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // orders
+
+  /** Takes an order, or refuses it at once. Nobody's time is up while it is not certain who owns whom. */
+  commit(order: Order, now: number): Fact | undefined {
+    if (order._tag === "EndSession" && order.cause._tag === "Timeout" && now > this.leasedUntil) return refusal(order)
+    const generation = isOfOwner(order) ? this.#owned.get(order.clientId) : undefined
+    if (!this.outbox.add(order, now, generation)) return refusal(order)
+    if (order._tag === "Adopt") this.#asking.set(order.clientId, order)
+    if (order._tag === "Yield") this.#leaving.set(order.clientId, hadUpTo(order))
+    return undefined
+  }
+
+  /** Orders that have waited since before a time are refused. */
+  expire(before: number): ReadonlyArray<Fact> {
+    const late = this.outbox.expire(before)
+    for (const order of late) if (order._tag === "Adopt") this.#asking.delete(order.clientId)
+    return late.map(refusal)
+  }
+
+  /** An owner that has not answered for a lease is not waited for any longer. */
+  insist(now: number, lease: number): void {
+    for (const [clientId, { order, since }] of this.#wanted) {
+      if (now - since < lease) continue
+      this.#wanted.delete(clientId)
+      this.#ask(order, now, true)
+    }
+  }
+
+  /** Takes a session anew that the store has here and this process has not. */
+  reclaim(clientId: ClientId, now: number): void {
+    this.#ask({ _tag: "Adopt", clientId, acknowledged: undefined, origin: undefined }, now, true)
+  }
+
+  #ask(order: Adopt, now: number, isForced: boolean): void {
+    if (this.outbox.add(order, now, "", isForced)) this.#asking.set(order.clientId, order)
+  }
+
+  /** The next batch of orders, as the script takes it. */
+  batch(): ReadonlyArray<string> {
+    return this.outbox.take(write)
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // the log
+
+  /** Takes the next entry of the log; gives what the service has to know, if anything. */
+  read(entry: LogEntry.LogEntry, now: number): Fact | Arrival | undefined {
+    this.tail = entry.position
+    this.window.push(entry)
+    const isOwn = entry.node === this.name
+    const pending = isOwn ? this.outbox.settle(entry.number) : undefined
+    if (pending?.order._tag === "Adopt") this.#asked(pending.order)
+    switch (entry.kind) {
+      case "P":
+        return published(entry, isOwn, pending?.order)
+      case "C":
+        return pending && this.#created(pending.order)
+      case "S":
+      case "U":
+        return isOwn || this.#owned.has(LogEntry.clientId(entry)) ? changed(entry, isOwn, pending?.order) : undefined
+      case "E":
+        return this.#ended(entry, isOwn, pending?.order)
+      case "G":
+        return this.#givenBack(entry)
+      case "W":
+        return this.#wantedFrom(entry, pending, now)
+      case "A":
+        return this.#adopted(LogEntry.adoption(entry))
+      case "O":
+        return pending?.order._tag === "Adopt" ? this.#isHere(pending.order, now) : undefined
+      case "R":
+        return pending && this.#refused(entry.rest, pending.order)
+      case "J":
+        return undefined
+    }
+  }
+
+  #created(order: Order): Fact | undefined {
+    if (order._tag !== "CreateSession") return undefined
+    this.#owned.set(order.clientId, "1")
+    return { _tag: "SessionCreated", order }
+  }
+
+  #ended(entry: LogEntry.LogEntry, isOwn: boolean, own: Order | undefined): Fact {
+    const clientId = LogEntry.clientId(entry)
+    const { cause, patterns } = LogEntry.end(entry)
+    this.#forget(clientId)
+    const order: EndSession = own?._tag === "EndSession"
+      ? own
+      : { _tag: "EndSession", clientId, cause, origin: undefined }
+    return { _tag: "SessionEnded", order, patterns, isOwn }
+  }
+
+  #forget(clientId: ClientId): void {
+    this.#owned.delete(clientId)
+    this.#stored.delete(clientId)
+    this.#before.delete(clientId)
+    this.#leaving.delete(clientId)
+    this.#wanted.delete(clientId)
+  }
+
+  #givenBack(entry: LogEntry.LogEntry): Fact | undefined {
+    const clientId = LogEntry.clientId(entry)
+    return this.#owned.has(clientId)
+      ? { _tag: "GivenBack", clientId, messages: LogEntry.returned(entry) }
+      : undefined
+  }
+
+  #wantedFrom(entry: LogEntry.LogEntry, pending: Pending | undefined, now: number): Fact | undefined {
+    const clientId = LogEntry.clientId(entry)
+    if (LogEntry.owner(entry) === this.name && this.#owned.has(clientId)) {
+      return { _tag: "SessionWanted", clientId, position: entry.position }
+    }
+    if (pending?.order._tag !== "Adopt") return this.#takenBy(clientId)
+    this.#wanted.set(clientId, { order: pending.order, since: now })
+    return undefined
+  }
+
+  #adopted(adoption: LogEntry.Adoption): Fact | Arrival | undefined {
+    const { clientId, generation, owner } = adoption
+    if (owner === this.name) {
+      this.#owned.set(clientId, generation)
+      this.#stored.set(clientId, Replay.from(adoption))
+      this.#before.set(clientId, Replay.from(adoption))
+      this.#leaving.delete(clientId)
+      this.#wanted.delete(clientId)
+      return { _tag: "Arrival", adoption }
+    }
+    return this.#takenBy(clientId)
+  }
+
+  /**
+   * Another process has the session, or is to have it: who asks last gets it. What waits here for a question that is
+   * younger than this entry goes on waiting.
+   */
+  #takenBy(clientId: ClientId): Fact | undefined {
+    const isOwned = this.#owned.has(clientId)
+    const isSuperseded = this.#wanted.has(clientId) && !this.#asking.has(clientId)
+    this.#forget(clientId)
+    if (isOwned) return { _tag: "SessionTaken", clientId }
+    return isSuperseded ? { _tag: "AdoptionSuperseded", clientId } : undefined
+  }
+
+  #asked(order: Adopt): void {
+    if (this.#asking.get(order.clientId) === order) this.#asking.delete(order.clientId)
+  }
+
+  /**
+   * The store says that the session is here. If it is not, it is just being given away, and is asked for after that; or
+   * it has got lost, and is made anew.
+   */
+  #isHere(order: Adopt, now: number): Fact | undefined {
+    const { clientId } = order
+    if (State.session(this.#state(), clientId) !== undefined) return { _tag: "SessionHere", clientId }
+    this.#ask(order, now, !this.#owned.has(clientId))
+    return undefined
+  }
+
+  #refused(code: string, order: Order): Fact {
+    if (order._tag === "Adopt") this.#wanted.delete(order.clientId)
+    return { _tag: "Refused", order, error: this.#errorOf(code, order) }
+  }
+
+  #errorOf(code: string, order: Order): BayeuxError.BayeuxError {
+    if (code === "limit") return BayeuxError.tooManySubscriptions(this.#state().settings.maxSubscriptions)
+    const forbidden = code === "forbidden" && "forbidden" in order ? order.forbidden : undefined
+    return forbidden ?? BayeuxError.clientUnknown(order.clientId ?? "")
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // positions
+
+  /** It is not certain what the store has: the next time all are told. */
+  forgetStored(): void {
+    for (const clientId of this.#owned.keys()) this.#stored.set(clientId, Number.NaN)
+  }
+
+  /**
+   * The positions that have to be kept, and those that need not be kept any more, as `keepPositions` of the scripts takes
+   * them: of sessions that have not had everything that lies before the mark, now or at the last beat. What has left since
+   * may still be on its way out of this process, unless it ends in good order (`isLast`).
+   */
+  positions(mark: number, isLast = false): ReadonlyArray<string> {
+    const now = this.#positionsNow()
+    const words: Array<string> = []
+    for (const clientId of new Set([...now.keys(), ...this.#before.keys(), ...this.#stored.keys()])) {
+      const before = isLast ? Infinity : this.#before.get(clientId) ?? Infinity
+      const position = Math.min(now.get(clientId) ?? Infinity, before)
+      const kept = position < mark ? position : undefined
+      const generation = this.#owned.get(clientId)
+      if (generation === undefined || this.#stored.get(clientId) === kept) continue
+      if (kept === undefined) this.#stored.delete(clientId)
+      else this.#stored.set(clientId, kept)
+      words.push(clientId, generation, kept === undefined ? "" : `${kept}`)
+    }
+    this.#before = now
+    return words
+  }
+
+  #positionsNow(): Map<ClientId, number> {
+    const now = new Map(this.#leaving)
+    for (const [clientId, first] of State.waiting(this.#state())) now.set(clientId, first - 1)
+    return now
+  }
+
+  /** Done when it has read the log up to a position. */
+  readonly reached = (position: number): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      if (this.tail >= position) return Effect.void
+      const latch = Latch.makeUnsafe(false)
+      this.#watchers.push({ position, latch })
+      return latch.await
+    })
+
+  #watchers: Array<{ readonly position: number; readonly latch: Latch.Latch }> = []
+
+  /** Some entries have been read, and told. */
+  settled(): void {
+    if (this.#watchers.length === 0) return
+    for (const { latch, position } of this.#watchers) if (position <= this.tail) latch.openUnsafe()
+    this.#watchers = this.#watchers.filter(({ position }) => position > this.tail)
+  }
+}
+
+/** Whether only the owner of a session may order this: if it is not the owner any more, it is not to be done. */
+const isOfOwner = (order: Order): order is Yield | EndSession =>
+  order._tag === "Yield" ||
+  (order._tag === "EndSession" && (order.cause._tag === "Timeout" || order.cause._tag === "QueueOverflow"))
+
+const hadUpTo = ({ position, queued }: Yield): number => Math.min(position, (queued[0] ?? Infinity) - 1)
+
+/** The order cannot be handed on now. */
+const refusal = (order: Order): Fact => {
+  const channel = order.origin === undefined ? undefined : Message.channelOf(order.origin.request)
+  return { _tag: "Refused", order, error: BayeuxError.unavailable(channel ?? "") }
+}
+
+const published = (entry: LogEntry.LogEntry, isOwn: boolean, own: Order | undefined): Fact => {
+  const order = own?._tag === "Publish" ? own : publishOrder(entry)
+  return { _tag: "Published", order, position: entry.position, isOwn }
+}
+
+const publishOrder = (entry: LogEntry.LogEntry): PublishOrder => {
+  const { channel, data, id } = LogEntry.message(entry)
+  return { _tag: "Publish", clientId: LogEntry.publisher(entry), isKnown: true, channel, data, id, origin: undefined }
+}
+
+const changed = (entry: LogEntry.LogEntry, isOwn: boolean, own: Order | undefined): Fact => {
+  const clientId = LogEntry.clientId(entry)
+  const rest = { clientId, forbidden: undefined, origin: undefined }
+  if (entry.kind === "S") {
+    const patterns = LogEntry.added(entry)
+    const order: Subscribe = own?._tag === "Subscribe" ? own : { _tag: "Subscribe", patterns, ...rest }
+    return { _tag: "Subscribed", order, patterns, isOwn }
+  }
+  const patterns = LogEntry.removed(entry).map(({ pattern }) => pattern)
+  const order: Unsubscribe = own?._tag === "Unsubscribe" ? own : { _tag: "Unsubscribe", patterns, ...rest }
+  return { _tag: "Unsubscribed", order, patterns, isOwn }
+}
+
+/** An order as the script takes it: number, kind, session, two more words, generation. */
+const write = ({ generation, isForced, number, order, since }: Pending): ReadonlyArray<string> => {
+  const [kind, ...words] = wordsOf(order, isForced, since)
+  return [`${number}`, kind, order.clientId ?? "-", ...words, generation]
+}
+
+type Words = readonly [kind: LogEntry.Kind | "Y", first: string, second: string]
+
+const flag = (is: boolean): string => is ? "1" : ""
+
+const wordsOf = (order: Order, isForced: boolean, since: number): Words => {
+  switch (order._tag) {
+    case "Publish":
+      return ["P", LogEntry.write(order), ""]
+    case "CreateSession":
+      return ["C", `${Number(order.local)}${Number(order.acknowledges)}`, `${since}`]
+    case "Subscribe":
+      return ["S", order.patterns.join(","), flag(order.forbidden !== undefined)]
+    case "Unsubscribe":
+      return ["U", order.patterns.join(","), flag(order.forbidden !== undefined)]
+    case "EndSession":
+      return ["E", JSON.stringify(order.cause), flag(order.cause._tag === "EngineLost")]
+    case "Adopt":
+      return ["A", order.acknowledged === undefined ? "" : `${order.acknowledged}`, flag(isForced)]
+    case "Yield":
+      return ["Y", `${order.position}`, order.queued.join(",")]
+    case "GiveBack":
+      return ["G", LogEntry.writeReturned(order.messages), ""]
+  }
+}

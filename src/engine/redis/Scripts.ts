@@ -1,0 +1,297 @@
+/**
+ * The Lua scripts: everything that changes the store. Each is atomic, and each order that it carries out becomes exactly
+ * one entry of the log, so what is in the keys and what the log tells cannot differ.
+ *
+ * All keys have the prefix `{namespace}:`, which is also their hash tag. `docs/redis.md` lists them. A script is called
+ * with the log's key and the prefix; the others are made from that.
+ *
+ * Numbers are written with `%.0f`: positions have up to 53 bits, and Lua would round them.
+ */
+
+/** A script, and how the server names it. */
+export interface Script {
+  readonly name: string
+  readonly text: string
+}
+
+const prelude = `
+local P = ARGV[1]
+local log, pos, nodes, terms, marks, counts =
+  KEYS[1], P .. 'pos', P .. 'nodes', P .. 'terms', P .. 'wm', P .. 'cnt'
+local time = redis.call('TIME')
+local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+local last = tonumber(redis.call('GET', pos) or '0')
+
+local function text(number) return string.format('%.0f', number) end
+local function S(id) return P .. 's:' .. id end
+local function U(id) return P .. 'u:' .. id end
+local function N(node) return P .. 'n:' .. node end
+
+-- The next entry's position grows with each entry, and with time.
+local function advance() last = math.max(last + 1, now * 4096) end
+local function put(entry) redis.call('XADD', log, text(last) .. '-0', 'e', entry) end
+local function save() redis.call('SET', pos, text(last)) end
+
+local function count(what, by)
+  if redis.call('HINCRBY', counts, what, by) == 0 then redis.call('HDEL', counts, what) end
+end
+
+local function positionOf(id, owner)
+  return redis.call('HGET', S(id), 'position') or redis.call('HGET', marks, owner) or text(last)
+end
+
+-- The session changes its owner, and goes on from a position, with what is queued.
+local function claim(stamp, id, former, owner, position, queued)
+  local first = string.match(queued, '^%d+')
+  local behind = first and text(math.min(tonumber(position), tonumber(first) - 1)) or position
+  local generation = redis.call('HINCRBY', S(id), 'generation', 1)
+  redis.call('HSET', S(id), 'owner', owner, 'position', behind)
+  redis.call('HDEL', S(id), 'wanted')
+  redis.call('SREM', N(former), id)
+  redis.call('SADD', N(owner), id)
+  local about = redis.call('HMGET', S(id), 'acknowledges', 'created')
+  local fields, subscriptions = redis.call('HGETALL', U(id)), {}
+  for i = 1, #fields, 2 do subscriptions[#subscriptions + 1] = fields[i] .. '=' .. fields[i + 1] end
+  put(stamp .. 'A ' .. id .. ' ' .. owner .. ' ' .. generation .. ' ' .. position .. ' ' .. about[1] .. ' ' .. about[2]
+    .. ' ' .. table.concat(subscriptions, ',') .. ' ' .. queued)
+end
+
+local function finish(stamp, id, cause)
+  local patterns = redis.call('HKEYS', U(id))
+  for _, pattern in ipairs(patterns) do count(pattern, -1) end
+  local owner = redis.call('HGET', S(id), 'owner')
+  if owner then
+    redis.call('SREM', N(owner), id)
+    redis.call('DEL', S(id), U(id))
+    count('sessions', -1)
+  end
+  put(stamp .. 'E ' .. id .. ' ' .. table.concat(patterns, ',') .. ' ' .. cause)
+end
+`
+
+/**
+ * Carries out a batch of orders of a node, each with six arguments: number, kind, client id, and three more. Gives 0 if
+ * the node has to join again first, because another connection of it has, or because it was taken for dead.
+ */
+export const commit: Script = {
+  name: "commit",
+  text: `${prelude}
+local node, limit = ARGV[2], tonumber(ARGV[4])
+if redis.call('HGET', terms, node) ~= ARGV[3] then return 0 end
+
+local function isMine(id, generation)
+  local found = redis.call('HMGET', S(id), 'owner', 'generation')
+  return found[1] == node and found[2] == generation
+end
+
+local orders = {}
+
+function orders.P(stamp, id, message)
+  if id ~= '-' and redis.call('EXISTS', S(id)) == 0 then return put(stamp .. 'R 401') end
+  put(stamp .. 'P ' .. id .. ' ' .. message)
+end
+
+function orders.C(stamp, id, flags, created)
+  redis.call('HSET', S(id), 'owner', node, 'generation', 1, 'created', created,
+    'local', string.sub(flags, 1, 1), 'acknowledges', string.sub(flags, 2, 2))
+  redis.call('SADD', N(node), id)
+  count('sessions', 1)
+  put(stamp .. 'C ' .. id)
+end
+
+function orders.S(stamp, id, patterns, forbidden)
+  if redis.call('EXISTS', S(id)) == 0 then return put(stamp .. 'R 401') end
+  if forbidden ~= '' then return put(stamp .. 'R forbidden') end
+  local added, seen = {}, {}
+  for pattern in string.gmatch(patterns, '[^,]+') do
+    if not seen[pattern] and redis.call('HEXISTS', U(id), pattern) == 0 then added[#added + 1] = pattern end
+    seen[pattern] = true
+  end
+  if redis.call('HLEN', U(id)) + #added > limit then return put(stamp .. 'R limit') end
+  for _, pattern in ipairs(added) do
+    redis.call('HSET', U(id), pattern, text(last))
+    count(pattern, 1)
+  end
+  put(stamp .. 'S ' .. id .. ' ' .. table.concat(added, ','))
+end
+
+function orders.U(stamp, id, patterns, forbidden)
+  if redis.call('EXISTS', S(id)) == 0 then return put(stamp .. 'R 401') end
+  if forbidden ~= '' then return put(stamp .. 'R forbidden') end
+  local removed = {}
+  for pattern in string.gmatch(patterns, '[^,]+') do
+    local from = redis.call('HGET', U(id), pattern)
+    if from then
+      redis.call('HDEL', U(id), pattern)
+      count(pattern, -1)
+      removed[#removed + 1] = pattern .. '=' .. from
+    end
+  end
+  put(stamp .. 'U ' .. id .. ' ' .. table.concat(removed, ','))
+end
+
+-- An end that only the owner may order has a generation; one of a session that the store has lost is told all the same.
+function orders.E(stamp, id, cause, isLost, generation)
+  if generation ~= '' and not isMine(id, generation) then return put(stamp .. 'R 401') end
+  if isLost == '' and redis.call('EXISTS', S(id)) == 0 then return put(stamp .. 'R 401') end
+  finish(stamp, id, cause)
+end
+
+-- A session that is here already stays as it is, unless its node has lost it (force). Any other is taken at once if its
+-- owner is dead or it is known where it goes on; else its owner is asked for it.
+function orders.A(stamp, id, acknowledged, force)
+  local found = redis.call('HMGET', S(id), 'owner', 'local', 'acknowledges')
+  local owner = found[1]
+  if not owner or found[2] == '1' then return put(stamp .. 'R 401') end
+  if owner == node and force == '' then return put(stamp .. 'O ' .. id) end
+  local lease = redis.call('ZSCORE', nodes, owner)
+  local isAcknowledged = found[3] == '1' and acknowledged ~= ''
+  if lease and tonumber(lease) > now and force == '' and not isAcknowledged then
+    redis.call('HSET', S(id), 'wanted', node)
+    return put(stamp .. 'W ' .. id .. ' ' .. owner)
+  end
+  local position = positionOf(id, owner)
+  if isAcknowledged then
+    position = text(math.min(math.max(tonumber(position), tonumber(acknowledged)), last))
+  end
+  claim(stamp, id, owner, node, position, '')
+end
+
+function orders.Y(stamp, id, position, queued, generation)
+  if not isMine(id, generation) then return put(stamp .. 'R 401') end
+  local wanted = redis.call('HGET', S(id), 'wanted')
+  local owner = wanted and redis.call('HEXISTS', terms, wanted) == 1 and wanted or node
+  claim(stamp, id, node, owner, position, queued)
+end
+
+function orders.G(stamp, id, messages)
+  if redis.call('EXISTS', S(id)) == 0 then return put(stamp .. 'R 401') end
+  put(stamp .. 'G ' .. id .. ' ' .. messages)
+end
+
+for i = 5, #ARGV, 6 do
+  advance()
+  orders[ARGV[i + 1]](node .. ' ' .. ARGV[i] .. ' ', ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], ARGV[i + 5])
+end
+save()
+return 1
+`
+}
+
+/**
+ * A node comes, or comes back over a new connection: from now on only what bears the new term is carried out. Gives the
+ * position of the entry that tells so, that of the last entry before, the store's epoch, whether the node was known, and
+ * the first entry that there is.
+ */
+export const join: Script = {
+  name: "join",
+  text: `${prelude}
+local node, term, lease, tail, epoch = ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
+local before, isKnown = last, redis.call('HEXISTS', terms, node)
+redis.call('SET', P .. 'epoch', epoch, 'NX')
+redis.call('HSET', terms, node, term)
+-- When all leases have passed it was the store that was away: whoever lives is given the time to come back.
+if not redis.call('ZRANGEBYSCORE', nodes, text(now + 1), '+inf', 'LIMIT', 0, 1)[1] then
+  for _, other in ipairs(redis.call('ZRANGEBYSCORE', nodes, 1, '+inf')) do
+    redis.call('ZADD', nodes, text(now + lease), other)
+  end
+end
+redis.call('ZADD', nodes, text(now + lease), node)
+last = math.max(last, tail)
+advance()
+redis.call('HSETNX', marks, node, text(last))
+put(node .. ' 0 J ' .. term)
+save()
+for _, key in ipairs({ log, pos, P .. 'epoch' }) do redis.call('PERSIST', key) end
+local first = redis.call('XRANGE', log, '-', '+', 'COUNT', 1)[1]
+return { text(last), text(before), redis.call('GET', P .. 'epoch'), isKnown, first[1] }
+`
+}
+
+const keepPositions = (from: number): string => `
+redis.call('HSET', marks, node, mark)
+for i = ${from}, #ARGV, 3 do
+  local found = redis.call('HMGET', S(ARGV[i]), 'owner', 'generation')
+  if found[1] == node and found[2] == ARGV[i + 1] then
+    if ARGV[i + 2] == '' then redis.call('HDEL', S(ARGV[i]), 'position')
+    else redis.call('HSET', S(ARGV[i]), 'position', ARGV[i + 2]) end
+  end
+end
+`
+
+/**
+ * A node is alive: its lease begins anew, positions of its sessions are kept, the log is trimmed, and some sessions of a
+ * node whose lease has passed are claimed. Gives 0 if the node has to join again, else 1 and whether there is more to claim.
+ */
+export const beat: Script = {
+  name: "beat",
+  text: `${prelude}
+local node, lease, mark, retention = ARGV[2], tonumber(ARGV[4]), ARGV[5], tonumber(ARGV[6])
+if redis.call('HGET', terms, node) ~= ARGV[3] then return { 0, 0 } end
+redis.call('ZADD', nodes, text(now + lease), node)
+${keepPositions(7)}
+redis.call('XTRIM', log, 'MINID', '~', text((now - retention) * 4096) .. '-0')
+local dead = redis.call('ZRANGEBYSCORE', nodes, '-inf', text(now), 'LIMIT', 0, 1)[1]
+if not dead then return { 1, 0 } end
+for _, id in ipairs(redis.call('SRANDMEMBER', N(dead), 100)) do
+  advance()
+  if redis.call('HGET', S(id), 'local') == '1' then finish(node .. ' 0 ', id, '{"_tag":"ProcessLost"}')
+  else claim(node .. ' 0 ', id, dead, node, positionOf(id, dead), '') end
+end
+save()
+if redis.call('SCARD', N(dead)) == 0 then
+  redis.call('ZREM', nodes, dead)
+  redis.call('HDEL', terms, dead)
+  redis.call('HDEL', marks, dead)
+end
+return { 1, 1 }
+`
+}
+
+/**
+ * A node goes. Its sessions may be claimed at once; when the last one has gone and left none, what remains of the store
+ * vanishes when nobody needs to read it any more.
+ */
+export const leave: Script = {
+  name: "leave",
+  text: `${prelude}
+local node, mark, retention = ARGV[2], ARGV[4], ARGV[5]
+if redis.call('HGET', terms, node) ~= ARGV[3] then return 0 end
+${keepPositions(6)}
+redis.call('HDEL', terms, node)
+if redis.call('SCARD', N(node)) == 0 then
+  redis.call('ZREM', nodes, node)
+  redis.call('HDEL', marks, node)
+else
+  redis.call('ZADD', nodes, 0, node)
+end
+if redis.call('ZCARD', nodes) == 0 then
+  for _, key in ipairs({ log, pos, P .. 'epoch' }) do redis.call('PEXPIRE', key, retention) end
+end
+return 1
+`
+}
+
+/**
+ * What the store has of sessions that a node believes to own: for each its patterns, `-` if it is another node's, nil if
+ * there is none; then all that the node owns, those of clients and the application's own.
+ */
+export const compare: Script = {
+  name: "compare",
+  text: `${prelude}
+local node, found = ARGV[2], {}
+for i = 3, #ARGV do
+  local owner = redis.call('HGET', S(ARGV[i]), 'owner')
+  found[#found + 1] = owner == node and table.concat(redis.call('HKEYS', U(ARGV[i])), ',') or owner and '-'
+end
+local remote, own = {}, {}
+for _, id in ipairs(redis.call('SMEMBERS', N(node))) do
+  local list = redis.call('HGET', S(id), 'local') == '1' and own or remote
+  list[#list + 1] = id
+end
+return { found, remote, own }
+`
+}
+
+/** All scripts. */
+export const all: ReadonlyArray<Script> = [commit, join, beat, leave, compare]

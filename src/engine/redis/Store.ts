@@ -1,0 +1,208 @@
+/**
+ * The store over one connection: the scripts and commands by their names, with decoded answers. A script that answers
+ * that the node has to join again fails like a connection that broke.
+ */
+import { Effect } from "effect"
+import type { ClientId } from "../../core/ClientId.ts"
+import type { Counts } from "../Engine.ts"
+import { type Connection, RedisUnavailable } from "./Connection.ts"
+import * as LogEntry from "./LogEntry.ts"
+import * as Scripts from "./Scripts.ts"
+
+/** How a node is known to the store: its name, and the term of its connection. */
+export interface Membership {
+  readonly node: string
+  readonly term: string
+}
+
+/** What a node finds when it joins. */
+export interface Joined {
+  /** The position of its entry, and of the last one before. */
+  readonly position: number
+  readonly before: number
+  readonly epoch: string
+  /** It had not been taken for dead. */
+  readonly wasKnown: boolean
+  /** The position of the oldest entry of the log. */
+  readonly first: number
+}
+
+const notAMember = new RedisUnavailable({ reason: "another process has taken this one for dead" })
+
+const must = (isMember: unknown): Effect.Effect<void, RedisUnavailable> =>
+  isMember === 1 ? Effect.void : Effect.fail(notAMember)
+
+/** Comes, or comes back. `tail` is how far the node has read the log before. */
+export const join = (
+  self: Connection,
+  { node, term }: Membership,
+  lease: number,
+  tail: number,
+  epoch: string
+): Effect.Effect<Joined, RedisUnavailable> =>
+  Effect.map(self.run(Scripts.join, [node, term, `${lease}`, `${tail}`, epoch]), (answer) => {
+    const [position, before, found, wasKnown, first] = answer as [string, string, string, number, string]
+    return {
+      position: Number(position),
+      before: Number(before),
+      epoch: found,
+      wasKnown: wasKnown === 1,
+      first: LogEntry.position(first)
+    }
+  })
+
+/** Carries out a batch of orders. */
+export const commit = (
+  self: Connection,
+  { node, term }: Membership,
+  maxSubscriptions: number,
+  batch: ReadonlyArray<string>
+): Effect.Effect<void, RedisUnavailable> =>
+  Effect.flatMap(self.run(Scripts.commit, [node, term, `${maxSubscriptions}`, ...batch]), must)
+
+/** Is alive. Gives whether there are more sessions to be claimed. */
+export const beat = Effect.fnUntraced(function*(
+  self: Connection,
+  { node, term }: Membership,
+  lease: number,
+  mark: number,
+  retention: number,
+  positions: ReadonlyArray<string>
+) {
+  const answer = yield* self.run(Scripts.beat, [node, term, `${lease}`, `${mark}`, `${retention}`, ...positions])
+  const [isMember, isMore] = answer as [number, number]
+  yield* must(isMember)
+  return isMore === 1
+})
+
+/** Goes. */
+export const leave = (
+  self: Connection,
+  { node, term }: Membership,
+  mark: number,
+  retention: number,
+  positions: ReadonlyArray<string>
+): Effect.Effect<unknown, RedisUnavailable> =>
+  self.run(Scripts.leave, [node, term, `${mark}`, `${retention}`, ...positions])
+
+/** What the store has of a session that a node believes to own. */
+export type Found = { readonly isOwned: boolean; readonly patterns: ReadonlyArray<string> } | undefined
+
+const found = (text: string | null): Found => {
+  if (text === null) return undefined
+  return text === "-"
+    ? { isOwned: false, patterns: [] }
+    : { isOwned: true, patterns: text.split(",").filter((pattern) => pattern !== "") }
+}
+
+/** What was found of each, and all sessions that the node owns: those of clients and the application's own. */
+export interface Comparison {
+  readonly found: ReadonlyArray<Found>
+  readonly remote: ReadonlyArray<ClientId>
+  readonly local: ReadonlyArray<ClientId>
+}
+
+/** Compares what a node believes to own with the store. */
+export const compare = (
+  self: Connection,
+  node: string,
+  clientIds: ReadonlyArray<string>
+): Effect.Effect<
+  Comparison,
+  RedisUnavailable
+> =>
+  Effect.map(self.run(Scripts.compare, [node, ...clientIds]), (answer) => {
+    const [texts, remote, local] = answer as [
+      ReadonlyArray<string | null>,
+      ReadonlyArray<ClientId>,
+      ReadonlyArray<ClientId>
+    ]
+    return { found: texts.map(found), remote, local }
+  })
+
+type RawEntry = readonly [id: string, fields: readonly [name: string, text: string]]
+
+const entries = (raw: unknown): ReadonlyArray<LogEntry.LogEntry> =>
+  (raw as ReadonlyArray<RawEntry>).map(([id, [, text]]) => LogEntry.read(id, text))
+
+/** The next entries of the log after a position; waits for some, but no longer than `block` milliseconds. */
+export const next = (
+  self: Connection,
+  log: string,
+  after: number,
+  count: number,
+  block: number,
+  patience: number
+): Effect.Effect<ReadonlyArray<LogEntry.LogEntry>, RedisUnavailable> =>
+  Effect.map(
+    self.command(
+      ["XREAD", "COUNT", `${count}`, "BLOCK", `${block}`, "STREAMS", log, LogEntry.id(after)],
+      block + patience
+    ),
+    (answer) => answer === null ? [] : entries((answer as ReadonlyArray<readonly [string, unknown]>)[0]?.[1] ?? [])
+  )
+
+/** The position of the oldest entry that there is, or 0. */
+export const first = (self: Connection, log: string): Effect.Effect<number, RedisUnavailable> =>
+  Effect.map(self.command(["XRANGE", log, "-", "+", "COUNT", "1"]), (answer) => entries(answer)[0]?.position ?? 0)
+
+const page = 1_000
+
+/** All entries between two positions, of which both may be among them; nothing if some are gone. */
+export const between = Effect.fnUntraced(function*(self: Connection, log: string, from: number, to: number) {
+  if ((yield* first(self, log)) > from + 1) return undefined
+  const all: Array<LogEntry.LogEntry> = []
+  for (let start = from;;) {
+    const some = entries(
+      yield* self.command(["XRANGE", log, LogEntry.id(start), LogEntry.id(to), "COUNT", `${page}`])
+    )
+    all.push(...some)
+    const last = some.at(-1)
+    if (last === undefined || some.length < page) return all
+    start = last.position + 1
+  }
+})
+
+/** What is in store now, and the position of the log at that time or later. */
+export const counts = Effect.fnUntraced(function*(self: Connection, prefix: string) {
+  const fields = (yield* self.command(["HGETALL", `${prefix}cnt`])) as ReadonlyArray<string>
+  const subscribers = new Map<string, number>()
+  for (let i = 0; i < fields.length; i += 2) subscribers.set(fields[i] ?? "", Number(fields[i + 1]))
+  const sessions = subscribers.get("sessions") ?? 0
+  subscribers.delete("sessions")
+  const counts: Counts = { sessions, subscribers }
+  return counts
+})
+
+/** Whether there is a session of that name. */
+export const hasSession = (
+  self: Connection,
+  prefix: string,
+  clientId: string
+): Effect.Effect<boolean, RedisUnavailable> =>
+  Effect.map(self.command(["EXISTS", `${prefix}s:${clientId}`]), (count) => count === 1)
+
+/** The position of the newest entry of the log. */
+export const position = (self: Connection, prefix: string): Effect.Effect<number, RedisUnavailable> =>
+  Effect.map(self.command(["GET", `${prefix}pos`]), Number)
+
+// ---------------------------------------------------------------------------------------------------------------------
+// what the server is
+
+const infoField = (info: string, field: string): string | undefined =>
+  info.split("\r\n").find((line) => line.startsWith(`${field}:`))?.slice(field.length + 1)
+
+/** What is wrong with the server, and how to mend it; nothing if it will do. */
+export const complaint = Effect.fnUntraced(function*(self: Connection) {
+  const version = infoField(String(yield* self.command(["INFO", "server"])), "redis_version") ?? ""
+  if (!(Number.parseInt(version, 10) >= 7)) {
+    return `it is Redis ${version}, but 7 or newer is needed (or Valkey): install a newer one`
+  }
+  const policy = (yield* self.command(["CONFIG", "GET", "maxmemory-policy"]).pipe(
+    // Hosted servers may not let anybody read their configuration.
+    Effect.orElseSucceed(() => [])
+  )) as ReadonlyArray<string>
+  if (policy[1] === undefined || policy[1] === "noeviction") return undefined
+  return `its maxmemory-policy is ${policy[1]}, by which it may throw away sessions and messages when its memory is ` +
+    "full: set it with CONFIG SET maxmemory-policy noeviction, and in its configuration file"
+})

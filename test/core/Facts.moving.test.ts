@@ -1,0 +1,234 @@
+/** Sessions that come from other processes and go there, as the machine sees it. */
+import { assert, describe, it } from "@effect/vitest"
+import * as BayeuxError from "../../src/core/BayeuxError.ts"
+import * as ClientId from "../../src/core/ClientId.ts"
+import type { Connection } from "../../src/core/Connection.ts"
+import * as Machine from "../../src/core/Machine.ts"
+import * as Message from "../../src/core/Message.ts"
+import * as MessageQueue from "../../src/core/MessageQueue.ts"
+import type { Fact } from "../../src/core/Order.ts"
+import type { Output } from "../../src/core/Output.ts"
+import * as State from "../../src/core/State.ts"
+import * as Invariants from "./invariants.ts"
+import { eventsIn, repliesIn, settings } from "./trial.ts"
+
+const clientId = ClientId.make("abc")
+const poll: Connection = { id: 1, kind: "exchange", local: false }
+const stream: Connection = { id: 2, kind: "stream", local: false }
+const message = (position: number) => new Message.Delivery("/a" as never, position, undefined, position)
+
+/** A machine of which several share an engine; orders are kept and not carried out. */
+class One {
+  state = State.make(settings, ["websocket", "long-polling", "eventsource"], true)
+
+  happens(fact: Fact): ReadonlyArray<Output> {
+    return this.#step({ _tag: "Happened", now: 0, fact })
+  }
+
+  #step(input: Parameters<typeof Machine.reduce>[1]): ReadonlyArray<Output> {
+    const { outputs, state } = Machine.reduce(this.state, input)
+    this.state = state
+    Invariants.check(state)
+    return outputs
+  }
+
+  receives(raw: object, connection = poll): ReadonlyArray<Output> {
+    const decoded = Message.decode(raw, settings)
+    if (decoded._tag === "Handshake") throw new Error("a handshake")
+    return this.#step({ _tag: "Received", now: 0, connection, slot: 0, alone: true, message: decoded })
+  }
+
+  connect(connection = poll): ReadonlyArray<Output> {
+    const connectionType = connection.kind === "socket" ? "websocket" : "long-polling"
+    return this.receives({ channel: "/meta/connect", clientId, connectionType, id: "1" }, connection)
+  }
+
+  opensStream(): ReadonlyArray<Output> {
+    return this.#step({ _tag: "StreamOpened", now: 0, connection: stream, clientId })
+  }
+
+  returns(...messages: ReadonlyArray<Message.Delivery>): ReadonlyArray<Output> {
+    return this.#step({ _tag: "Returned", now: 0, clientId, messages })
+  }
+
+  /** The session comes here, with what waits for it. */
+  adopts(...queue: ReadonlyArray<Message.Delivery>): ReadonlyArray<Output> {
+    const subscriptions = ["/a" as never]
+    const session = { clientId, acknowledges: false, createdAt: 0, subscriptions, queue }
+    return this.happens({ _tag: "SessionAdopted", session })
+  }
+
+  get waiting(): ReadonlyArray<number> {
+    const session = State.session(this.state, clientId)
+    return session === undefined ? [] : MessageQueue.toArray(session.queue).map(({ position }) => position)
+  }
+}
+
+const tags = (outputs: ReadonlyArray<Output>) => outputs.map(({ _tag }) => _tag)
+const orders = (outputs: ReadonlyArray<Output>) =>
+  outputs.flatMap((output) => output._tag === "Commit" ? [output.order] : [])
+
+describe("a connect of a session that is not here", () => {
+  it("waits for the session, and is handed in again when it comes", () => {
+    const one = new One()
+    const order = { _tag: "Adopt", clientId, acknowledged: undefined, origin: undefined }
+    assert.deepStrictEqual(one.connect(), [{ _tag: "Commit", order } as Output])
+    const [resumed, ...others] = one.adopts(message(7))
+    assert(resumed?._tag === "Resume" && others.length === 0)
+    assert.deepStrictEqual([resumed.input.connection, one.waiting], [poll, [7]])
+  })
+
+  it("asks once, however many of them wait", () => {
+    const one = new One()
+    one.connect()
+    assert.deepStrictEqual(one.connect({ ...poll, id: 3 }), [])
+    assert.deepStrictEqual(one.opensStream(), [])
+    assert.deepStrictEqual(tags(one.adopts()), ["Resume", "Resume", "Resume"])
+  })
+
+  it("goes on when it turns out that the session is here already", () => {
+    const one = new One()
+    one.connect()
+    assert.deepStrictEqual(tags(one.happens({ _tag: "SessionHere", clientId })), ["Resume"])
+  })
+
+  it("is refused when there is none of that name", () => {
+    const one = new One()
+    const [order] = orders([...one.connect(), ...one.opensStream()])
+    assert.isDefined(order)
+    if (order === undefined) return
+    const outputs = one.happens({ _tag: "Refused", order, error: BayeuxError.clientUnknown(clientId) })
+    assert.deepStrictEqual(repliesIn(outputs).map(({ advice, error, id }) => [error, id, advice]), [
+      ["401:abc:Unknown client", "1", { reconnect: "handshake" }]
+    ])
+    assert.deepStrictEqual(outputs[1], { _tag: "CloseConnection", connection: 2, reason: "UnknownClient" })
+  })
+
+  it("keeps its session when the engine cannot be asked", () => {
+    const one = new One()
+    const [order] = orders(one.connect())
+    if (order === undefined) return assert.fail("no order")
+    const [reply] = repliesIn(one.happens({ _tag: "Refused", order, error: BayeuxError.unavailable("/meta/connect") }))
+    assert.deepStrictEqual(reply?.advice, { reconnect: "retry", interval: 1_000 })
+  })
+
+  it("is answered like one that is held when the session ends on its way, or goes elsewhere", () => {
+    const order = { _tag: "EndSession", clientId, cause: { _tag: "ClientRequest" }, origin: undefined } as const
+    const ended = new One()
+    ended.connect()
+    const told = ended.happens({ _tag: "SessionEnded", order, patterns: [], isOwn: false })
+    assert.deepStrictEqual(repliesIn(told).map(({ advice, successful }) => [successful, advice?.reconnect]), [
+      [true, "none"]
+    ])
+    const superseded = new One()
+    superseded.connect()
+    const answers = repliesIn(superseded.happens({ _tag: "AdoptionSuperseded", clientId }))
+    assert.deepStrictEqual(answers.map(({ advice, successful }) => [successful, advice?.reconnect]), [[true, "retry"]])
+  })
+
+  it("is refused at once when there cannot be a session of that name", () => {
+    const outputs = new One().receives({ channel: "/meta/connect", clientId: "a b", connectionType: "long-polling" })
+    assert.deepStrictEqual(repliesIn(outputs).map(({ error }) => error), ["401:a b:Unknown client"])
+  })
+})
+
+describe("a session that another process wants", () => {
+  it("goes there with its position and what waits for it, and tells nothing of it", () => {
+    const one = new One()
+    one.adopts(message(5), message(7))
+    const outputs = one.happens({ _tag: "SessionWanted", clientId, position: 9 })
+    assert.deepStrictEqual(outputs, [
+      { _tag: "Commit", order: { _tag: "Yield", clientId, position: 9, queued: [5, 7], origin: undefined } }
+    ])
+    assert.isUndefined(State.session(one.state, clientId))
+    assert.deepStrictEqual(one.happens({ _tag: "SessionWanted", clientId, position: 10 }), [])
+  })
+
+  it("has its held connect answered, and its socket closed", () => {
+    const held = new One()
+    held.adopts()
+    held.connect()
+    const answered = held.happens({ _tag: "SessionWanted", clientId, position: 9 })
+    assert.deepStrictEqual(repliesIn(answered).map(({ successful }) => successful), [true])
+    const attached = new One()
+    attached.adopts()
+    attached.connect({ ...poll, kind: "socket" })
+    const closed = attached.happens({ _tag: "SessionTaken", clientId })
+    assert.deepStrictEqual(closed.at(-1), { _tag: "CloseConnection", connection: 1, reason: "SessionMoved" })
+  })
+
+  it("stays when it is an application's own, or about to end", () => {
+    const one = new One()
+    const create = { _tag: "CreateSession", clientId, local: true, acknowledges: false, origin: undefined } as const
+    one.happens({ _tag: "SessionCreated", order: create })
+    assert.deepStrictEqual(one.happens({ _tag: "SessionWanted", clientId, position: 9 }), [])
+    assert.isDefined(State.session(one.state, clientId))
+  })
+})
+
+describe("what comes back for a session", () => {
+  it("that is elsewhere goes to its owner", () => {
+    const messages = [message(3)]
+    assert.deepStrictEqual(orders(new One().returns(...messages)), [
+      { _tag: "GiveBack", clientId, messages, origin: undefined }
+    ])
+    assert.deepStrictEqual(new One().returns(), [])
+  })
+
+  it("takes its place among what waits, once", () => {
+    const one = new One()
+    one.adopts(message(5), message(7))
+    one.happens({ _tag: "GivenBack", clientId, messages: [message(6), message(7)] })
+    assert.deepStrictEqual(one.waiting, [5, 6, 7])
+  })
+})
+
+describe("a fact of another process", () => {
+  it("changes what is here and tells nothing", () => {
+    const one = new One()
+    one.adopts()
+    const rest = { clientId, forbidden: undefined, origin: undefined }
+    const pattern = "/b" as never
+    const facts: ReadonlyArray<Fact> = [
+      {
+        _tag: "Subscribed",
+        order: { _tag: "Subscribe", patterns: [pattern], ...rest },
+        patterns: [pattern],
+        isOwn: false
+      },
+      {
+        _tag: "Published",
+        order: {
+          _tag: "Publish",
+          clientId: null,
+          isKnown: true,
+          channel: pattern,
+          data: 1,
+          id: undefined,
+          origin: undefined
+        },
+        position: 11,
+        isOwn: false
+      },
+      {
+        _tag: "Unsubscribed",
+        order: { _tag: "Unsubscribe", patterns: [pattern], ...rest },
+        patterns: [pattern],
+        isOwn: false
+      }
+    ]
+    assert.deepStrictEqual(facts.flatMap((fact) => one.happens(fact)), [])
+    assert.deepStrictEqual(one.waiting, [11])
+    assert.deepStrictEqual([...State.session(one.state, clientId)?.subscriptions ?? []], ["/a"])
+  })
+
+  it("that is this process's own, of a session that is elsewhere, is told here", () => {
+    const cause = { _tag: "Kicked", reason: "test" } as const
+    const order = { _tag: "EndSession", clientId, cause, origin: undefined } as const
+    const outputs = new One().happens({ _tag: "SessionEnded", order, patterns: ["/a" as never], isOwn: true })
+    assert.deepStrictEqual(eventsIn(outputs), [
+      { _tag: "Unsubscribe", clientId, channel: "/a" as never, cause },
+      { _tag: "Disconnect", clientId, cause }
+    ])
+  })
+})
