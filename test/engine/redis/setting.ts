@@ -1,0 +1,70 @@
+/** Processes of the command on a Redis server of their own, with a proxy in between for each if the test wants one. */
+import { assert, inject } from "@effect/vitest"
+import { Effect } from "effect"
+import { Engine } from "../../../src/engine/Engine.ts"
+import * as RedisEngine from "../../../src/engine/RedisEngine.ts"
+import { Cluster } from "../../support/cluster.ts"
+import { Proxy } from "../../support/proxy.ts"
+import { type RedisOptions, RedisServer } from "../../support/redis.ts"
+
+export interface SettingOptions {
+  /** How many processes. Default: 3. */
+  readonly size?: number
+  readonly redis?: RedisOptions
+  /** Whether each process reaches Redis through a proxy. */
+  readonly isProxied?: boolean
+  /** How long a connect is held, in seconds; sessions live twice as long. Default: 4. */
+  readonly timeout?: number
+}
+
+export interface Setting {
+  readonly redis: RedisServer
+  readonly cluster: Cluster
+  /** The way of the process at that place to Redis. */
+  readonly proxies: ReadonlyArray<Proxy>
+}
+
+/** How long a process may be silent before the others take its sessions, in milliseconds. */
+export const lease = 1_000
+
+export const namespace = "test"
+
+const engineUrl = (port: number) => `redis://127.0.0.1:${port}/0?namespace=${namespace}`
+
+export const begin = async (
+  { isProxied = false, redis: options, size = 3, timeout = 4 }: SettingOptions = {}
+): Promise<Setting> => {
+  const redis = await RedisServer.start(inject("redis"), options)
+  const proxies = isProxied ? await Promise.all(Array.from({ length: size }, () => Proxy.start(redis.port))) : []
+  const cluster = await Cluster.start({
+    size,
+    args: (place) => {
+      const { port } = proxies[place] ?? redis
+      return ["--engine", engineUrl(port), "--lease", `${lease / 1000}`, "--timeout", `${timeout}`]
+    }
+  })
+  return { redis, cluster, proxies }
+}
+
+/** What is in store, as an engine in this process sees it. */
+export const counts = ({ redis }: Setting) =>
+  Engine.use((engine) => engine.counts).pipe(
+    Effect.provide(RedisEngine.layer({ url: redis.url, namespace })),
+    Effect.runPromise
+  )
+
+/** The names of all keys, without what they have in common. */
+export const keys = async ({ redis }: Setting): Promise<ReadonlyArray<string>> => {
+  const all = await redis.command("KEYS", `{${namespace}}:*`) as ReadonlyArray<string>
+  return all.map((key) => key.slice(namespace.length + 3))
+}
+
+/** Nothing in store is left of any session. */
+export const assertNoSessions = async (setting: Setting): Promise<void> => {
+  assert.deepStrictEqual(await counts(setting), { sessions: 0, subscribers: new Map() })
+  assert.deepStrictEqual((await keys(setting)).filter((key) => /^(?:[sun]:|cnt$)/.test(key)), [])
+}
+
+/** So many milliseconds of a fault. */
+export const lasting = (milliseconds: number): Promise<void> =>
+  new Promise((resolve) => setTimeout(resolve, milliseconds))
