@@ -27,5 +27,5 @@ if (process.argv[2] === "growth") {
   await import("./growth.ts")
 } else {
   installPeers()
-  await import("./run.ts")
+  await import(process.argv[2] === "redis" ? "./redis.ts" : "./run.ts")
 }

@@ -34,9 +34,13 @@ export const forAll = async <A>(
 
 const numbered = (publication: Publication) => publication.streams.map(({ stream }) => stream)
 
-/** Opens everything: when the promise ends, all subscriptions are confirmed. */
-export const open = async (dialect: Dialect, port: number, plan: Plan): Promise<Load> => {
+/**
+ * Opens everything, at each of the ports in turn: when the promise ends, all subscriptions are confirmed. Dialects that
+ * need no port get 0.
+ */
+export const open = async (dialect: Dialect, ports: ReadonlyArray<number>, plan: Plan): Promise<Load> => {
   const { audiences, publications, subscriptions } = plan
+  const addressOf = (peer: number) => ({ peer, port: ports[peer % ports.length] ?? 0 })
   const asked = new Set(publications.filter(({ answered }) => answered).flatMap(numbered))
   const deliveries = new Deliveries(
     subscriptions.length,
@@ -47,15 +51,14 @@ export const open = async (dialect: Dialect, port: number, plan: Plan): Promise<
   )
   await forAll(subscriptions, (subscription, peer) =>
     dialect.subscribe(
-      { port, peer },
+      addressOf(peer),
       subscription,
       (stream, sequence) => deliveries.deliver(peer, stream, sequence)
     ))
   const publishOf = new Map<number, (stream: number, sequence: number) => void>()
   await forAll(publications, async (publication, index) => {
-    const address = { port, peer: subscriptions.length + index }
     const publish = await dialect.publisher(
-      address,
+      addressOf(subscriptions.length + index),
       publication,
       (stream, sequence) => deliveries.answer(stream, sequence)
     )

@@ -46,6 +46,16 @@ export const writeSequence = (bytes: Buffer, start: number, sequence: number): v
   }
 }
 
+/** The same for text that begins with a mark. */
+export const numbered = (text: string, sequence: number): string =>
+  text.slice(0, sequenceAt) + sequence.toString(16).padStart(sequenceDigits, "0") + text.slice(length)
+
+/** Reads the mark that begins at a place of a text. */
+export const parse = (text: string, at: number): readonly [stream: number, sequence: number] => [
+  Number.parseInt(text.slice(at + 2, at + sequenceAt), 16),
+  Number.parseInt(text.slice(at + sequenceAt, at + length), 16)
+]
+
 /** What is done with each mark. */
 export type Found = (stream: number, sequence: number) => void
 

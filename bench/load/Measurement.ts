@@ -22,8 +22,11 @@ const patience = 10_000
 
 const snapshot = <A>(count: () => A) => ({ count: count(), own: Usage.now(), machine: Usage.ofMachine() })
 
+/** How long, and what the server has used. */
+export type Span = Pick<Setting, "seconds" | "warmUp" | "usage">
+
 /** Warms up, then counts for the time of the setting, and takes what everybody uses meanwhile. */
-export const during = async <A>(setting: Setting, reset: () => void, count: () => A) => {
+export const during = async <A>(setting: Span, reset: () => void, count: () => A) => {
   await sleep(setting.warmUp * 1_000)
   const serverBefore = await setting.usage({ gc: false })
   reset()
@@ -65,7 +68,7 @@ const lost = (deliveries: Deliveries, isAnswered: boolean): Error => {
 }
 
 /** Publishes at this pace and measures. */
-export const run = async (setting: Setting, load: Load, pace: Pace): Promise<Measurement> => {
+export const run = async (setting: Span, load: Load, pace: Pace): Promise<Measurement> => {
   const { deliveries } = load
   const stop = pace(load)
   const measured = await during(

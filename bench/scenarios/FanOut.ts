@@ -16,7 +16,7 @@ const plan = (subscribers: number): Load.Plan => ({
 
 const run =
   (dialectOf: typeof webSocket, subscribers: number, inFlight: number): Scenario["run"] => async (setting) => {
-    const load = await Load.open(dialectOf(setting.server), setting.port, plan(subscribers))
+    const load = await Load.open(dialectOf(setting.server), [setting.port], plan(subscribers))
     const { deliveredPerSecond, ...rest } = await Measurement.run(setting, load, Pace.inFlight(inFlight))
     return { ...rest, value: deliveredPerSecond }
   }

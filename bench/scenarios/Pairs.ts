@@ -24,7 +24,7 @@ export const pairsOf200: Scenario = {
   servers: ["effect-bayeux", "faye", "socket.io", "plain-ws", "bare-socket"],
   target: { text: "0.85 × plain ws", ratio: { of: "plain", by: 0.85 } },
   run: async (setting) => {
-    const load = await Load.open(webSocket(setting.server), setting.port, plan)
+    const load = await Load.open(webSocket(setting.server), [setting.port], plan)
     const { donePerSecond, ...rest } = await Measurement.run(setting, load, Pace.inFlight(1))
     return { ...rest, value: donePerSecond }
   }

@@ -31,7 +31,7 @@ export const byPatterns: Scenario = {
   servers: ["effect-bayeux", "faye", "plain-ws", "bare-socket"],
   target: { text: "half the limit", ratio: { of: "limit", by: 0.5 } },
   run: async (setting) => {
-    const load = await Load.open(webSocket(setting.server), setting.port, plan)
+    const load = await Load.open(webSocket(setting.server), [setting.port], plan)
     const { deliveredPerSecond, ...rest } = await Measurement.run(setting, load, Pace.inFlight(2))
     return { ...rest, value: deliveredPerSecond }
   }

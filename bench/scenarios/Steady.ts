@@ -31,7 +31,7 @@ export const steady: Scenario = {
     p50: { of: "plain", by: 1.05 }
   },
   run: async (setting) => {
-    const load = await Load.open(webSocket(setting.server), setting.port, plan)
+    const load = await Load.open(webSocket(setting.server), [setting.port], plan)
     const measurement = await Measurement.run(setting, load, Pace.steady(1_000))
     return { ...measurement, value: measurement.serverCpu * 100 }
   }
