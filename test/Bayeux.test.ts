@@ -153,8 +153,14 @@ describe("a session that stays away", () => {
         const [a, b] = first?._tag === "Unsubscribe" && first.channel === "/a" ? [first, second] : [second, first]
         const place = { at: 60_007, node: "here" }
         assert.sameMembers([a, b].map((event) => event?._tag === "Unsubscribe" ? event.sequence : 0), [4, 5])
-        assert.deepInclude(a, { _tag: "Unsubscribe", clientId, channel: "/a", cause, ...place } as never)
-        assert.deepInclude(b, { _tag: "Unsubscribe", clientId, channel: "/b/**", cause, ...place } as never)
+        assert.deepInclude(
+          a,
+          { _tag: "Unsubscribe", clientId, channel: "/a", cause, withSession: true, ...place } as never
+        )
+        assert.deepInclude(
+          b,
+          { _tag: "Unsubscribe", clientId, channel: "/b/**", cause, withSession: true, ...place } as never
+        )
         assert.deepStrictEqual<unknown>(third, { _tag: "Disconnect", clientId, cause, sequence: 6, ...place })
         assert.deepStrictEqual(more, [])
         yield* pass(200_000)
@@ -326,7 +332,7 @@ describe("disconnect", () => {
       ])
       const cause = { _tag: "Kicked", reason: "spam" }
       assert.deepStrictEqual((yield* toldIn(bayeux, events)).slice(2), [
-        { _tag: "Unsubscribe", clientId, channel: "/a", cause },
+        { _tag: "Unsubscribe", clientId, channel: "/a", cause, withSession: true },
         { _tag: "Disconnect", clientId, cause }
       ])
     }))
@@ -582,7 +588,7 @@ describe("subscribe", () => {
       assert.deepStrictEqual((yield* toldIn(bayeux, events)).filter(({ _tag }) => _tag !== "Publish"), [
         { _tag: "Handshake", clientId },
         { _tag: "Subscribe", clientId, channel: "/a" },
-        { _tag: "Unsubscribe", clientId, channel: "/a", cause },
+        { _tag: "Unsubscribe", clientId, channel: "/a", cause, withSession: true },
         { _tag: "Disconnect", clientId, cause }
       ])
     }))
@@ -683,12 +689,12 @@ describe("the end of the service", () => {
       const ends = events.map(plain).filter((event) => "cause" in event)
       const endsOf = (clientId: unknown) => ends.filter((event) => event["clientId"] === clientId)
       assert.deepStrictEqual(endsOf(detached.clientId), [
-        { _tag: "Unsubscribe", clientId: detached.clientId, channel: "/a", cause },
+        { _tag: "Unsubscribe", clientId: detached.clientId, channel: "/a", cause, withSession: true },
         { _tag: "Disconnect", clientId: detached.clientId, cause }
       ])
       assert.deepStrictEqual(endsOf(attached.clientId), [{ _tag: "Disconnect", clientId: attached.clientId, cause }])
       assert.deepStrictEqual(endsOf(local), [
-        { _tag: "Unsubscribe", clientId: local, channel: "/service/*", cause },
+        { _tag: "Unsubscribe", clientId: local, channel: "/service/*", cause, withSession: true },
         { _tag: "Disconnect", clientId: local, cause }
       ])
       assert.strictEqual(ends.length, 5)

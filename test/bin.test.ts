@@ -179,8 +179,8 @@ describe("effect-bayeux --log-events", () => {
       { _tag: "Subscribe", clientId, channel: "/b" },
       { _tag: "Publish", clientId, channel: "/a", data: { text: "line\n\u2028end" } },
       { _tag: "Publish", clientId: null, channel: "/b", data: null },
-      { _tag: "Unsubscribe", clientId, channel: "/b", cause },
-      { _tag: "Unsubscribe", clientId, channel: "/a", cause },
+      { _tag: "Unsubscribe", clientId, channel: "/b", cause, withSession: false },
+      { _tag: "Unsubscribe", clientId, channel: "/a", cause, withSession: true },
       { _tag: "Disconnect", clientId, cause }
     ])
     assert.deepStrictEqual(command.events.map(({ sequence }) => sequence), events.map((_, at) => at + 1))
@@ -209,10 +209,10 @@ describe("effect-bayeux --log-events", () => {
     const events = command.events.map(({ at: _at, node: _node, sequence: _sequence, ...event }) => event)
     assert.strictEqual(events.length, 10)
     assert.sameDeepMembers(events.slice(5), [
-      { _tag: "Unsubscribe", clientId: clientIds[0], channel: "/a", cause },
+      { _tag: "Unsubscribe", clientId: clientIds[0], channel: "/a", cause, withSession: true },
       { _tag: "Disconnect", clientId: clientIds[0], cause },
-      { _tag: "Unsubscribe", clientId: clientIds[1], channel: "/b", cause },
-      { _tag: "Unsubscribe", clientId: clientIds[1], channel: "/c", cause },
+      { _tag: "Unsubscribe", clientId: clientIds[1], channel: "/b", cause, withSession: true },
+      { _tag: "Unsubscribe", clientId: clientIds[1], channel: "/c", cause, withSession: true },
       { _tag: "Disconnect", clientId: clientIds[1], cause }
     ])
     assert.deepStrictEqual(command.events.map(({ sequence }) => sequence), events.map((_, at) => at + 1))

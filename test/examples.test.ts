@@ -1,4 +1,4 @@
-/** The examples do what they say, and the README shows them as they are. */
+/** The examples do what they say, and the documents show them as they are. */
 import { afterEach, assert, describe, inject, it } from "@effect/vitest"
 import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
@@ -95,6 +95,14 @@ const shows: { readonly [file: string]: (running: Running) => Promise<void> } = 
     assert.include(running.output(), "/greetings/effect { text: 'hello' }\n/greetings/bayeux { text: 'hello, too' }\n")
     assert.include(running.output(), "the application has subscribed to [ '/greetings/*' ]")
   },
+  "why.ts": async (running) => {
+    const { clientId } = await begin(running)
+    await send(running, { channel: "/meta/subscribe", clientId, subscription: ["/a", "/b"] })
+    await send(running, { channel: "/meta/unsubscribe", clientId, subscription: "/a" })
+    await send(running, { channel: "/meta/disconnect", clientId })
+    const told = "somebody has left /a\na session ended: its client has said goodbye\n"
+    await until(running, async () => running.output().endsWith(told) || undefined)
+  },
   "attach.ts": async (running) => {
     assert.isTrue((await begin(running))["successful"])
     assert.strictEqual(await (await fetch(`${running.origin}/`)).text(), "the rest of the application\n")
@@ -147,10 +155,10 @@ describe("the examples", () => {
     if (running.child.exitCode === null) await stop(running)
   }, 60_000)
 
-  it("stand in the README as they are", () => {
-    const blocks = [...read("README.md").matchAll(/```ts\n\/\/ (examples\/\S+)\n(.*?)```/gs)]
-    assert.isAbove(blocks.length, 4)
+  it.each([["README.md", 5], ["docs/monitoring.md", 1]])("stand in %s as they are", (document, atLeast) => {
+    const blocks = [...read(document).matchAll(/```ts\n\/\/ (examples\/\S+)\n(.*?)```/gs)]
+    assert.isAtLeast(blocks.length, atLeast)
     for (const [, file = "", code] of blocks) assert.strictEqual(code, read(file), file)
-    assert.strictEqual([...read("README.md").matchAll(/```ts/g)].length, blocks.length, "no code of its own")
+    assert.strictEqual([...read(document).matchAll(/```ts/g)].length, blocks.length, "no code of its own")
   })
 })

@@ -1,17 +1,19 @@
 /**
  * What happens when the engine has carried out an order: only here do sessions and subscriptions come into the state
  * and leave it, only here is a monitoring event emitted. So an event exists if and only if the state has changed.
+ *
+ * The events of a step come before everything else that comes of it: whoever is reached by an answer or a delivery, an
+ * extension say, and looks at the state finds in it what the events have told, no more and no less.
  */
 import { HashMap, HashSet, Option } from "effect"
 import * as Advice from "./Advice.ts"
 import * as BayeuxError from "./BayeuxError.ts"
-import type { Pattern } from "./Channel.ts"
 import type { ClientId } from "./ClientId.ts"
 import * as Deadlines from "./Deadlines.ts"
 import * as Links from "./Links.ts"
 import * as Message from "./Message.ts"
 import * as MessageQueue from "./MessageQueue.ts"
-import { type Cause, clientRequest } from "./MonitorEvent.ts"
+import { type Cause, clientRequest, type Event, unsubscribes } from "./MonitorEvent.ts"
 import type { Adopted, CreateSession, EndSession, Fact, Origin } from "./Order.ts"
 import type { Output } from "./Output.ts"
 import * as Protocol from "./Protocol.ts"
@@ -30,6 +32,10 @@ const answer = (origin: Pick<Origin<never>, "connection" | "slot">, message: Mes
     messages: [message],
     clientId: undefined
   })
+}
+
+const emit = (event: Event, out: Out): void => {
+  out.push({ _tag: "Emit", event })
 }
 
 /** The engine has done something, or refused to. */
@@ -64,8 +70,8 @@ export const apply = (state: State.State, fact: Fact, now: number, out: Out): St
 
 const sessionCreated = (state: State.State, order: CreateSession, now: number, out: Out): State.State => {
   const { acknowledges, clientId, local, origin } = order
+  emit({ _tag: "Handshake", clientId }, out)
   if (origin !== undefined) answerHandshake(state, order, origin, out)
-  out.push({ _tag: "Emit", event: { _tag: "Handshake", clientId } })
   return Links.arm(state, Session.make({ clientId, local, acknowledges }, now, state.settings.sessionTimeout))
 }
 
@@ -88,10 +94,8 @@ const answerHandshake = (
 
 const subscribed = (state: State.State, fact: Of<"Subscribed">, out: Out): State.State => {
   const { isOwn, order: { clientId, origin }, patterns } = fact
+  if (isOwn) { for (const channel of patterns) emit({ _tag: "Subscribe", clientId, channel }, out) }
   if (origin !== undefined) answerSubscription(clientId, origin, out)
-  if (isOwn) {
-    for (const channel of patterns) out.push({ _tag: "Emit", event: { _tag: "Subscribe", clientId, channel } })
-  }
   const session = State.session(state, clientId)
   if (session === undefined || patterns.length === 0) return state
   const subscriptions = patterns.reduce((set, pattern) => HashSet.add(set, pattern), session.subscriptions)
@@ -101,8 +105,9 @@ const subscribed = (state: State.State, fact: Of<"Subscribed">, out: Out): State
 
 const unsubscribed = (state: State.State, fact: Of<"Unsubscribed">, out: Out): State.State => {
   const { isOwn, order: { clientId, origin }, patterns } = fact
+  const end = { clientId, cause: clientRequest, withSession: false }
+  if (isOwn) { for (const event of unsubscribes(patterns, end)) emit(event, out) }
   if (origin !== undefined) answerSubscription(clientId, origin, out)
-  if (isOwn) emitUnsubscribes(clientId, patterns, clientRequest, out)
   const session = State.session(state, clientId)
   if (session === undefined || patterns.length === 0) return state
   const subscriptions = patterns.reduce((set, pattern) => HashSet.remove(set, pattern), session.subscriptions)
@@ -113,18 +118,14 @@ const unsubscribed = (state: State.State, fact: Of<"Unsubscribed">, out: Out): S
 const answerSubscription = (clientId: ClientId, origin: Origin<Message.Subscription>, out: Out): void =>
   answer(origin, Message.succeeded(origin.request, { clientId, subscription: origin.request.subscription }), out)
 
-const emitUnsubscribes = (clientId: ClientId, patterns: Iterable<Pattern>, cause: Cause, out: Out): void => {
-  for (const channel of patterns) out.push({ _tag: "Emit", event: { _tag: "Unsubscribe", clientId, channel, cause } })
-}
-
 /** A message has been accepted: it is built anew from what may be delivered, and goes to each subscriber once. */
 const published = (state: State.State, { isOwn, order, position }: Of<"Published">, out: Out): State.State => {
   const { channel, clientId, data, id, origin } = order
   const message = new Message.Delivery(channel, data, id, position)
+  if (isOwn) emit({ _tag: "Publish", clientId, channel, data }, out)
   if (origin !== undefined) {
     answer(origin, Message.succeeded(origin.request, clientId === null ? undefined : { clientId }), out)
   }
-  if (isOwn) out.push({ _tag: "Emit", event: { _tag: "Publish", clientId, channel, data } })
   const { connections, queues } = Routes.recipients(state.routes, channel)
   if (connections.length > 0) out.push({ _tag: "Deliver", connections, message })
   const [next, overflowing] = Links.enqueue(state, queues, message)
@@ -221,13 +222,14 @@ export const requestEnd = (state: State.State, clientId: string, cause: Cause, o
 const sessionEnded = (before: State.State, fact: Of<"SessionEnded">, out: Out): State.State => {
   const { isOwn, order: { cause, clientId, origin }, patterns } = fact
   const session = State.session(before, clientId)
+  if (isOwn) {
+    const ended = session?.subscriptions ?? patterns
+    for (const event of unsubscribes(ended, { clientId, cause, withSession: true })) emit(event, out)
+    emit({ _tag: "Disconnect", clientId, cause }, out)
+  }
   if (origin !== undefined) answer(origin, Message.succeeded(origin.request, { clientId }), out)
   if (session !== undefined) dismiss(session, cause, out)
   const state = awaited(before, clientId, (input) => turnAway(input, clientId, cause, out))
-  if (isOwn) {
-    emitUnsubscribes(clientId, session?.subscriptions ?? patterns, cause, out)
-    out.push({ _tag: "Emit", event: { _tag: "Disconnect", clientId, cause } })
-  }
   if (session === undefined) return state
   const { link } = session
   if (link._tag === "Attached") {

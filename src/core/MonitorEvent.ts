@@ -8,9 +8,9 @@ import type { Channel, Pattern } from "./Channel.ts"
 import type { ClientId } from "./ClientId.ts"
 
 /**
- * Why a session or a subscription ended.
+ * Why a session or a subscription ended. What to do about each is in `docs/monitoring.md`.
  *
- * - `ClientRequest`: the client asked for it.
+ * - `ClientRequest`: the client asked for it, or the application for a session of its own.
  * - `Timeout`: the session did not connect for the session time-out; it was last heard at `lastSeen` (milliseconds).
  * - `Kicked`: the application ended the session.
  * - `QueueOverflow`: more messages waited for the session than its queue may hold.
@@ -43,12 +43,16 @@ export interface Subscribe {
   readonly channel: Pattern
 }
 
-/** A subscription ended, on request or with its session; in that case the cause is that of the session's end. */
+/**
+ * A subscription ended, on request or with its session. `withSession` says that it ended with its session: then the
+ * cause is that of the session's end, and the one `Disconnect` of the same client id follows.
+ */
 export interface Unsubscribe {
   readonly _tag: "Unsubscribe"
   readonly clientId: ClientId
   readonly channel: Pattern
   readonly cause: Cause
+  readonly withSession: boolean
 }
 
 /** A message on a channel outside `/meta` was accepted. `clientId` is null when the publisher has no session. */
@@ -65,6 +69,12 @@ export interface Disconnect {
   readonly clientId: ClientId
   readonly cause: Cause
 }
+
+/** The ends of subscriptions to these patterns, all for the same reason. */
+export const unsubscribes = (
+  patterns: Iterable<Pattern>,
+  end: Pick<Unsubscribe, "clientId" | "cause" | "withSession">
+): ReadonlyArray<Unsubscribe> => Array.from(patterns, (channel) => ({ _tag: "Unsubscribe", channel, ...end }))
 
 /** An event without its place in the stream. */
 export type Event = Handshake | Subscribe | Unsubscribe | Publish | Disconnect

@@ -12,11 +12,11 @@ import type { Connection, Kind } from "../../src/core/Connection.ts"
 import * as Machine from "../../src/core/Machine.ts"
 import * as Message from "../../src/core/Message.ts"
 import * as MessageQueue from "../../src/core/MessageQueue.ts"
-import type { Event } from "../../src/core/MonitorEvent.ts"
+import type { Cause, Event } from "../../src/core/MonitorEvent.ts"
 import type { Output } from "../../src/core/Output.ts"
 import * as State from "../../src/core/State.ts"
 import * as Invariants from "./invariants.ts"
-import { settings, Trial } from "./trial.ts"
+import { eventsIn, settings, Trial } from "./trial.ts"
 
 const channels = ["/a", "/b", "/a/b", "/a/b/c", "/service/x", "/meta/x", "/a/*", "bad"]
 const patterns = ["/a", "/b", "/a/b", "/*", "/a/*", "/**", "/a/**", "/a/b/*", "/meta/*", "/service/x", "/x y"]
@@ -133,6 +133,8 @@ class Model {
   readonly connections: Array<ModelConnection> = []
   readonly folded = new Map<string, Set<string>>()
   readonly ended = new Set<string>()
+  /** Why sessions end whose `Disconnect` is to follow. */
+  readonly ending = new Map<string, Cause>()
   #data = 0
 
   // -- helpers
@@ -251,6 +253,8 @@ class Model {
     if (event._tag === "Publish") return
     const { clientId } = event
     assert.isFalse(this.ended.has(clientId), `${event._tag} of ${clientId} after its Disconnect`)
+    const isEnd = event._tag === "Disconnect" || (event._tag === "Unsubscribe" && event.withSession)
+    assert.isTrue(isEnd || !this.ending.has(clientId), `${event._tag} of ${clientId} while it ends`)
     const subscriptions = this.folded.get(clientId)
     switch (event._tag) {
       case "Handshake":
@@ -263,9 +267,12 @@ class Model {
         return
       case "Unsubscribe":
         assert.isTrue(subscriptions?.delete(event.channel), "each Unsubscribe has its Subscribe")
+        if (event.withSession) this.ending.set(clientId, event.cause)
         return
       case "Disconnect":
         assert.strictEqual(subscriptions?.size, 0, "the Unsubscribes come before the Disconnect")
+        assert.strictEqual(this.ending.get(clientId) ?? event.cause, event.cause, "and have its cause")
+        this.ending.delete(clientId)
         this.folded.delete(clientId)
         this.ended.add(clientId)
     }
@@ -475,6 +482,8 @@ class Model {
     this.advance(settings.timeout)
     this.checkAnswers()
     this.checkFold()
+    assert.strictEqual(this.ending.size, 0, "the Disconnect follows")
+    this.checkEventsFirst()
     this.checkReplay()
     this.advance(settings.sessionTimeout)
     for (const id of this.names()) {
@@ -534,6 +543,13 @@ class Model {
     for (const { clientId, subscriptions } of actual) {
       assert.sameMembers([...this.folded.get(clientId) ?? []], [...subscriptions])
       assert.sameMembers([...this.sessions.get(clientId)?.subscriptions ?? []], [...subscriptions])
+    }
+  }
+
+  checkEventsFirst(): void {
+    for (const { step: { outputs } } of this.trial.steps) {
+      const count = eventsIn(outputs).length
+      assert.strictEqual(eventsIn(outputs.slice(0, count)).length, count, "the events of a step come first")
     }
   }
 

@@ -25,8 +25,8 @@ describe("the end of a session", () => {
     const [disconnect, ...unsubscribes] = trial.events.slice(before).reverse()
     assert.deepStrictEqual(disconnect, { _tag: "Disconnect", clientId, cause } as never)
     assert.sameDeepMembers(unsubscribes, [
-      { _tag: "Unsubscribe", clientId, channel: "/a", cause },
-      { _tag: "Unsubscribe", clientId, channel: "/b", cause }
+      { _tag: "Unsubscribe", clientId, channel: "/a", cause, withSession: true },
+      { _tag: "Unsubscribe", clientId, channel: "/b", cause, withSession: true }
     ] as never)
     trial.advance(10_000)
     assert.strictEqual(trial.events.length, before + 3)

@@ -158,7 +158,8 @@ describe("/meta/unsubscribe", () => {
       _tag: "Unsubscribe",
       clientId,
       channel: "/b",
-      cause: { _tag: "ClientRequest" }
+      cause: { _tag: "ClientRequest" },
+      withSession: false
     } as never)
     assert.strictEqual(trial.events.length, 4)
   })
@@ -269,8 +270,8 @@ describe("/meta/disconnect", () => {
     const [disconnect, ...unsubscribes] = trial.events.slice(before).reverse()
     assert.deepStrictEqual(disconnect, { _tag: "Disconnect", clientId, cause } as never)
     assert.sameDeepMembers(unsubscribes, [
-      { _tag: "Unsubscribe", clientId, channel: "/a", cause },
-      { _tag: "Unsubscribe", clientId, channel: "/b", cause }
+      { _tag: "Unsubscribe", clientId, channel: "/a", cause, withSession: true },
+      { _tag: "Unsubscribe", clientId, channel: "/b", cause, withSession: true }
     ] as never)
     assert.deepStrictEqual(repliesIn(outputs)[0], { channel: "/meta/disconnect", successful: true, id: "1", clientId })
     assert.isTrue(outputs.some((output) => output._tag === "CloseConnection" && output.connection === connection.id))

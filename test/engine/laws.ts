@@ -979,11 +979,11 @@ const requestedEvents: Law = (bayeux) =>
       { _tag: "Handshake", clientId },
       { _tag: "Subscribe", clientId, channel: "/a" },
       { _tag: "Subscribe", clientId, channel: "/b/*" },
-      { _tag: "Unsubscribe", clientId, channel: "/a", cause },
+      { _tag: "Unsubscribe", clientId, channel: "/a", cause, withSession: false },
       { _tag: "Publish", clientId, channel: "/b/c", data: { x: [1] } },
       { _tag: "Publish", clientId, channel: "/service/x", data: "private" },
       { _tag: "Publish", clientId: null, channel: "/nobody/listens", data: null },
-      { _tag: "Unsubscribe", clientId, channel: "/b/*", cause },
+      { _tag: "Unsubscribe", clientId, channel: "/b/*", cause, withSession: true },
       { _tag: "Disconnect", clientId, cause }
     ])
     assert.deepStrictEqual(events.map((event) => event._tag === "Lagged" ? event : event.sequence), [
@@ -1022,7 +1022,7 @@ const checkEnd = (
   assert.deepStrictEqual(ends.at(-1), { _tag: "Disconnect", clientId, cause })
   assert.sameDeepMembers(
     ends.slice(0, -1),
-    patterns.map((channel) => ({ _tag: "Unsubscribe", clientId, channel, cause }))
+    patterns.map((channel) => ({ _tag: "Unsubscribe", clientId, channel, cause, withSession: true }))
   )
 }
 

@@ -1,6 +1,6 @@
 /** The events that the log tells of, for whoever reads it: the same that the processes tell, each at its own entry. */
 import { DateTime, Effect, Stream } from "effect"
-import { clientRequest, type Event } from "../../core/MonitorEvent.ts"
+import { clientRequest, type Event, unsubscribes } from "../../core/MonitorEvent.ts"
 import { type ClusterEvent, EngineError } from "../Engine.ts"
 import * as Connection from "./Connection.ts"
 import * as LogEntry from "./LogEntry.ts"
@@ -19,13 +19,15 @@ export const events = (entry: LogEntry.LogEntry): ReadonlyArray<Event> => {
     case "S":
       return LogEntry.added(entry).map((channel) => ({ _tag: "Subscribe", clientId, channel }))
     case "U": {
-      const cause = clientRequest
-      return LogEntry.removed(entry).map(({ pattern: channel }) => ({ _tag: "Unsubscribe", clientId, channel, cause }))
+      const patterns = LogEntry.removed(entry).map(({ pattern }) => pattern)
+      return unsubscribes(patterns, { clientId, cause: clientRequest, withSession: false })
     }
     case "E": {
       const { cause, patterns } = LogEntry.end(entry)
-      const ends = patterns.map((channel): Event => ({ _tag: "Unsubscribe", clientId, channel, cause }))
-      return [...ends, { _tag: "Disconnect", clientId, cause }]
+      return [
+        ...unsubscribes(patterns, { clientId, cause, withSession: true }),
+        { _tag: "Disconnect", clientId, cause }
+      ]
     }
     case "A":
     case "G":

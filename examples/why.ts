@@ -1,0 +1,41 @@
+import { NodeRuntime } from "@effect/platform-node"
+import { Console, Effect, Layer, Stream } from "effect"
+import { Bayeux, MemoryEngine, Monitor, type MonitorEvent, NodeServer, Transports } from "effect-bayeux"
+
+const Server = NodeServer.layer({ port: 8000 }).pipe(
+  Layer.provide(Transports.layer),
+  Layer.provide(Bayeux.layer()),
+  Layer.provide(MemoryEngine.layer),
+  Layer.provideMerge(Monitor.layer())
+)
+
+// The union is closed: the compiler says so when a cause is forgotten.
+const why = (cause: MonitorEvent.Cause): string => {
+  switch (cause._tag) {
+    case "ClientRequest":
+      return "its client has said goodbye"
+    case "Timeout":
+      return `its client was last heard at ${new Date(cause.lastSeen).toISOString()}`
+    case "Kicked":
+      return `we have ended it: ${cause.reason}`
+    case "QueueOverflow":
+      return "its client does not collect its messages"
+    case "Shutdown":
+      return "the server stops"
+    case "EngineLost":
+    case "ProcessLost":
+      return "something has broken: look at the engine"
+  }
+}
+
+// An Unsubscribe that came with the end of its session is told with the Disconnect, and not on its own.
+const program = Effect.gen(function*() {
+  const { events } = yield* Monitor.Monitor
+  yield* Stream.runForEach(events, (event) => {
+    if (event._tag === "Disconnect") return Console.log("a session ended:", why(event.cause))
+    if (event._tag === "Unsubscribe" && !event.withSession) return Console.log("somebody has left", event.channel)
+    return Effect.void
+  })
+})
+
+program.pipe(Effect.provide(Server), NodeRuntime.runMain())
