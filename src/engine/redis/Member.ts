@@ -164,7 +164,7 @@ export const join = Effect.fnUntraced(function*(parts: Parts): Effect.fn.Return<
       const { found, local, remote } = yield* Store.compare(commands, node.name, some.map(([clientId]) => clientId))
       some.forEach(([clientId, patterns], j) => {
         const inStore = found[j]
-        if (inStore?.isOwned === false) listener.onFact({ _tag: "SessionTaken", clientId })
+        if (inStore?.isOwned === false) listener.onFact(node.release(clientId))
         else if (!isSame(patterns, inStore?.patterns)) lose(clientId)
       })
       if (i > 0) continue

@@ -82,6 +82,12 @@ export class Node {
     this.#ask({ _tag: "Adopt", clientId, acknowledged: undefined, origin: undefined }, now, true)
   }
 
+  /** Lets go of a session that the store has at another process. */
+  release(clientId: ClientId): Fact {
+    this.#forget(clientId)
+    return { _tag: "SessionTaken", clientId }
+  }
+
   #ask(order: Adopt, now: number, isForced: boolean): void {
     if (this.outbox.add(order, now, "", isForced)) this.#asking.set(order.clientId, order)
   }
