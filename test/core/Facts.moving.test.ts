@@ -227,7 +227,7 @@ describe("a fact of another process", () => {
     const order = { _tag: "EndSession", clientId, cause, origin: undefined } as const
     const outputs = new One().happens({ _tag: "SessionEnded", order, patterns: ["/a" as never], isOwn: true })
     assert.deepStrictEqual(eventsIn(outputs), [
-      { _tag: "Unsubscribe", clientId, channel: "/a" as never, cause },
+      { _tag: "Unsubscribe", clientId, channel: "/a" as never, cause, withSession: true },
       { _tag: "Disconnect", clientId, cause }
     ])
   })
