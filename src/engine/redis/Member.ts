@@ -164,8 +164,9 @@ export const join = Effect.fnUntraced(function*(parts: Parts): Effect.fn.Return<
       const { found, local, remote } = yield* Store.compare(commands, node.name, some.map(([clientId]) => clientId))
       some.forEach(([clientId, patterns], j) => {
         const inStore = found[j]
-        if (inStore?.isOwned === false) listener.onFact(node.release(clientId))
-        else if (!isSame(patterns, inStore?.patterns)) lose(clientId)
+        if (inStore?.isOwned === false) return listener.onFact(node.release(clientId))
+        if (inStore === undefined || !isSame(patterns, inStore.patterns)) return lose(clientId)
+        node.keep(clientId, inStore.generation)
       })
       if (i > 0) continue
       for (const clientId of remote) if (!own.has(clientId)) node.reclaim(clientId, now())
@@ -186,7 +187,7 @@ export const join = Effect.fnUntraced(function*(parts: Parts): Effect.fn.Return<
   /** Comes back: gives whether something may have been lost meanwhile, in the store or of the log. */
   const comeBack = (joined: Store.Joined): boolean => {
     const isTrimmed = joined.first > node.tail + 1
-    const isLost = joined.epoch !== epoch || joined.before < node.tail || isTrimmed
+    const isLost = joined.epoch !== epoch || !joined.hasTail || isTrimmed
     if (isLost) node.window.reset(node.tail)
     if (isTrimmed) { for (const refused of node.expire(Infinity)) listener.onFact(refused) }
     node.forgetStored()
@@ -281,5 +282,5 @@ const sessionsIn = function*(state: State): Generator<readonly [clientId: Client
   for (const [clientId, { subscriptions }] of state.sessions) yield [clientId, new Set(subscriptions)]
 }
 
-const isSame = (patterns: ReadonlySet<string>, inStore: ReadonlyArray<string> | undefined): boolean =>
-  inStore !== undefined && inStore.length === patterns.size && inStore.every((pattern) => patterns.has(pattern))
+const isSame = (patterns: ReadonlySet<string>, inStore: ReadonlyArray<string>): boolean =>
+  inStore.length === patterns.size && inStore.every((pattern) => patterns.has(pattern))

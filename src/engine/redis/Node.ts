@@ -82,6 +82,11 @@ export class Node {
     this.#ask({ _tag: "Adopt", clientId, acknowledged: undefined, origin: undefined }, now, true)
   }
 
+  /** Goes on with a session, of which the store may have another generation now. */
+  keep(clientId: ClientId, generation: string): void {
+    this.#owned.set(clientId, generation)
+  }
+
   /** Lets go of a session that the store has at another process. */
   release(clientId: ClientId): Fact {
     this.#forget(clientId)
@@ -194,8 +199,8 @@ export class Node {
     const isOwned = this.#owned.has(clientId)
     const isSuperseded = this.#wanted.has(clientId) && !this.#asking.has(clientId)
     this.#forget(clientId)
-    if (isOwned) return { _tag: "SessionTaken", clientId }
-    return isSuperseded ? { _tag: "AdoptionSuperseded", clientId } : undefined
+    if (isSuperseded) return { _tag: "AdoptionSuperseded", clientId }
+    return isOwned ? { _tag: "SessionTaken", clientId } : undefined
   }
 
   #asked(order: Adopt): void {

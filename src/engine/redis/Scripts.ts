@@ -180,14 +180,15 @@ return 1
 
 /**
  * A node comes, or comes back over a new connection: from now on only what bears the new term is carried out. Gives the
- * position of the entry that tells so, that of the last entry before, the store's epoch, whether the node was known, and
- * the first entry that there is.
+ * position of the entry that tells so, whether the log has the last entry that the node has read, the store's epoch,
+ * whether the node was known, and the first entry that there is.
  */
 export const join: Script = {
   name: "join",
   text: `${prelude}
 local node, term, lease, tail, epoch = ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
-local before, isKnown = last, redis.call('HEXISTS', terms, node)
+local isKnown = redis.call('HEXISTS', terms, node)
+local hasTail = #redis.call('XRANGE', log, text(tail) .. '-0', text(tail) .. '-0')
 redis.call('SET', P .. 'epoch', epoch, 'NX')
 redis.call('HSET', terms, node, term)
 -- When all leases have passed it was the store that was away: whoever lives is given the time to come back.
@@ -204,7 +205,7 @@ put(node .. ' 0 J ' .. term)
 save()
 for _, key in ipairs({ log, pos, P .. 'epoch' }) do redis.call('PERSIST', key) end
 local first = redis.call('XRANGE', log, '-', '+', 'COUNT', 1)[1]
-return { text(last), text(before), redis.call('GET', P .. 'epoch'), isKnown, first[1] }
+return { text(last), hasTail, redis.call('GET', P .. 'epoch'), isKnown, first[1] }
 `
 }
 
@@ -273,16 +274,17 @@ return 1
 }
 
 /**
- * What the store has of sessions that a node believes to own: for each its patterns, `-` if it is another node's, nil if
- * there is none; then all that the node owns, those of clients and the application's own.
+ * What the store has of sessions that a node believes to own: for each its generation and patterns, `-` if it is another
+ * node's, nil if there is none; then all that the node owns, those of clients and the application's own.
  */
 export const compare: Script = {
   name: "compare",
   text: `${prelude}
 local node, found = ARGV[2], {}
 for i = 3, #ARGV do
-  local owner = redis.call('HGET', S(ARGV[i]), 'owner')
-  found[#found + 1] = owner == node and table.concat(redis.call('HKEYS', U(ARGV[i])), ',') or owner and '-'
+  local owner, generation = unpack(redis.call('HMGET', S(ARGV[i]), 'owner', 'generation'))
+  found[#found + 1] = owner == node and generation .. ' ' .. table.concat(redis.call('HKEYS', U(ARGV[i])), ',')
+    or owner and '-'
 end
 local remote, own = {}, {}
 for _, id in ipairs(redis.call('SMEMBERS', N(node))) do

@@ -17,9 +17,10 @@ export interface Membership {
 
 /** What a node finds when it joins. */
 export interface Joined {
-  /** The position of its entry, and of the last one before. */
+  /** The position of its entry. */
   readonly position: number
-  readonly before: number
+  /** The log has the last entry that it has read. If not, the store has gone back, or the log was trimmed. */
+  readonly hasTail: boolean
   readonly epoch: string
   /** It had not been taken for dead. */
   readonly wasKnown: boolean
@@ -41,10 +42,10 @@ export const join = (
   epoch: string
 ): Effect.Effect<Joined, RedisUnavailable> =>
   Effect.map(self.run(Scripts.join, [node, term, `${lease}`, `${tail}`, epoch]), (answer) => {
-    const [position, before, found, wasKnown, first] = answer as [string, string, string, number, string]
+    const [position, hasTail, found, wasKnown, first] = answer as [string, number, string, number, string]
     return {
       position: Number(position),
-      before: Number(before),
+      hasTail: hasTail === 1,
       epoch: found,
       wasKnown: wasKnown === 1,
       first: LogEntry.position(first)
@@ -86,13 +87,16 @@ export const leave = (
   self.run(Scripts.leave, [node, term, `${mark}`, `${retention}`, ...positions])
 
 /** What the store has of a session that a node believes to own. */
-export type Found = { readonly isOwned: boolean; readonly patterns: ReadonlyArray<string> } | undefined
+export type Found =
+  | { readonly isOwned: true; readonly generation: string; readonly patterns: ReadonlyArray<string> }
+  | { readonly isOwned: false }
+  | undefined
 
 const found = (text: string | null): Found => {
   if (text === null) return undefined
-  return text === "-"
-    ? { isOwned: false, patterns: [] }
-    : { isOwned: true, patterns: text.split(",").filter((pattern) => pattern !== "") }
+  if (text === "-") return { isOwned: false }
+  const [generation = "", patterns = ""] = text.split(" ")
+  return { isOwned: true, generation, patterns: patterns.split(",").filter((pattern) => pattern !== "") }
 }
 
 /** What was found of each, and all sessions that the node owns: those of clients and the application's own. */
