@@ -201,6 +201,19 @@ export class Shell {
     this.#setTimer()
   }
 
+  #touchedLocal: Array<ShellConnection> = []
+
+  /** In the same process there are no writes to gather: such connections do not wait for the end of the turn. */
+  #touchLocal(connection: ShellConnection): void {
+    if (this.#touchedLocal.push(connection) === 1) queueMicrotask(this.#flushLocal)
+  }
+
+  readonly #flushLocal = (): void => {
+    const touched = this.#touchedLocal
+    this.#touchedLocal = []
+    for (const connection of touched) this.#flush(connection)
+  }
+
   /** A connection that cannot be written to (an extension has made something of a message that is not JSON) is closed. */
   #flush(connection: ShellConnection): void {
     try {
@@ -251,8 +264,7 @@ export class Shell {
       },
       returned: (clientId, messages) => this.step({ _tag: "Returned", now: this.now, clientId, messages }),
       touched: (connection) => {
-        // In the same process there are no writes to gather.
-        if (connection.local) return queueMicrotask(() => this.#flush(connection))
+        if (connection.local) return this.#touchLocal(connection)
         this.#touched.push(connection)
         this.#beginTurn()
       }
@@ -287,6 +299,7 @@ export class Shell {
       if (local || !this.#parts.engine.isShared) this.endSession(clientId, { _tag: "Shutdown" })
     }
     for (const connection of [...this.#connections.values()]) connection.end()
+    this.#flushLocal()
     this.#endTurn()
     for (const connection of [...this.#connections.values()]) connection.abort("Shutdown")
   }

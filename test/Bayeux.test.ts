@@ -733,6 +733,15 @@ describe("the end of the service", () => {
       assert.deepStrictEqual(dataOf(yield* Stream.runCollect(subscription)), [1, 2])
     }))
 
+  it.effect("gives the application's streams what arrived last, at the very moment of the end", () =>
+    Effect.gen(function*() {
+      const { bayeux, stop } = yield* start()
+      const subscription = yield* bayeux.subscription("/a")
+      const peer = new Peer(bayeux, { kind: "exchange" })
+      yield* Effect.andThen(Effect.sync(() => peer.send({ channel: "/a", data: "last words" })), stop)
+      assert.deepStrictEqual((yield* Stream.runCollect(subscription)).map(({ data }) => data), ["last words"])
+    }))
+
   for (
     const [name, request] of [
       ["publish", (bayeux: Service) => bayeux.publish("/a", 1)],

@@ -69,7 +69,7 @@ const guide = (curve: Curve, most: number): ReadonlyArray<readonly [size: number
 
 const panel = (work: Work, curve: Curve, ticks: ReadonlyArray<number>, place: Place): ReadonlyArray<string> => {
   const { atX, atY, parts } = frame(work, ticks, place)
-  const { title, unit } = curve.operation
+  const { isYardstick = false, title, unit } = curve.operation
   const [name = "", per = ""] = title.split(", ")
   const found = verdict(curve)
   const last = curve.values.at(-1)?.cost ?? NaN
@@ -78,7 +78,7 @@ const panel = (work: Work, curve: Curve, ticks: ReadonlyArray<number>, place: Pl
     ...parts,
     Svg.text("strong", place.x, place.y - 21, name),
     Svg.text("muted", place.x, place.y - 8, `${Text.number(last)} ${unit}${per.replace("per ", "/")}`),
-    ...found === undefined
+    ...found === undefined || isYardstick
       ? []
       : [Svg.text(found.growth === "worse" ? "bad" : "good", place.x + panelWidth, place.y - 8, found.growth, "end")],
     Svg.polyline("guide", guide(curve, ticks.at(-1) ?? 1).map(([size, cost]) => [atX(size), atY(cost)])),

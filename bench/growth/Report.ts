@@ -6,15 +6,16 @@ import { verdict } from "./Verdict.ts"
 import type { Work } from "./Work.ts"
 
 const row = ({ sizes }: Work, curve: Curve): ReadonlyArray<string> => {
+  const { isYardstick = false, title, unit } = curve.operation
   const found = verdict(curve)
   const costs = sizes.map((size) => curve.values.find((value) => value.size === size)?.cost)
   return [
-    curve.operation.title,
-    curve.operation.unit,
+    title,
+    unit,
     ...costs.map((cost) => cost === undefined ? "" : Text.number(cost)),
     ...found === undefined
       ? ["", "", ""]
-      : [`× ${Text.number(found.factor)}`, found.exponent.toFixed(2), found.growth]
+      : [`× ${Text.number(found.factor)}`, found.exponent.toFixed(2), isYardstick ? "" : found.growth]
   ]
 }
 

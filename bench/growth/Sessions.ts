@@ -162,9 +162,9 @@ export const sessions: Work = {
       "disconnect": "disconnect",
       "connect-timeout": "time-out of a connect",
       "session-timeout": "time-out of a session",
-      "nothing-due": "deadline that was put off",
-      "yardstick": "yardstick: a plain Map"
+      "nothing-due": "deadline that was put off"
     }),
+    { name: "yardstick", title: "yardstick: a plain Map", unit: "µs", isYardstick: true },
     { name: "memory", title: "memory of a session", unit: "bytes" }
   ],
   measure: (size, duration) => {

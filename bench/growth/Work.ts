@@ -6,6 +6,8 @@ export interface Operation {
   readonly name: string
   readonly title: string
   readonly unit: "µs" | "bytes"
+  /** It is none of ours: there is nothing to be said about how it grows. */
+  readonly isYardstick?: true
 }
 
 export interface Work {

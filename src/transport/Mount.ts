@@ -9,7 +9,7 @@ import { Effect, Schema } from "effect"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import type { Duplex } from "node:stream"
 import type { Bayeux } from "../Bayeux.ts"
-import { closeErrors, respondError } from "./Http.ts"
+import { closeErrors, respond, respondError } from "./Http.ts"
 import * as Receipt from "./Receipt.ts"
 
 /** Where the service is found: `/` and segments, without a slash at the end. Faye's default is `/bayeux`. */
@@ -48,13 +48,8 @@ const below = (mount: string, path: string): string | undefined => {
 /** `GET {mount}/health`, for load balancers: 503 while the engine cannot do its work. */
 const respondHealth = (bayeux: Bayeux["Service"], response: ServerResponse): void => {
   const { since, status } = Effect.runSync(bayeux.health)
-  const body = JSON.stringify({ status, since })
-  response.writeHead(status === "up" ? 200 : 503, {
-    "Content-Type": "application/json",
-    "Content-Length": Buffer.byteLength(body),
-    "Cache-Control": "no-store"
-  })
-  response.end(body)
+  const headers = { "Content-Type": "application/json" }
+  respond(response, status === "up" ? 200 : 503, headers, JSON.stringify({ status, since }))
 }
 
 const explain = (method: string, path: string, mount: string) => {
