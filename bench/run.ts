@@ -52,8 +52,9 @@ const main = async (): Promise<void> => {
   if (options === undefined) return console.log(help)
   const before = options.compare === undefined ? undefined : Results.read(options.compare)
   endWithThisProgram()
-  const { seconds } = options
-  const results: Results.Results = { format: Results.format, ...here(), seconds, results: await runAll(options) }
+  const { isStuck, seconds } = options
+  const about = { format: Results.format, ...here(), seconds, isStuck } as const
+  const results: Results.Results = { ...about, results: await runAll(options) }
   if (options.json !== undefined) JsonFile.write(options.json, results)
   console.log(`\n${Report.report(results)}`)
   if (before !== undefined) console.log(`\n${comparison(before, results)}`)

@@ -10,7 +10,6 @@ import {
   Duration,
   Effect,
   FiberSet,
-  HashMap,
   Layer,
   Schema,
   type Schema as S,
@@ -18,14 +17,12 @@ import {
   Stream,
   SubscriptionRef
 } from "effect"
-import * as Channel from "./core/Channel.ts"
 import * as ClientId from "./core/ClientId.ts"
 import type { Delivery } from "./core/Message.ts"
 import { type Cause, clientRequest } from "./core/MonitorEvent.ts"
-import type { Session } from "./core/Session.ts"
+import type * as Session from "./core/Session.ts"
 import * as Settings from "./core/Settings.ts"
 import * as State from "./core/State.ts"
-import * as Subscriptions from "./core/Subscriptions.ts"
 import { Engine, type EngineError, type Health } from "./engine/Engine.ts"
 import type { Extension } from "./Extension.ts"
 import { Monitor } from "./monitor/Monitor.ts"
@@ -64,20 +61,8 @@ export class RequestRefused extends Schema.TaggedError<RequestRefused>()("Reques
   }
 }
 
-/** A session as the owner of the server sees it. Times are milliseconds since the epoch. */
-export interface SessionInfo {
-  readonly clientId: ClientId.ClientId
-  /** The application's own, of {@link Bayeux.subscribe}. */
-  readonly local: boolean
-  readonly createdAt: number
-  /** When it last shook hands or connected. */
-  readonly lastSeen: number
-  readonly subscriptions: ReadonlyArray<string>
-  /** How many messages wait for it, or to be acknowledged. */
-  readonly queueLength: number
-  /** How it is reached now: not at all, by a held connect, or by an open socket or stream. */
-  readonly link: "Detached" | "Polling" | "Attached"
-}
+/** A session as the owner of the server sees it. */
+export type SessionInfo = Session.Info
 
 /** A running Bayeux server, without the bytes. */
 export class Bayeux extends Context.Service<Bayeux, {
@@ -150,26 +135,18 @@ const checkTimes = ({ sessionTimeout, timeout }: Settings.Settings) =>
       })
     )
 
-const sessionInfo = (session: Session): SessionInfo => ({
-  clientId: session.clientId,
-  local: session.local,
-  createdAt: session.createdAt,
-  lastSeen: session.lastSeen,
-  subscriptions: [...session.subscriptions],
-  queueLength: session.queue.length,
-  link: session.link._tag
-})
-
 const makeShell = Effect.fnUntraced(function*(options: BayeuxOptions, engine: Engine["Service"]) {
   const runFork = yield* FiberSet.makeRuntime()
+  const monitor = yield* Monitor
   const shell = new Shell({
     settings: settings(options),
     extensionTimeout: Duration.fromInputUnsafe(options.extensionTimeout ?? "10 seconds"),
     engine,
-    monitor: yield* Monitor,
+    monitor,
     clock: yield* Clock.Clock,
     runFork
   })
+  yield* monitor.observe(() => shell.state)
   yield* engine.listen({
     onFact: (fact) => shell.step({ _tag: "Happened", now: shell.now, fact }),
     state: () => shell.state
@@ -195,13 +172,6 @@ const makeTransports = (shell: Shell) => {
         () => Effect.suspend(() => set(transports.filter((other) => other !== transport)))
       )
   }
-}
-
-const subscribersOf = (shell: Shell, channel: string): ReadonlyArray<ClientId.ClientId> => {
-  const parsed = Channel.parse(channel, shell.state.settings.maxChannelSegments)
-  return parsed._tag === "Failure"
-    ? []
-    : [...Subscriptions.subscribers(shell.state.routes.subscriptions, parsed.success)]
 }
 
 /** Ends a session, wherever it is. An engine that cannot be asked knows of none. */
@@ -232,8 +202,8 @@ const make = Effect.fnUntraced(function*(input: unknown) {
       Effect.mapError(LocalTransport.publish(open, channel, data), refused(`Publishing to "${channel}"`)),
     subscribe: (pattern, options) => Stream.unwrap(subscription(pattern, options)),
     subscription,
-    sessions: Effect.sync(() => [...HashMap.values(shell.state.sessions)].map(sessionInfo)),
-    subscribers: (channel) => Effect.sync(() => subscribersOf(shell, channel)),
+    sessions: Effect.sync(() => State.infos(shell.state)),
+    subscribers: (channel) => Effect.sync(() => State.subscribers(shell.state, channel)),
     disconnect: (clientId, reason) => disconnect(shell, engine, clientId, { _tag: "Kicked", reason }),
     addExtension: (extension) => Effect.sync(() => shell.install([...shell.extensions, extension])),
     removeExtension: (extension) =>

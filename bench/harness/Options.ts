@@ -15,6 +15,7 @@ export const help = `npm run bench -- [options]
   --quick           one round of half a second: to see that all works
   --monitors N      how many consumers of all events effect-bayeux has (default: 0);
                     repeated, it is measured with each of these, to compare
+  --stuck           these consumers take one event and never another
   --json file       write every round to a file
   --compare file    print the change against such a file
   --profile folder  write the CPU profile of each server there
@@ -32,6 +33,7 @@ export interface Options {
   readonly warmUp: number
   readonly sessions: number
   readonly monitors: ReadonlyArray<number>
+  readonly isStuck: boolean
   readonly json: string | undefined
   readonly compare: string | undefined
   readonly profile: string | undefined
@@ -97,6 +99,7 @@ export const parse = (args: ReadonlyArray<string>): Options | undefined => {
         compare: text,
         profile: text,
         quick: flag,
+        stuck: flag,
         help: flag
       }
     })
@@ -110,6 +113,7 @@ export const parse = (args: ReadonlyArray<string>): Options | undefined => {
     warmUp: values.quick ? 0.5 : 2,
     sessions: 5_000,
     monitors: [...new Set((values.monitors ?? ["0"]).map((text) => whole("monitors", text, 0, 0)))],
+    isStuck: values.stuck,
     json: values.json,
     compare: values.compare,
     profile: values.profile

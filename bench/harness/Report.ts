@@ -136,6 +136,7 @@ export const notes = (results: Results): ReadonlyArray<string> => {
     "again when the machine is quiet."
   return [
     ...isMonitored ? [monitored] : [],
+    ...results.isStuck === true ? ["The monitors were stuck: each took one event and never another."] : [],
     ...medians.some(isAtLimit) ? [limit] : [],
     ...medians.some(isDisturbed) ? [others] : []
   ]

@@ -25,6 +25,8 @@ export const format = "servers-1"
 export interface Results extends Origin {
   readonly format: typeof format
   readonly seconds: number
+  /** The consumers of events take one event and never another. */
+  readonly isStuck?: boolean
   readonly results: ReadonlyArray<Result>
 }
 

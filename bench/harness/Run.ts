@@ -6,10 +6,7 @@ import type { FromGenerator, ToGenerator } from "./Protocol.ts"
 import type { Contender } from "./Results.ts"
 import * as ServerProcess from "./ServerProcess.ts"
 
-export interface RunOptions extends Pick<Setting, "seconds" | "warmUp" | "sessions"> {
-  /** Where the server writes its CPU profile when it ends. */
-  readonly profile?: string | undefined
-}
+export interface RunOptions extends Pick<Setting, "seconds" | "warmUp" | "sessions">, ServerProcess.StartOptions {}
 
 /** What opening, warming up and draining may take beside the measured seconds. */
 const allowance = 90
@@ -55,7 +52,7 @@ const explain = (error: unknown, server: Child.Child): Error => {
 
 /** Starts both, runs, and ends both. */
 export const run = async (scenario: Scenario, contender: Contender, options: RunOptions): Promise<Figures> => {
-  const server = await ServerProcess.start(contender, options.profile)
+  const server = await ServerProcess.start(contender, options)
   const generator = Child.start("generator.ts")
   const end = () => Promise.all([Child.end(generator), Child.end(server.child)])
   try {

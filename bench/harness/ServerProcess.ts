@@ -35,10 +35,20 @@ const portOf = (name: Name, child: Child.Child): Promise<number> =>
     })
   })
 
-/** Starts it and waits until it listens. It writes its CPU profile to the folder, if there is one, when it ends. */
-export const start = async ({ monitors, server }: Contender, profile: string | undefined): Promise<ServerProcess> => {
+export interface StartOptions {
+  /** Where the server writes its CPU profile when it ends. */
+  readonly profile?: string | undefined
+  /** The consumers of events take one event and never another. */
+  readonly isStuck?: boolean
+}
+
+/** Starts it and waits until it listens. */
+export const start = async (
+  { monitors, server }: Contender,
+  { isStuck = false, profile }: StartOptions
+): Promise<ServerProcess> => {
   const child = Child.start(`servers/${server}.ts`, {
-    args: server === "effect-bayeux" ? ["--monitors", String(monitors)] : [],
+    args: server === "effect-bayeux" ? ["--monitors", String(monitors), ...isStuck ? ["--stuck"] : []] : [],
     node: ["--expose-gc", ...profile === undefined ? [] : ["--cpu-prof", "--cpu-prof-dir", profile]]
   })
   try {

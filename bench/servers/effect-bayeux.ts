@@ -1,11 +1,16 @@
-/** effect-bayeux with all transports and the memory engine; `--monitors N` runs N consumers of all events. */
+/**
+ * effect-bayeux with all transports and the memory engine; `--monitors N` runs N consumers of all events, with `--stuck`
+ * each of them takes one event and never another.
+ */
 import { NodeRuntime } from "@effect/platform-node"
 import { Effect, Layer, Stream } from "effect"
 import { parseArgs } from "node:util"
 import { Bayeux, MemoryEngine, Monitor, NodeServer, Transports } from "../../src/index.ts"
 import { announce } from "./announce.ts"
 
-const { values } = parseArgs({ options: { monitors: { type: "string", default: "0" } } })
+const { values } = parseArgs({
+  options: { monitors: { type: "string", default: "0" }, stuck: { type: "boolean", default: false } }
+})
 
 const server = NodeServer.layer({ port: 0, mount: "/bayeux" }).pipe(
   Layer.provide(Transports.layer),
@@ -18,7 +23,7 @@ const program = Effect.gen(function*() {
   const { address } = yield* NodeServer.NodeServer
   const monitor = yield* Monitor.Monitor
   const counted = { events: 0 }
-  const count = Effect.sync(() => counted.events++)
+  const count = values.stuck ? Effect.never : Effect.sync(() => counted.events++)
   for (let i = 0; i < Number(values.monitors); i++) {
     yield* Effect.forkScoped(Stream.runForEach(monitor.events, () => count))
   }

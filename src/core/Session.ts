@@ -58,6 +58,21 @@ export interface Session {
   readonly ending: boolean
 }
 
+/** A session as the owner of the server sees it. Times are milliseconds since the epoch. */
+export interface Info {
+  readonly clientId: ClientId
+  /** The application's own, of `Bayeux.subscribe`. */
+  readonly local: boolean
+  readonly createdAt: number
+  /** When it last shook hands or connected. */
+  readonly lastSeen: number
+  readonly subscriptions: ReadonlyArray<string>
+  /** How many messages wait for it, or to be acknowledged. */
+  readonly queueLength: number
+  /** How it is reached now: not at all, by a held connect, or by an open socket or stream. */
+  readonly link: Link["_tag"]
+}
+
 /** No connection. */
 export const detached: Link = { _tag: "Detached" }
 
@@ -110,3 +125,14 @@ export const seen = (self: Session, now: number, sessionTimeout: number): Sessio
 /** When it has to be looked at: its held connect is to be answered, or it ends. */
 export const dueAt = (self: Session): number =>
   Math.min(held(self)?.until ?? Infinity, self.ending ? Infinity : self.expiresAt)
+
+/** A session as the owner of the server sees it. */
+export const info = (self: Session): Info => ({
+  clientId: self.clientId,
+  local: self.local,
+  createdAt: self.createdAt,
+  lastSeen: self.lastSeen,
+  subscriptions: [...self.subscriptions],
+  queueLength: self.queue.length,
+  link: self.link._tag
+})

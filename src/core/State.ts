@@ -4,15 +4,17 @@
  * A session is in `sessions`; its subscriptions are in `routes` as well, its connection in `bindings` (and in `routes`,
  * if messages go to it at any time), its next deadline in `deadlines`. `test/core/invariants.ts` checks that they agree.
  */
-import { HashMap, Option } from "effect"
+import { HashMap, Option, Result } from "effect"
+import * as Channel from "./Channel.ts"
 import type { ClientId } from "./ClientId.ts"
 import type { ConnectionId } from "./Connection.ts"
 import * as Deadlines from "./Deadlines.ts"
 import type { ConnectReceived, StreamOpened } from "./Input.ts"
 import * as MessageQueue from "./MessageQueue.ts"
 import * as Routes from "./Routes.ts"
-import type * as Session from "./Session.ts"
+import * as Session from "./Session.ts"
 import type { Settings } from "./Settings.ts"
+import * as Subscriptions from "./Subscriptions.ts"
 
 /** What can wait for a session to come here. */
 export type Awaiting = ConnectReceived | StreamOpened
@@ -62,6 +64,16 @@ export const setSession = (self: State, session: Session.Session): State => ({
   ...self,
   sessions: HashMap.set(self.sessions, session.clientId, session)
 })
+
+/** All sessions, as the owner of the server sees them. */
+export const infos = (self: State): ReadonlyArray<Session.Info> =>
+  Array.from(HashMap.values(self.sessions), Session.info)
+
+/** The sessions that would get a message on a channel, by whatever pattern; none of what is no channel. */
+export const subscribers = (self: State, channel: string): ReadonlyArray<ClientId> => {
+  const parsed = Channel.parse(channel, self.settings.maxChannelSegments)
+  return Result.isFailure(parsed) ? [] : [...Subscriptions.subscribers(self.routes.subscriptions, parsed.success)]
+}
 
 /** The sessions for which messages wait, with the position of the first one. */
 export const waiting = function*(self: State): Generator<readonly [clientId: ClientId, position: number]> {

@@ -1,24 +1,22 @@
 /**
  * What goes on inside, as a stream: each event of the machine, numbered, with the time and the node.
  *
- * The service collects the events of a turn and publishes them together to one `PubSub`. Each consumer drains it into
- * a buffer of its own, so a consumer that is slow or stuck loses events of its own and delays neither delivery nor
- * another consumer; what it has lost it is told as `Lagged`. With nobody listening an event costs a number.
+ * The service collects the events of a turn and publishes them together to one sliding `PubSub`. Each consumer drains it
+ * into a bounded buffer of its own (`Consumer`), so one that is slow or stuck loses events of its own and delays neither
+ * delivery nor another consumer; what it has lost it is told as `Lagged`. With nobody listening an event costs a number.
  */
-import { Array as Arr, type Cause, Context, Effect, Layer, PubSub, Queue, Redacted, type Scope, Stream } from "effect"
+import { Array as Arr, Context, Effect, Layer, PubSub, Redacted, type Scope, Stream } from "effect"
 import { createHmac } from "node:crypto"
 import { hostname } from "node:os"
 import * as ClientId from "../core/ClientId.ts"
 import type { Event, Lagged, MonitorEvent } from "../core/MonitorEvent.ts"
+import type * as Session from "../core/Session.ts"
+import * as Snapshot from "../core/Snapshot.ts"
+import * as State from "../core/State.ts"
 import { type ClusterEvent, type Counts, Engine, type EngineError } from "../engine/Engine.ts"
+import { Consumer, type Lag, type Source, type SubscribeOptions } from "./Consumer.ts"
 
-/** How much a consumer may fall behind, and what it loses then. */
-export interface SubscribeOptions {
-  /** The number of events its buffer holds. Default: 16,384. */
-  readonly capacity?: number
-  /** `sliding` loses the oldest events, `dropping` the newest, `unbounded` none (and may use up the memory). */
-  readonly strategy?: "sliding" | "dropping" | "unbounded"
-}
+export type { Lag, Strategy, SubscribeOptions } from "./Consumer.ts"
 
 /** The monitoring stream. */
 export class Monitor extends Context.Service<Monitor, {
@@ -27,14 +25,32 @@ export class Monitor extends Context.Service<Monitor, {
    * service has stopped and all is read.
    */
   readonly events: Stream.Stream<MonitorEvent | Lagged>
-  /** Every event from now on: the consumer is in place when the effect ends, whenever the stream is run. */
+  /**
+   * Every event from now on: the consumer is in place when the effect ends, whenever the stream is run. With its scope
+   * it ends.
+   */
   readonly subscribe: (
     options?: SubscribeOptions
   ) => Effect.Effect<Stream.Stream<MonitorEvent | Lagged>, never, Scope.Scope>
+  /**
+   * The sessions of this process as they are when the stream is run, after event n, and then every event from n + 1.
+   * Where events were missed a new snapshot follows the `Lagged` at once, so `Snapshot.fold` always gives the truth.
+   */
+  readonly watch: (
+    options?: SubscribeOptions
+  ) => Stream.Stream<Snapshot.Snapshot | MonitorEvent | Lagged>
+  /** All sessions of this process. */
+  readonly sessions: Effect.Effect<ReadonlyArray<Session.Info>>
+  /** The sessions of this process that would get a message on the channel, each once, by whatever pattern. */
+  readonly subscribers: (channel: string) => Effect.Effect<ReadonlyArray<ClientId.ClientId>>
+  /** How each consumer keeps up, in the order in which they came. */
+  readonly consumers: Effect.Effect<ReadonlyArray<Lag>>
   /** Numbers an event that has just happened. For the service. */
   readonly emit: (event: Event, at: number) => void
   /** Hands the events since the last flush to the consumers. For the service, at the end of each turn. */
   readonly flush: () => void
+  /** Lets the state of a service be looked at for as long as the scope is open. For the service. */
+  readonly observe: (state: () => State.State) => Effect.Effect<void, never, Scope.Scope>
 }>()("effect-bayeux/monitor/Monitor") {}
 
 /** What is in store now, over all processes that share the engine: exact, whatever this process has seen of it. */
@@ -65,77 +81,77 @@ const hide = (event: ClusterEvent, key: Redacted.Redacted): ClusterEvent => {
   return { ...event, clientId: ClientId.make(hash) }
 }
 
-const defaultCapacity = 16_384
+/** The events of a turn, or the end of the service. */
+type Turn = Arr.NonEmptyReadonlyArray<MonitorEvent> | typeof end
 
-const makeBuffer = (
-  { capacity = defaultCapacity, strategy = "sliding" }: SubscribeOptions
-): Effect.Effect<Queue.Queue<MonitorEvent, Cause.Done>> =>
-  strategy === "unbounded" ? Queue.unbounded() : Queue.make({ capacity, strategy })
-
-/** Stands at the end of the stream: the service has stopped. */
 const end = Symbol("end")
 
-/** Tells the consumer of each hole in the numbers, one at the end of the stream included. */
-const withLags = (
-  events: Stream.Stream<MonitorEvent>,
-  after: number,
-  newest: () => number
-): Stream.Stream<MonitorEvent | Lagged> => {
-  let last = after
-  const missed = (next: number): Lagged => ({ _tag: "Lagged", from: last + 1, to: next - 1 })
-  const tell = (event: MonitorEvent): Arr.NonEmptyReadonlyArray<MonitorEvent | Lagged> => {
-    const told: Arr.NonEmptyReadonlyArray<MonitorEvent | Lagged> = event.sequence === last + 1
-      ? [event]
-      : [missed(event.sequence), event]
-    last = event.sequence
-    return told
+/**
+ * How many turns the hub holds for consumers whose fibers do not get their turn, because somebody keeps the event loop
+ * to himself. They get it once a turn otherwise, so this is far more than it ever has to hold.
+ */
+const hubCapacity = 256
+
+/** Hands what is in the hub to the consumer, whether its stream is run or not; it never waits for the consumer. */
+const hand = (turns: ReadonlyArray<Turn>, consumer: Drain): void => {
+  for (const turn of turns) {
+    if (turn === end) consumer.end()
+    else consumer.offer(turn)
   }
-  return events.pipe(
-    Stream.mapArray((batch) => {
-      const next = last + batch.length
-      if (Arr.lastNonEmpty(batch).sequence !== next) return Arr.flatMap(batch, tell)
-      last = next
-      return batch
-    }),
-    Stream.concat(Stream.suspend(() => newest() === last ? Stream.empty : Stream.make(missed(newest() + 1))))
-  )
 }
 
-/** Moves events to the buffer of a consumer as fast as they come; it never waits for the consumer. */
-const drain = Effect.fnUntraced(function*(
-  subscription: PubSub.Subscription<MonitorEvent | typeof end>,
-  buffer: Queue.Queue<MonitorEvent, Cause.Done>
-) {
-  for (;;) {
-    const batch = yield* PubSub.takeAll(subscription)
-    Queue.offerAllUnsafe(buffer, batch.filter((event) => event !== end))
-    if (batch.includes(end)) return yield* Queue.end(buffer)
-  }
-})
+type Drain = Pick<Consumer, "end" | "lag" | "offer">
 
 const make = Effect.fnUntraced(function*(node: string) {
-  const hub = yield* PubSub.unbounded<MonitorEvent | typeof end>()
+  const hub = yield* PubSub.sliding<Turn>(hubCapacity)
+  const consumers = new Set<Drain>()
+  const states = new Set<() => State.State>()
   let sequence = 0
+  let entered = 0
   let isOver = false
-  let consumers = 0
   let pending: Array<MonitorEvent> = []
 
   const flush = (): void => {
-    if (pending.length === 0) return
     const events = pending
+    if (!Arr.isArrayNonEmpty(events)) return
     pending = []
-    Effect.runSync(PubSub.publishAll(hub, events))
+    Effect.runSync(PubSub.publish(hub, events))
   }
 
-  const subscribe = Effect.fnUntraced(function*(options: SubscribeOptions = {}) {
-    yield* Effect.acquireRelease(Effect.sync(() => consumers++), () => Effect.sync(() => consumers--))
+  const look = () => Array.from(states, (state) => state())
+  const takeSnapshot = () => Snapshot.take(sequence, look())
+
+  const add = <S extends Snapshot.Snapshot>(options: SubscribeOptions, snapshot: Source<S>["snapshot"]) => {
+    entered += 1
+    const consumer = new Consumer(options.name ?? `consumer ${entered}`, options, {
+      newest: () => sequence,
+      flush,
+      snapshot
+    })
+    if (isOver) consumer.end()
+    consumers.add(consumer)
+    return consumer
+  }
+
+  /** Whoever enters in the middle of a turn gets nothing of what has happened before, and whoever leaves all until then. */
+  const enter = Effect.fnUntraced(function*<S extends Snapshot.Snapshot>(
+    options: SubscribeOptions = {},
+    snapshot?: Source<S>["snapshot"]
+  ) {
+    const turns = yield* PubSub.subscribe(hub)
     flush()
-    const subscription = yield* PubSub.subscribe(hub)
-    const after = sequence
-    const buffer = yield* makeBuffer(options)
-    if (isOver) yield* Queue.end(buffer)
-    yield* Effect.forkScoped(drain(subscription, buffer), { startImmediately: true })
-    return withLags(Stream.fromQueue(buffer), after, () => sequence)
+    const consumer = add(options, snapshot)
+    yield* Effect.addFinalizer(() =>
+      Effect.gen(function*() {
+        flush()
+        hand(yield* PubSub.takeUpTo(turns, hubCapacity), consumer)
+        consumer.end()
+        consumers.delete(consumer)
+      })
+    )
+    const drain = Effect.map(PubSub.takeAll(turns), (turns) => hand(turns, consumer))
+    yield* Effect.forkScoped(Effect.forever(drain), { startImmediately: true })
+    return consumer.stream
   })
 
   yield* Effect.addFinalizer(() =>
@@ -147,13 +163,22 @@ const make = Effect.fnUntraced(function*(node: string) {
   )
 
   return Monitor.of({
-    events: Stream.unwrap(subscribe()),
-    subscribe,
+    events: Stream.unwrap(enter<never>()),
+    subscribe: (options) => enter<never>(options),
+    watch: (options) => Stream.unwrap(enter(options, takeSnapshot)),
+    sessions: Effect.sync(() => look().flatMap(State.infos)),
+    subscribers: (channel) => Effect.sync(() => look().flatMap((state) => State.subscribers(state, channel))),
+    consumers: Effect.sync(() => {
+      flush()
+      return Array.from(consumers, ({ lag }) => lag)
+    }),
     emit: (event, at) => {
       sequence += 1
-      if (consumers > 0) pending.push({ ...event, sequence, at, node })
+      if (consumers.size > 0) pending.push({ ...event, sequence, at, node })
     },
-    flush
+    flush,
+    observe: (state) =>
+      Effect.acquireRelease(Effect.sync(() => void states.add(state)), () => Effect.sync(() => states.delete(state)))
   })
 })
 

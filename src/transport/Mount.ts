@@ -32,7 +32,7 @@ export interface Mount {
 }
 
 /** The path and the query of a request target, whatever that is; an absolute URL is one, too (RFC 9112, section 3.2). */
-const splitTarget = (target: string): readonly [path: string, query: string] => {
+export const splitTarget = (target: string): readonly [path: string, query: string] => {
   const relative = target.startsWith("/") ? target : target.replace(/^https?:\/\/[^/?#]*/i, "")
   const mark = relative.indexOf("?")
   return mark < 0 ? [relative, ""] : [relative.slice(0, mark), relative.slice(mark + 1)]

@@ -2,7 +2,7 @@
  * Serving a Bayeux service with Node: on a server of its own, or beside whatever an existing server does.
  */
 import { Context, Duration, Effect, Layer, Schedule, Schema, type Scope } from "effect"
-import { createServer, type IncomingMessage, type Server } from "node:http"
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
 import type { Server as HttpsServer } from "node:https"
 import type { Socket } from "node:net"
 import { Bayeux } from "../Bayeux.ts"
@@ -96,6 +96,32 @@ const intercept = <Args extends Array<never>>(
     server.removeAllListeners(event)
     for (const other of left) server.on(event, other as typeof listener)
   }
+}
+
+/** Answers a request to a path; `below` is what follows the path, `""` or `"/…"`, and `query` what follows `?`. */
+export type PathHandler = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  target: { readonly below: string; readonly query: string }
+) => void
+
+/**
+ * Serves a path of a server and all below it, to the path segment, before whoever else serves there, for as long as the
+ * scope is open. For pages beside the service.
+ */
+export const servePath = (
+  server: AnyServer,
+  path: string,
+  handler: PathHandler
+): Effect.Effect<void, never, Scope.Scope> => {
+  const take = (request: IncomingMessage, response: ServerResponse): boolean => {
+    const [pathname, query] = Mount.splitTarget(request.url ?? "")
+    if (pathname !== path && !pathname.startsWith(`${path}/`)) return false
+    handler(request, response, { below: pathname.slice(path.length), query })
+    return true
+  }
+  const serve = Effect.sync(() => intercept(server, "request", take, nothingHere(path)))
+  return Effect.asVoid(Effect.acquireRelease(serve, (undo) => Effect.sync(undo)))
 }
 
 /** Open sockets of the mount, so that its end can be waited for. */

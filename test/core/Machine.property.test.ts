@@ -14,6 +14,7 @@ import * as Message from "../../src/core/Message.ts"
 import * as MessageQueue from "../../src/core/MessageQueue.ts"
 import type { Cause, Event } from "../../src/core/MonitorEvent.ts"
 import type { Output } from "../../src/core/Output.ts"
+import * as Snapshot from "../../src/core/Snapshot.ts"
 import * as State from "../../src/core/State.ts"
 import * as Invariants from "./invariants.ts"
 import { eventsIn, settings, Trial } from "./trial.ts"
@@ -484,6 +485,7 @@ class Model {
     this.checkFold()
     assert.strictEqual(this.ending.size, 0, "the Disconnect follows")
     this.checkEventsFirst()
+    this.checkSnapshots()
     this.checkReplay()
     this.advance(settings.sessionTimeout)
     for (const id of this.names()) {
@@ -546,6 +548,20 @@ class Model {
     }
   }
 
+  /** A snapshot into which the events are folded that follow it is the later snapshot. */
+  checkSnapshots(): void {
+    let sequence = 0
+    let folded: Snapshot.Snapshot | undefined
+    for (const [i, { input, state, step }] of this.trial.steps.entries()) {
+      if (i % 97 === 0) folded = Snapshot.take(sequence, [state])
+      for (const event of eventsIn(step.outputs)) {
+        folded = Snapshot.fold(folded ?? Snapshot.empty, { ...event, sequence: ++sequence, at: input.now, node: "n" })
+      }
+      if (i % 7 > 0) continue
+      assert.isTrue(Equal.equals(toldOf(folded), toldOf(Snapshot.take(sequence, [step.state]))), "the later snapshot")
+    }
+  }
+
   checkEventsFirst(): void {
     for (const { step: { outputs } } of this.trial.steps) {
       const count = eventsIn(outputs).length
@@ -562,6 +578,13 @@ class Model {
     }
   }
 }
+
+/** What the events tell of, in a snapshot. */
+const toldOf = (snapshot: Snapshot.Snapshot | undefined): unknown =>
+  snapshot && {
+    sequence: snapshot.sequence,
+    sessions: HashMap.map(snapshot.sessions, ({ createdAt, subscriptions }) => ({ createdAt, subscriptions }))
+  }
 
 /** A failing trace as one would tell it, a line for each thing that happens. */
 const tell = (details: fc.RunDetails<[Array<Action>]>): void => {

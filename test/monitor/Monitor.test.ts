@@ -4,6 +4,8 @@ import { Context, Effect, Exit, Fiber, Latch, Layer, Queue, Scope, Stream } from
 import { TestClock } from "effect/testing"
 import * as fc from "fast-check"
 import { hostname } from "node:os"
+import { setFlagsFromString } from "node:v8"
+import { runInNewContext } from "node:vm"
 import * as Bayeux from "../../src/Bayeux.ts"
 import * as ClientId from "../../src/core/ClientId.ts"
 import type { Event, Lagged, MonitorEvent } from "../../src/core/MonitorEvent.ts"
@@ -31,13 +33,22 @@ const numbers = (told: ReadonlyArray<Told>): ReadonlyArray<number | string> =>
 const range = (from: number, to: number): Array<number> => Array.from({ length: to - from + 1 }, (_, i) => from + i)
 
 /** A consumer that keeps what it is told, and may be stuck over it. */
-const consume = (stream: Stream.Stream<Told>, afterEach: Effect.Effect<void> = Effect.void) =>
+const consume = <A>(stream: Stream.Stream<A>, afterEach: Effect.Effect<void> = Effect.void) =>
   Effect.gen(function*() {
-    const told: Array<Told> = []
-    const keep = (event: Told) => Effect.andThen(Effect.sync(() => void told.push(event)), afterEach)
+    const told: Array<A> = []
+    const keep = (event: A) => Effect.andThen(Effect.sync(() => void told.push(event)), afterEach)
     const fiber = yield* Effect.forkScoped(Stream.runForEach(stream, keep))
     return { fiber, told }
   })
+
+setFlagsFromString("--expose-gc")
+const collectGarbage = runInNewContext("gc") as () => void
+
+/** How many bytes are in use when all garbage is collected. */
+const heapInUse = (): number => {
+  collectGarbage()
+  return process.memoryUsage().heapUsed
+}
 
 /** A monitor that can be stopped. */
 const start = Effect.gen(function*() {
@@ -168,10 +179,30 @@ describe("a consumer that falls behind", () => {
       for (const count of [1, 4, 5]) yield* happen(monitor, count)
       const { told } = yield* consume(stream)
       yield* turn
-      assert.deepStrictEqual(numbers(told), [1, 2, 3])
+      assert.deepStrictEqual(numbers(told), [1, 2, 3, "4 to 10 missed"])
       yield* happen(monitor, 2)
-      assert.deepStrictEqual(numbers(told).slice(3), ["4 to 10 missed", 11, 12])
+      assert.deepStrictEqual(numbers(told).slice(4), [11, 12])
     }))
+
+  scenario(
+    "gets a sample of all that has happened from a buffer that samples, and is told exactly what lies between",
+    (monitor) =>
+      Effect.gen(function*() {
+        const stream = yield* monitor.subscribe({ capacity: 4, strategy: "sampling" })
+        for (const count of [3, 5, 13]) yield* happen(monitor, count)
+        const { told } = yield* consume(stream)
+        yield* turn
+        assert.deepStrictEqual(numbers(told), [
+          "1 to 7 missed",
+          8,
+          "9 to 15 missed",
+          16,
+          "17 to 21 missed"
+        ])
+        yield* happen(monitor, 3)
+        assert.deepStrictEqual(numbers(told).slice(5), [22, 23, 24], "it has caught up")
+      })
+  )
 
   scenario("loses nothing from a buffer without bounds", (monitor) =>
     Effect.gen(function*() {
@@ -244,7 +275,12 @@ describe("a consumer that falls behind", () => {
 
   const traffic = fc.record({
     capacity: fc.integer({ min: 1, max: 5 }),
-    strategy: fc.constantFrom("sliding" as const, "dropping" as const, "unbounded" as const),
+    strategy: fc.constantFrom(
+      "sliding" as const,
+      "dropping" as const,
+      "sampling" as const,
+      "unbounded" as const
+    ),
     steps: fc.array(fc.record({ happen: fc.nat(6), read: fc.nat(4) }), { maxLength: 12 })
   })
 
@@ -270,11 +306,96 @@ describe("a consumer that falls behind", () => {
         }
         for (let i = 0; i < 100; i++) Queue.offerUnsafe(permits, undefined)
         yield* turn
-        yield* happen(monitor, 1)
-        const last = steps.reduce((sum, { happen }) => sum + happen, 1)
+        const last = steps.reduce((sum, { happen }) => sum + happen, 0)
         assert.deepStrictEqual(spelledOut(told), range(1, last))
         if (strategy === "unbounded") assert.isFalse(told.some(({ _tag }) => _tag === "Lagged"))
       }))))
+})
+
+describe("consumers", () => {
+  scenario("are listed with how they keep up, by their names", (monitor) =>
+    Effect.gen(function*() {
+      const stuck = Latch.makeUnsafe()
+      const unread = yield* monitor.subscribe({ name: "unread", capacity: 3, strategy: "dropping" })
+      yield* consume(yield* monitor.subscribe({ capacity: 4 }), stuck.await)
+      yield* consume(monitor.watch({ name: "a page", strategy: "unbounded" }))
+      yield* turn
+      yield* happen(monitor, 1)
+      yield* happen(monitor, 9)
+      const all = [
+        { name: "unread", strategy: "dropping", capacity: 3, behind: 10, missed: 7 },
+        { name: "consumer 2", strategy: "sliding", capacity: 4, behind: 10, missed: 5 },
+        { name: "a page", strategy: "unbounded", capacity: Infinity, behind: 0, missed: 0 }
+      ]
+      assert.deepStrictEqual<unknown>(yield* monitor.consumers, all)
+      yield* stuck.open
+      yield* consume(unread)
+      yield* turn
+      assert.deepStrictEqual<unknown>(yield* monitor.consumers, all.map((consumer) => ({ ...consumer, behind: 0 })))
+    }))
+
+  scenario("are not listed any more when they have left, and their streams end", (monitor) =>
+    Effect.gen(function*() {
+      const stream = yield* Effect.scoped(Effect.gen(function*() {
+        const stream = yield* monitor.subscribe()
+        yield* happen(monitor, 2)
+        assert.strictEqual((yield* monitor.consumers).length, 1)
+        return stream
+      }))
+      assert.deepStrictEqual(yield* monitor.consumers, [])
+      yield* happen(monitor, 2)
+      assert.deepStrictEqual(numbers(yield* Stream.runCollect(stream)), [1, 2])
+    }))
+
+  scenario(
+    "that are stuck, or whose streams are never run, keep no more than they may",
+    (monitor) =>
+      Effect.gen(function*() {
+        for (const strategy of ["sliding", "dropping", "sampling"] as const) {
+          yield* Effect.asVoid(monitor.subscribe({ capacity: 100, strategy }))
+          yield* consume(yield* monitor.subscribe({ capacity: 100, strategy }), Effect.never)
+          yield* consume(monitor.watch({ capacity: 100, strategy }), Effect.never)
+        }
+        yield* turn
+        const data = (n: number) => ({ n, text: `${n}`.repeat(10) })
+        const burst = (from: number) => {
+          for (let n = from; n < from + 1_000; n++) {
+            monitor.emit({ _tag: "Publish", clientId: null, channel: "/a" as never, data: data(n) }, n)
+          }
+          monitor.flush()
+        }
+        const happened = (count: number) =>
+          Effect.forEach(
+            Array.from({ length: count }, (_, i) => i * 1_000),
+            (from) => Effect.andThen(Effect.sync(() => burst(from)), turn),
+            { discard: true }
+          )
+        yield* happened(10)
+        const before = heapInUse()
+        yield* happened(200)
+        assert.isBelow(heapInUse() - before, 4_000_000, "200,000 events are 50 MB")
+        for (const { behind } of yield* monitor.consumers) assert.strictEqual(behind, 210_000)
+      })
+  )
+})
+
+describe("the hub", () => {
+  scenario(
+    "is full when nobody gets his turn: consumers are told what they have missed, and nobody has waited",
+    (monitor) =>
+      Effect.gen(function*() {
+        const { told } = yield* consume(yield* monitor.subscribe({ strategy: "unbounded" }))
+        for (let n = 1; n <= 1_000; n++) {
+          monitor.emit(event(n), 0)
+          monitor.flush()
+        }
+        yield* turn
+        assert.deepStrictEqual(numbers(told).slice(0, 3), [1, "2 to 744 missed", 745])
+        assert.strictEqual(numbers(told).at(-1), 1_000)
+        yield* happen(monitor, 1)
+        assert.strictEqual(numbers(told).at(-1), 1_001)
+      })
+  )
 })
 
 describe("the end of the service", () => {
@@ -358,6 +479,8 @@ describe("in a service", () => {
       const monitor = yield* Monitor.Monitor
       const stuck = Latch.makeUnsafe()
       const slow = yield* consume(yield* monitor.subscribe({ capacity: 10 }), stuck.await)
+      yield* Effect.asVoid(monitor.subscribe({ capacity: 1 }))
+      yield* consume(monitor.watch({ capacity: 10, strategy: "sampling" }), Effect.never)
       const quick = yield* consume(yield* monitor.subscribe({ capacity: 10 }))
       const client = yield* Client.subscribed(bayeux, "/a")
       const peer = client.socket()

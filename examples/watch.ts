@@ -1,0 +1,28 @@
+import { NodeRuntime } from "@effect/platform-node"
+import { Console, Effect, HashMap, Layer, Stream } from "effect"
+import { Bayeux, MemoryEngine, Monitor, NodeServer, Snapshot, Transports } from "effect-bayeux"
+
+const Server = NodeServer.layer({ port: 8000 }).pipe(
+  Layer.provide(Transports.layer),
+  Layer.provide(Bayeux.layer()),
+  Layer.provide(MemoryEngine.layer),
+  Layer.provideMerge(Monitor.layer())
+)
+
+// A snapshot, then every event: what is folded is right at any time, wherever one begins and whatever one misses.
+const program = Effect.gen(function*() {
+  const monitor = yield* Monitor.Monitor
+  yield* monitor.watch().pipe(
+    Stream.scan(() => Snapshot.empty, Snapshot.fold),
+    Stream.map(({ sessions }) => HashMap.size(sessions)),
+    Stream.changes,
+    Stream.runForEach((count) =>
+      Effect.gen(function*() {
+        const subscribers = yield* monitor.subscribers("/news/today")
+        yield* Console.log(`${count} sessions, ${subscribers.length} of them would get a message on /news/today`)
+      })
+    )
+  )
+})
+
+program.pipe(Effect.provide(Server), NodeRuntime.runMain())

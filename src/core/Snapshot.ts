@@ -1,0 +1,85 @@
+/**
+ * The sessions of a process at one moment between two events, and what each further event makes of them.
+ *
+ * The law: a snapshot into which all events are folded that follow it is the later snapshot, in everything but the
+ * {@link Reading}s, of which no event tells. It holds for what the process has handled itself: with an engine that is
+ * shared, sessions also come from other processes and go there, without an event.
+ */
+import { HashMap, HashSet } from "effect"
+import type { Pattern } from "./Channel.ts"
+import type { ClientId } from "./ClientId.ts"
+import type { Lagged, MonitorEvent } from "./MonitorEvent.ts"
+import type * as Session from "./Session.ts"
+import type { State } from "./State.ts"
+
+/** What no event tells of a session, as it was when the snapshot was taken. */
+export type Reading = Pick<Session.Info, "local" | "lastSeen" | "queueLength" | "link">
+
+/** A session as the events tell of it. */
+export interface Entry {
+  readonly createdAt: number
+  readonly subscriptions: HashSet.HashSet<Pattern>
+  /** Missing where the session has begun after the snapshot. */
+  readonly reading: Reading | undefined
+}
+
+/** All sessions, after the event of that number and before the next one. */
+export interface Snapshot {
+  readonly _tag: "Snapshot"
+  readonly sequence: number
+  readonly sessions: HashMap.HashMap<ClientId, Entry>
+}
+
+/** Before anything has happened. */
+export const empty: Snapshot = { _tag: "Snapshot", sequence: 0, sessions: HashMap.empty() }
+
+/** The sessions of these states, which are as they are after the event of that number. */
+export const take = (sequence: number, states: Iterable<State>): Snapshot => ({
+  _tag: "Snapshot",
+  sequence,
+  sessions: HashMap.mutate(HashMap.empty<ClientId, Entry>(), (sessions) => {
+    for (const state of states) {
+      for (const session of HashMap.values(state.sessions)) HashMap.set(sessions, session.clientId, read(session))
+    }
+  })
+})
+
+const read = ({ createdAt, lastSeen, link, local, queue, subscriptions }: Session.Session): Entry => ({
+  createdAt,
+  subscriptions,
+  reading: { local, lastSeen, queueLength: queue.length, link: link._tag }
+})
+
+/**
+ * What a snapshot becomes by what `Monitor.watch` tells: by the next event, the later snapshot; by a snapshot, that one.
+ * Where events were missed it stays as it is until the snapshot that follows.
+ */
+export const fold = (self: Snapshot, told: Snapshot | MonitorEvent | Lagged): Snapshot => {
+  if (told._tag === "Snapshot") return told
+  if (told._tag === "Lagged") return self
+  return { ...self, sequence: told.sequence, sessions: change(self.sessions, told) }
+}
+
+const change = (sessions: Snapshot["sessions"], event: MonitorEvent): Snapshot["sessions"] => {
+  switch (event._tag) {
+    case "Publish":
+      return sessions
+    case "Handshake": {
+      const session = { createdAt: event.at, subscriptions: HashSet.empty<Pattern>(), reading: undefined }
+      return HashMap.set(sessions, event.clientId, session)
+    }
+    case "Subscribe":
+      return changeSubscriptions(sessions, event, HashSet.add)
+    case "Unsubscribe":
+      return changeSubscriptions(sessions, event, HashSet.remove)
+    case "Disconnect":
+      return HashMap.remove(sessions, event.clientId)
+  }
+}
+
+const changeSubscriptions = (
+  sessions: Snapshot["sessions"],
+  { channel, clientId }: Extract<MonitorEvent, { readonly channel: Pattern; readonly clientId: ClientId }>,
+  by: (subscriptions: HashSet.HashSet<Pattern>, channel: Pattern) => HashSet.HashSet<Pattern>
+): Snapshot["sessions"] =>
+  HashMap.modify(sessions, clientId, (session) => ({ ...session, subscriptions: by(session.subscriptions, channel) }))
