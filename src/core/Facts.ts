@@ -1,6 +1,7 @@
 /**
  * What happens when the engine has carried out an order: only here do sessions and subscriptions come into the state
- * and leave it, only here is a monitoring event emitted. So an event exists if and only if the state has changed.
+ * and leave it, only here is a monitoring event emitted. So an event exists if and only if something has changed: in the
+ * service, which its own process tells, or in what of it is here (`Arrive`, `Depart`).
  *
  * The events of a step come before everything else that comes of it: whoever is reached by an answer or a delivery, an
  * extension say, and looks at the state finds in it what the events have told, no more and no less.
@@ -13,7 +14,7 @@ import * as Deadlines from "./Deadlines.ts"
 import * as Links from "./Links.ts"
 import * as Message from "./Message.ts"
 import * as MessageQueue from "./MessageQueue.ts"
-import { type Cause, clientRequest, type Event, unsubscribes } from "./MonitorEvent.ts"
+import { type Cause, clientRequest, type Event, type Move, unsubscribes } from "./MonitorEvent.ts"
 import type { Adopted, CreateSession, EndSession, Fact, Origin } from "./Order.ts"
 import type { Output } from "./Output.ts"
 import * as Protocol from "./Protocol.ts"
@@ -34,9 +35,13 @@ const answer = (origin: Pick<Origin<never>, "connection" | "slot">, message: Mes
   })
 }
 
-const emit = (event: Event, out: Out): void => {
+const emit = (event: Event | Move, out: Out): void => {
   out.push({ _tag: "Emit", event })
 }
+
+/** A session is here as another process has left it, or made it. */
+const emitArrival = ({ clientId, createdAt, subscriptions }: Session.Session, out: Out): void =>
+  emit({ _tag: "Arrive", clientId, createdAt, subscriptions: [...subscriptions] }, out)
 
 /** The engine has done something, or refused to. */
 export const apply = (state: State.State, fact: Fact, now: number, out: Out): State.State => {
@@ -100,7 +105,12 @@ const subscribed = (state: State.State, fact: Of<"Subscribed">, out: Out): State
   if (session === undefined || patterns.length === 0) return state
   const subscriptions = patterns.reduce((set, pattern) => HashSet.add(set, pattern), session.subscriptions)
   const routes = Routes.subscribe(state.routes, clientId, patterns)
-  return State.setSession({ ...state, routes }, { ...session, subscriptions })
+  return resubscribed({ ...state, routes }, { ...session, subscriptions }, isOwn, out)
+}
+
+const resubscribed = (state: State.State, session: Session.Session, isOwn: boolean, out: Out): State.State => {
+  if (!isOwn) emitArrival(session, out)
+  return State.setSession(state, session)
 }
 
 const unsubscribed = (state: State.State, fact: Of<"Unsubscribed">, out: Out): State.State => {
@@ -112,7 +122,7 @@ const unsubscribed = (state: State.State, fact: Of<"Unsubscribed">, out: Out): S
   if (session === undefined || patterns.length === 0) return state
   const subscriptions = patterns.reduce((set, pattern) => HashSet.remove(set, pattern), session.subscriptions)
   const routes = Routes.unsubscribe(state.routes, clientId, patterns)
-  return State.setSession({ ...state, routes }, { ...session, subscriptions })
+  return resubscribed({ ...state, routes }, { ...session, subscriptions }, isOwn, out)
 }
 
 const answerSubscription = (clientId: ClientId, origin: Origin<Message.Subscription>, out: Out): void =>
@@ -152,15 +162,16 @@ export const returned = (
 /** The session comes with its queue; whatever waited for it is handed in again. */
 const sessionAdopted = (before: State.State, adopted: Adopted, now: number, out: Out): State.State => {
   const { clientId, queue, subscriptions } = adopted
-  const state = resume(before, clientId, out)
-  if (State.session(state, clientId) !== undefined) return state
-  const session = Session.make({ ...adopted, local: false }, now, state.settings.sessionTimeout)
-  const here = Links.arm({ ...state, routes: Routes.subscribe(state.routes, clientId, subscriptions) }, {
-    ...session,
+  if (State.session(before, clientId) !== undefined) return resume(before, clientId, out)
+  const session: Session.Session = {
+    ...Session.make({ ...adopted, local: false }, now, before.settings.sessionTimeout),
     createdAt: adopted.createdAt,
     subscriptions: HashSet.fromIterable(subscriptions),
     queue: MessageQueue.restore(MessageQueue.empty, queue)
-  })
+  }
+  emitArrival(session, out)
+  const state = resume(before, clientId, out)
+  const here = Links.arm({ ...state, routes: Routes.subscribe(state.routes, clientId, subscriptions) }, session)
   return queue.length > state.settings.maxQueueLength
     ? requestEnd(here, clientId, { _tag: "QueueOverflow" }, out)
     : here
@@ -184,8 +195,9 @@ const sessionWanted = (state: State.State, clientId: ClientId, position: number,
   const session = State.session(state, clientId)
   if (session === undefined || session.local || session.ending) return state
   const queued = MessageQueue.toArray(session.queue).map((message) => message.position)
+  const released = release(state, clientId, out)
   out.push({ _tag: "Commit", order: { _tag: "Yield", clientId, position, queued, origin: undefined } })
-  return release(state, clientId, out)
+  return released
 }
 
 /** What waits here is answered like a connect that is held when the session gets a newer connection. */
@@ -199,6 +211,7 @@ const adoptionSuperseded = (state: State.State, clientId: ClientId, out: Out): S
 const release = (before: State.State, clientId: ClientId, out: Out): State.State => {
   const session = State.session(before, clientId)
   if (session === undefined) return before
+  emit({ _tag: "Depart", clientId }, out)
   const state = Links.leave(before, clientId, out)
   const { link } = session
   if (link._tag === "Attached") {
@@ -226,7 +239,7 @@ const sessionEnded = (before: State.State, fact: Of<"SessionEnded">, out: Out): 
     const ended = session?.subscriptions ?? patterns
     for (const event of unsubscribes(ended, { clientId, cause, withSession: true })) emit(event, out)
     emit({ _tag: "Disconnect", clientId, cause }, out)
-  }
+  } else if (session !== undefined) emit({ _tag: "Depart", clientId }, out)
   if (origin !== undefined) answer(origin, Message.succeeded(origin.request, { clientId }), out)
   if (session !== undefined) dismiss(session, cause, out)
   const state = awaited(before, clientId, (input) => turnAway(input, clientId, cause, out))

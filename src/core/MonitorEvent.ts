@@ -1,5 +1,6 @@
 /**
- * What operators are told: the five events of Faye's Monitoring page, with what Faye leaves out, the cause.
+ * What operators are told: the five events of Faye's Monitoring page, with what Faye leaves out, the cause; and which
+ * sessions come from other processes and go there.
  *
  * The reducer emits {@link Event}s; the monitor numbers them and adds the node, which makes them {@link MonitorEvent}s.
  */
@@ -76,8 +77,33 @@ export const unsubscribes = (
   end: Pick<Unsubscribe, "clientId" | "cause" | "withSession">
 ): ReadonlyArray<Unsubscribe> => Array.from(patterns, (channel) => ({ _tag: "Unsubscribe", channel, ...end }))
 
-/** An event without its place in the stream. */
+/** What happens to the service. Each fires once, in the process that handled what caused it. */
 export type Event = Handshake | Subscribe | Unsubscribe | Publish | Disconnect
+
+/**
+ * A session that another process has served is here from now on, as it is; or it is here and another process has changed
+ * its subscriptions. There is none where no other process shares the engine.
+ */
+export interface Arrive {
+  readonly _tag: "Arrive"
+  readonly clientId: ClientId
+  /** When the session began, in milliseconds. */
+  readonly createdAt: number
+  readonly subscriptions: ReadonlyArray<Pattern>
+}
+
+/** A session that was here goes on in another process, or has ended there. */
+export interface Depart {
+  readonly _tag: "Depart"
+  readonly clientId: ClientId
+}
+
+/** What happens to a process only: a session has come to it or left it, which is nothing new to the service. */
+export type Move = Arrive | Depart
+
+/** Whether it is of this process only. */
+export const isMove = <E extends { readonly _tag: string }>(event: E): event is Extract<E, Move> =>
+  event._tag === "Arrive" || event._tag === "Depart"
 
 /** Where and when an event happened: `sequence` has no gaps within a process and begins with 1, `at` is in milliseconds. */
 export interface Position {
@@ -93,6 +119,8 @@ export type MonitorEvent =
   | (Unsubscribe & Position)
   | (Publish & Position)
   | (Disconnect & Position)
+  | (Arrive & Position)
+  | (Depart & Position)
 
 /** The monitor has missed the events from `from` to `to`, both included: its buffer was full. */
 export interface Lagged {

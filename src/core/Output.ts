@@ -3,7 +3,7 @@ import type { ClientId } from "./ClientId.ts"
 import type { ConnectionId } from "./Connection.ts"
 import type { ConnectReceived, StreamOpened } from "./Input.ts"
 import type { Delivery, Outgoing } from "./Message.ts"
-import type { Event } from "./MonitorEvent.ts"
+import type { Event, Move } from "./MonitorEvent.ts"
 import type { Order } from "./Order.ts"
 
 /**
@@ -54,7 +54,7 @@ export interface Commit {
 /** Tell the monitors. */
 export interface Emit {
   readonly _tag: "Emit"
-  readonly event: Event
+  readonly event: Event | Move
 }
 
 /** Everything that the machine can want. */

@@ -2,13 +2,12 @@
  * The sessions of a process at one moment between two events, and what each further event makes of them.
  *
  * The law: a snapshot into which all events are folded that follow it is the later snapshot, in everything but the
- * {@link Reading}s, of which no event tells. It holds for what the process has handled itself: with an engine that is
- * shared, sessions also come from other processes and go there, without an event.
+ * {@link Reading}s, of which no event tells.
  */
-import { HashMap, HashSet } from "effect"
+import { HashMap, HashSet, Option } from "effect"
 import type { Pattern } from "./Channel.ts"
 import type { ClientId } from "./ClientId.ts"
-import type { Lagged, MonitorEvent } from "./MonitorEvent.ts"
+import type { Arrive, Lagged, MonitorEvent } from "./MonitorEvent.ts"
 import type * as Session from "./Session.ts"
 import type { State } from "./State.ts"
 
@@ -19,7 +18,7 @@ export type Reading = Pick<Session.Info, "local" | "lastSeen" | "queueLength" | 
 export interface Entry {
   readonly createdAt: number
   readonly subscriptions: HashSet.HashSet<Pattern>
-  /** Missing where the session has begun after the snapshot. */
+  /** Missing where the session has begun or come here after the snapshot. */
   readonly reading: Reading | undefined
 }
 
@@ -64,18 +63,30 @@ const change = (sessions: Snapshot["sessions"], event: MonitorEvent): Snapshot["
   switch (event._tag) {
     case "Publish":
       return sessions
-    case "Handshake": {
-      const session = { createdAt: event.at, subscriptions: HashSet.empty<Pattern>(), reading: undefined }
-      return HashMap.set(sessions, event.clientId, session)
-    }
+    case "Handshake":
+      return HashMap.set(sessions, event.clientId, {
+        createdAt: event.at,
+        subscriptions: HashSet.empty(),
+        reading: undefined
+      })
+    case "Arrive":
+      return HashMap.modifyAt(sessions, event.clientId, (before) => Option.some(arrived(event, before)))
     case "Subscribe":
       return changeSubscriptions(sessions, event, HashSet.add)
     case "Unsubscribe":
       return changeSubscriptions(sessions, event, HashSet.remove)
     case "Disconnect":
+    case "Depart":
       return HashMap.remove(sessions, event.clientId)
   }
 }
+
+/** It may have been here before, and have been changed elsewhere. */
+const arrived = ({ createdAt, subscriptions }: Arrive, before: Option.Option<Entry>): Entry => ({
+  createdAt,
+  subscriptions: HashSet.fromIterable(subscriptions),
+  reading: Option.getOrUndefined(before)?.reading
+})
 
 const changeSubscriptions = (
   sessions: Snapshot["sessions"],

@@ -9,7 +9,7 @@ import { Array as Arr, Context, Effect, Layer, PubSub, Redacted, type Scope, Str
 import { createHmac } from "node:crypto"
 import { hostname } from "node:os"
 import * as ClientId from "../core/ClientId.ts"
-import type { Event, Lagged, MonitorEvent } from "../core/MonitorEvent.ts"
+import type { Event, Lagged, MonitorEvent, Move } from "../core/MonitorEvent.ts"
 import type * as Session from "../core/Session.ts"
 import * as Snapshot from "../core/Snapshot.ts"
 import * as State from "../core/State.ts"
@@ -46,7 +46,7 @@ export class Monitor extends Context.Service<Monitor, {
   /** How each consumer keeps up, in the order in which they came. */
   readonly consumers: Effect.Effect<ReadonlyArray<Lag>>
   /** Numbers an event that has just happened. For the service. */
-  readonly emit: (event: Event, at: number) => void
+  readonly emit: (event: Event | Move, at: number) => void
   /** Hands the events since the last flush to the consumers. For the service, at the end of each turn. */
   readonly flush: () => void
   /** Lets the state of a service be looked at for as long as the scope is open. For the service. */

@@ -73,7 +73,9 @@ describe("a connect of a session that is not here", () => {
     const one = new One()
     const order = { _tag: "Adopt", clientId, acknowledged: undefined, origin: undefined }
     assert.deepStrictEqual(one.connect(), [{ _tag: "Commit", order } as Output])
-    const [resumed, ...others] = one.adopts(message(7))
+    const [arrived, resumed, ...others] = one.adopts(message(7))
+    const arrival = { _tag: "Arrive", clientId, createdAt: 0, subscriptions: ["/a" as never] } as const
+    assert.deepStrictEqual(arrived, { _tag: "Emit", event: arrival })
     assert(resumed?._tag === "Resume" && others.length === 0)
     assert.deepStrictEqual([resumed.input.connection, one.waiting], [poll, [7]])
   })
@@ -83,7 +85,7 @@ describe("a connect of a session that is not here", () => {
     one.connect()
     assert.deepStrictEqual(one.connect({ ...poll, id: 3 }), [])
     assert.deepStrictEqual(one.opensStream(), [])
-    assert.deepStrictEqual(tags(one.adopts()), ["Resume", "Resume", "Resume"])
+    assert.deepStrictEqual(tags(one.adopts()), ["Emit", "Resume", "Resume", "Resume"])
   })
 
   it("goes on when it turns out that the session is here already", () => {
@@ -133,11 +135,12 @@ describe("a connect of a session that is not here", () => {
 })
 
 describe("a session that another process wants", () => {
-  it("goes there with its position and what waits for it, and tells nothing of it", () => {
+  it("goes there with its position and what waits for it", () => {
     const one = new One()
     one.adopts(message(5), message(7))
     const outputs = one.happens({ _tag: "SessionWanted", clientId, position: 9 })
     assert.deepStrictEqual(outputs, [
+      { _tag: "Emit", event: { _tag: "Depart", clientId } },
       { _tag: "Commit", order: { _tag: "Yield", clientId, position: 9, queued: [5, 7], origin: undefined } }
     ])
     assert.isUndefined(State.session(one.state, clientId))
@@ -184,7 +187,7 @@ describe("what comes back for a session", () => {
 })
 
 describe("a fact of another process", () => {
-  it("changes what is here and tells nothing", () => {
+  it("changes what is here, and tells what of it has become different", () => {
     const one = new One()
     one.adopts()
     const rest = { clientId, forbidden: undefined, origin: undefined }
@@ -217,7 +220,11 @@ describe("a fact of another process", () => {
         isOwn: false
       }
     ]
-    assert.deepStrictEqual(facts.flatMap((fact) => one.happens(fact)), [])
+    const arrival = { _tag: "Arrive", clientId, createdAt: 0 }
+    assert.deepStrictEqual<unknown>(eventsIn(facts.flatMap((fact) => one.happens(fact))), [
+      { ...arrival, subscriptions: ["/b", "/a"] },
+      { ...arrival, subscriptions: ["/a"] }
+    ])
     assert.deepStrictEqual(one.waiting, [11])
     assert.deepStrictEqual([...State.session(one.state, clientId)?.subscriptions ?? []], ["/a"])
   })

@@ -12,7 +12,7 @@ import type { Connection, Kind } from "../../src/core/Connection.ts"
 import * as Machine from "../../src/core/Machine.ts"
 import * as Message from "../../src/core/Message.ts"
 import * as MessageQueue from "../../src/core/MessageQueue.ts"
-import type { Cause, Event } from "../../src/core/MonitorEvent.ts"
+import type { Cause, Event, Move } from "../../src/core/MonitorEvent.ts"
 import type { Output } from "../../src/core/Output.ts"
 import * as Snapshot from "../../src/core/Snapshot.ts"
 import * as State from "../../src/core/State.ts"
@@ -250,8 +250,9 @@ class Model {
   }
 
   /** `fold(snapshot, events)`: sessions and subscriptions as an operator would reckon them from the events. */
-  fold(event: Event): void {
+  fold(event: Event | Move): void {
     if (event._tag === "Publish") return
+    if (event._tag === "Arrive" || event._tag === "Depart") assert.fail("there is no other process")
     const { clientId } = event
     assert.isFalse(this.ended.has(clientId), `${event._tag} of ${clientId} after its Disconnect`)
     const isEnd = event._tag === "Disconnect" || (event._tag === "Unsubscribe" && event.withSession)

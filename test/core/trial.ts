@@ -7,7 +7,7 @@ import type { Connection, Kind } from "../../src/core/Connection.ts"
 import type { Input } from "../../src/core/Input.ts"
 import * as Machine from "../../src/core/Machine.ts"
 import * as Message from "../../src/core/Message.ts"
-import type { Event } from "../../src/core/MonitorEvent.ts"
+import type { Event, Move } from "../../src/core/MonitorEvent.ts"
 import type { Fact, Order } from "../../src/core/Order.ts"
 import type { Output } from "../../src/core/Output.ts"
 import * as Settings from "../../src/core/Settings.ts"
@@ -152,12 +152,12 @@ export class Trial {
     return outputs
   }
 
-  get events(): ReadonlyArray<Event> {
+  get events(): ReadonlyArray<Event | Move> {
     return eventsIn(this.outputs)
   }
 }
 
-export const eventsIn = (outputs: ReadonlyArray<Output>): ReadonlyArray<Event> =>
+export const eventsIn = (outputs: ReadonlyArray<Output>): ReadonlyArray<Event | Move> =>
   outputs.flatMap((output) => output._tag === "Emit" ? [output.event] : [])
 
 /** The answers among the outputs; their messages for subscribers are left out. */

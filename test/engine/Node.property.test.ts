@@ -4,14 +4,17 @@
  * machine, the nodes and the log are the real ones. What each client has to get follows from the log, told naively.
  */
 import { assert, describe, it } from "@effect/vitest"
+import { Equal, HashMap } from "effect"
 import * as fc from "fast-check"
 import * as ClientId from "../../src/core/ClientId.ts"
 import type { Connection, Kind } from "../../src/core/Connection.ts"
 import type { Input } from "../../src/core/Input.ts"
 import * as Machine from "../../src/core/Machine.ts"
 import * as Message from "../../src/core/Message.ts"
+import { type Event, isMove, type Move } from "../../src/core/MonitorEvent.ts"
 import type { Output } from "../../src/core/Output.ts"
 import * as Settings from "../../src/core/Settings.ts"
+import * as Snapshot from "../../src/core/Snapshot.ts"
 import * as State from "../../src/core/State.ts"
 import * as History from "../../src/engine/redis/History.ts"
 import * as LogEntry from "../../src/engine/redis/LogEntry.ts"
@@ -49,6 +52,7 @@ class Process {
   readonly #store: StoreModel
   readonly lines = new Map<number, Line>()
   readonly told: Array<unknown> = []
+  folded = Snapshot.empty
   #mark = 0
 
   constructor(name: string, store: StoreModel) {
@@ -69,10 +73,24 @@ class Process {
       for (const output of outputs) this.#carryOut(output, inputs)
     }
     Invariants.check(this.state)
+    this.checkFold()
+  }
+
+  #tell(event: Event | Move): void {
+    const place = { sequence: this.folded.sequence + 1, at: 0, node: this.node.name }
+    this.folded = Snapshot.fold(this.folded, { ...event, ...place })
+    if (!isMove(event)) this.told.push(event)
+  }
+
+  /** What the events have told is what is here. */
+  checkFold(): void {
+    const { sessions } = Snapshot.take(this.folded.sequence, [this.state])
+    const told = (all: Snapshot.Snapshot["sessions"]) => HashMap.map(all, ({ subscriptions }) => subscriptions)
+    assert.isTrue(Equal.equals(told(this.folded.sessions), told(sessions)))
   }
 
   #carryOut(output: Output, inputs: Array<Happening>): void {
-    this.told.push(...eventsIn([output]))
+    for (const event of eventsIn([output])) this.#tell(event)
     if (output._tag === "Commit") assert.isUndefined(this.node.commit(output.order, 0))
     else if (output._tag === "Resume") {
       if (this.lines.has(output.input.connection.id)) inputs.push(output.input)

@@ -1,7 +1,22 @@
 import { afterAll, assert, beforeAll, describe, inject, it } from "@effect/vitest"
-import { Config, ConfigProvider, Context, Effect, Exit, Layer, Redacted, Scope, Stream, SubscriptionRef } from "effect"
+import {
+  Config,
+  ConfigProvider,
+  Context,
+  Effect,
+  Exit,
+  HashMap,
+  Layer,
+  Redacted,
+  Scope,
+  Stream,
+  SubscriptionRef
+} from "effect"
+import * as fc from "fast-check"
 import { createClient } from "redis"
 import * as Bayeux from "../../src/Bayeux.ts"
+import { isMove } from "../../src/core/MonitorEvent.ts"
+import * as Snapshot from "../../src/core/Snapshot.ts"
 import { type ClusterEvent, Engine, EngineError } from "../../src/engine/Engine.ts"
 import * as RedisEngine from "../../src/engine/RedisEngine.ts"
 import * as Monitor from "../../src/monitor/Monitor.ts"
@@ -17,6 +32,7 @@ import {
   engineLaws,
   eventually,
   failure,
+  forAll,
   handshake,
   layerTransports,
   record,
@@ -170,7 +186,7 @@ describe.skipIf(inject("redis") === "")("with a Redis server", () => {
   })
 
   describe("RedisEngine: a process that stops", () => {
-    it.live("leaves its sessions to the next one, with what waits for them, and tells nothing of it", () =>
+    it.live("leaves its sessions to the next one, with what waits for them, which are told when they arrive", () =>
       Effect.gen(function*() {
         const namespace = freshNamespace()
         const first = yield* start({ namespace })
@@ -181,9 +197,11 @@ describe.skipIf(inject("redis") === "")("with a Redis server", () => {
         const second = yield* start({ namespace })
         yield* ask(second.bayeux, { channel: "/a", data: 2 })
         const moved = new Client(second.bayeux, client.clientId)
+        const toldThere = yield* Effect.provideContext(record, second.context)
         yield* moved.pollsUntil(2)
         assert.deepStrictEqual(moved.heard, [1, 2])
         assert.deepStrictEqual(told.map(({ _tag }) => _tag), ["Handshake", "Subscribe", "Publish"])
+        assert.deepStrictEqual(toldThere.map(({ _tag }) => _tag), ["Arrive"])
       }))
 
     it.live("ends the application's subscriptions with their events", () =>
@@ -318,6 +336,84 @@ describe.skipIf(inject("redis") === "")("with a Redis server", () => {
         yield* client.pollsUntil(1)
         assert.deepStrictEqual(yield* one.engine.counts, { sessions: 1, subscribers: new Map([["/a", 1]]) })
       }))
+  })
+
+  describe("Monitor.watch", () => {
+    type Process = Effect.Success<ReturnType<typeof start>>
+
+    /** Watches, and keeps what the events make of the snapshot with which it began. */
+    const fold = ({ context }: Process) =>
+      Effect.gen(function*() {
+        const monitor = Context.get(context, Monitor.Monitor)
+        const told = { now: Snapshot.empty, moves: 0 }
+        const watching = Stream.runForEach(monitor.watch({ strategy: "unbounded" }), (event) =>
+          Effect.sync(() => {
+            if (isMove(event)) told.moves += 1
+            told.now = Snapshot.fold(told.now, event)
+          }))
+        yield* Effect.forkScoped(watching)
+        return told
+      })
+
+    const snapshot = ({ context }: Process) =>
+      Effect.gen(function*() {
+        const [first] = yield* Stream.runCollect(Stream.take(Context.get(context, Monitor.Monitor).watch(), 1))
+        assert(first?._tag === "Snapshot")
+        return first
+      })
+
+    const toldOf = ({ sessions }: Snapshot.Snapshot): ReadonlyArray<unknown> =>
+      HashMap.toEntries(sessions).map(([clientId, { createdAt, subscriptions }]) => ({
+        clientId,
+        createdAt,
+        subscriptions: [...subscriptions].sort()
+      }))
+
+    const request = fc.record({
+      at: fc.nat(2),
+      who: fc.nat(3),
+      what: fc.oneof(
+        { weight: 3, arbitrary: fc.constant(connect("", "exchange", 0)) },
+        {
+          weight: 3,
+          arbitrary: fc.record({
+            channel: fc.constantFrom("/meta/subscribe", "/meta/unsubscribe"),
+            subscription: fc.constantFrom("/a", "/b", "/c/*")
+          })
+        },
+        { weight: 1, arbitrary: fc.constant({ channel: "/meta/disconnect" }) },
+        { weight: 2, arbitrary: fc.constant(handshake) }
+      )
+    })
+
+    it.live(
+      "makes of the events of each process the sessions that are there, wherever they go and are changed",
+      () =>
+        Effect.gen(function*() {
+          const namespace = freshNamespace()
+          const processes = yield* Effect.forEach([1, 2, 3], () => start({ namespace }))
+          const folds = yield* Effect.forEach(processes, fold)
+          yield* forAll(fc.array(request, { minLength: 5, maxLength: 25 }), 40, (requests) =>
+            Effect.gen(function*() {
+              const clients: Array<string> = []
+              for (const { at, what, who } of requests) {
+                const clientId = clients[who % Math.max(1, clients.length)] ?? "nobody"
+                const reply = yield* ask((processes[at] as Process).bayeux, { ...what, clientId })
+                if (reply.channel === "/meta/handshake") clients.push(reply.clientId ?? "")
+              }
+              for (const [i, process] of processes.entries()) {
+                const now = yield* snapshot(process)
+                const folded = folds[i]
+                assert(folded !== undefined)
+                yield* until("all to be told", () => folded.now.sequence >= now.sequence)
+                assert.strictEqual(folded.now.sequence, now.sequence)
+                assert.sameDeepMembers([...toldOf(folded.now)], [...toldOf(now)])
+              }
+            }))
+          for (const { moves } of folds) assert.isAbove(moves, 10)
+        }),
+      60_000
+    )
   })
 
   describe("Monitor.cluster", () => {

@@ -11,7 +11,7 @@ import * as fc from "fast-check"
 import * as Bayeux from "../../src/Bayeux.ts"
 import type { ClientId } from "../../src/core/ClientId.ts"
 import * as Message from "../../src/core/Message.ts"
-import type { Lagged, MonitorEvent } from "../../src/core/MonitorEvent.ts"
+import { isMove, type Lagged, type MonitorEvent } from "../../src/core/MonitorEvent.ts"
 import { type Counts, Engine, type EngineError } from "../../src/engine/Engine.ts"
 import * as Monitor from "../../src/monitor/Monitor.ts"
 import type { OptionsInvalid } from "../../src/Options.ts"
@@ -337,7 +337,7 @@ export const plain = (event: MonitorEvent | Lagged): Told => {
   return rest
 }
 
-/** The events so far, without their places, when everything that has been done is told. */
+/** The events of the service so far, without their places, when everything that has been done is told. */
 export const toldIn = (
   bayeux: Service,
   events: ReadonlyArray<MonitorEvent | Lagged>
@@ -347,7 +347,7 @@ export const toldIn = (
     const isMarker = (event: MonitorEvent | Lagged) => event._tag === "Publish" && event.channel === marker
     yield* ask(bayeux, { channel: marker, data: null })
     yield* until("the event of a publish", () => events.some(isMarker))
-    return events.filter((event) => !isMarker(event)).map(plain)
+    return events.filter((event) => !isMarker(event) && !isMove(event)).map(plain)
   })
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -925,7 +925,7 @@ const ledgerOf = (events: ReadonlyArray<MonitorEvent | Lagged>): Ledger => {
   const sessions = new Map<string, Set<string>>()
   for (const event of events) {
     assert(event._tag !== "Lagged")
-    if (event._tag === "Publish") continue
+    if (event._tag === "Publish" || isMove(event)) continue
     const { clientId } = event
     const own = sessions.get(clientId)
     if (event._tag === "Handshake") {

@@ -1,4 +1,5 @@
 /** Several processes of the command that share one engine. They end with the test. */
+import { isMove } from "../../src/core/MonitorEvent.ts"
 import { Command, type PrintedEvent } from "./command.ts"
 
 export interface ClusterOptions {
@@ -69,5 +70,6 @@ export class Cluster {
   }
 }
 
+/** The events of the service; what is of a process only does not happen once. */
 const parse = (stdout: string): ReadonlyArray<PrintedEvent> =>
-  stdout.split("\n").slice(0, -1).map((line) => JSON.parse(line) as PrintedEvent)
+  stdout.split("\n").slice(0, -1).map((line) => JSON.parse(line) as PrintedEvent).filter((event) => !isMove(event))

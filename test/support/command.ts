@@ -11,7 +11,7 @@ const command = fileURLToPath(new URL("../../src/bin.ts", import.meta.url))
 const clean = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("BAYEUX_")))
 
 /** An event as it is printed. */
-export type PrintedEvent = { readonly [field: string]: unknown }
+export type PrintedEvent = { readonly _tag: string; readonly [field: string]: unknown }
 
 export class Command {
   readonly process: ChildProcessByStdio<null, Readable, Readable>

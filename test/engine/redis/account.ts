@@ -103,7 +103,7 @@ const dataOf = ({ data }: PrintedEvent) => data as Received
 const nameOfEvent = (event: PrintedEvent): string =>
   event["_tag"] === "Publish"
     ? nameOf(dataOf(event))
-    : `${String(event["_tag"])} ${String(event["clientId"])} ${String(event["channel"])}`
+    : `${event._tag} ${String(event["clientId"])} ${String(event["channel"])}`
 
 /** Compares what was published, and the sessions that began and ended, with the events. */
 export const audit = (
