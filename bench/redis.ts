@@ -14,6 +14,8 @@ const help = `npm run bench -- redis [options]
   --rounds N    how often each row is measured with each server (default: 3)
   --seconds N   how long is measured (default: 4)
   --row NAME    only this row; may be repeated: ${rows.map(({ name }) => name).join(", ")}
+  --server NAME only this server; may be repeated: ${servers.join(", ")}
+  --profile DIR write the CPU profile of each server process there
   --quick       one round of one second, to see that all works`
 
 const { values } = parseArgs({
@@ -22,6 +24,8 @@ const { values } = parseArgs({
     rounds: { type: "string" },
     seconds: { type: "string" },
     row: { type: "string", multiple: true },
+    server: { type: "string", multiple: true },
+    profile: { type: "string" },
     quick: { type: "boolean", default: false },
     help: { type: "boolean", default: false }
   }
@@ -35,7 +39,7 @@ const measure = async (
   seconds: number
 ): Promise<Result> => {
   try {
-    return await run(row, server, await RedisServer.start(path), seconds)
+    return await run(row, server, await RedisServer.start(path), { seconds, profile: values.profile })
   } finally {
     await releaseAll()
   }
@@ -50,10 +54,11 @@ const main = async (): Promise<void> => {
   endWithThisProgram()
   const seconds = Number(values.seconds ?? (values.quick ? 1 : 4))
   const chosen = rows.filter(({ name }) => values.row?.includes(name) ?? true)
+  const contenders = servers.filter((server) => values.server?.includes(server) ?? true)
   const results: Array<Result> = []
   for (let round = 0; round < Number(values.rounds ?? (values.quick ? 1 : 3)); round++) {
     for (const row of chosen) {
-      for (const server of round % 2 === 0 ? servers : [...servers].reverse()) {
+      for (const server of round % 2 === 0 ? contenders : contenders.toReversed()) {
         results.push(await measure(row, server, path, seconds))
       }
     }

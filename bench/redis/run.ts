@@ -27,6 +27,12 @@ export const rows: ReadonlyArray<Row> = [
   { name: "in-process-1000", subscribers: 1_000, sockets: false, inFlight: { "effect-bayeux": 1_000, "faye-redis": 8 } }
 ]
 
+/** How long is measured, and the folder for the CPU profiles of the servers, if any. */
+export interface How {
+  readonly seconds: number
+  readonly profile: string | undefined
+}
+
 export interface Figures {
   readonly publishes: number
   readonly deliveries: number
@@ -74,8 +80,9 @@ const work = async (redis: RedisServer): Promise<Work> => {
 // ---------------------------------------------------------------------------------------------------------------------
 // processes
 
-const startServer = async (server: Server, redis: RedisServer) => {
-  const child = Child.start(`redis/${server}.ts`, { args: [String(redis.port)] })
+const startServer = async (server: Server, redis: RedisServer, { profile }: How) => {
+  const node = profile === undefined ? [] : ["--cpu-prof", "--cpu-prof-dir", profile]
+  const child = Child.start(`redis/${server}.ts`, { args: [String(redis.port)], node })
   const { stdout } = child.process
   if (stdout === null) throw new Error("A server has no standard output")
   const ended = once(child.process, "exit").then(() => {
@@ -153,13 +160,13 @@ const partsOf = (row: Row, server: Server, ports: ReadonlyArray<number>, seconds
 
 const sum = (numbers: ReadonlyArray<number>): number => numbers.reduce((one, other) => one + other, 0)
 
-const measure = async (row: Row, server: Server, redis: RedisServer, seconds: number): Promise<Figures> => {
-  const started = [await startServer(server, redis), await startServer(server, redis)]
+const measure = async (row: Row, server: Server, redis: RedisServer, how: How): Promise<Figures> => {
+  const started = [await startServer(server, redis, how), await startServer(server, redis, how)]
   const children = started.map(({ child }) => child)
   if (row.sockets) children.push(Child.start("redis/generator.ts"))
   try {
     const carriers = children.slice(row.sockets ? 2 : 0).map((child) => new Carrier(child))
-    const parts = partsOf(row, server, started.map(({ port }) => port), seconds)
+    const parts = partsOf(row, server, started.map(({ port }) => port), how.seconds)
     await Promise.all(carriers.map((carrier, at) => carrier.open(parts[at] as Part)))
     const marks: Array<{ readonly work: Work; readonly cpu: number }> = []
     const [first] = carriers
@@ -192,9 +199,9 @@ const measure = async (row: Row, server: Server, redis: RedisServer, seconds: nu
 }
 
 /** Runs and tells what came of it. */
-export const run = async (row: Row, server: Server, redis: RedisServer, seconds: number): Promise<Result> => {
+export const run = async (row: Row, server: Server, redis: RedisServer, how: How): Promise<Result> => {
   try {
-    const figures = await measure(row, server, redis, seconds)
+    const figures = await measure(row, server, redis, how)
     console.error(`${row.name}, ${server}: ${Text.number(figures.publishes)} publishes/s`)
     return { row, server, figures }
   } catch (error) {
