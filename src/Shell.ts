@@ -8,13 +8,14 @@
  */
 import { type Clock, Duration, Effect, type Fiber, HashMap } from "effect"
 import { randomBytes } from "node:crypto"
+import { Audience } from "./Audience.ts"
 import * as ClientId from "./core/ClientId.ts"
-import type { Connection } from "./core/Connection.ts"
+import type { Connection, ConnectionId } from "./core/Connection.ts"
 import type { Input } from "./core/Input.ts"
 import * as Machine from "./core/Machine.ts"
 import * as Message from "./core/Message.ts"
 import type { Cause } from "./core/MonitorEvent.ts"
-import type { Output } from "./core/Output.ts"
+import type { Deliver, Output } from "./core/Output.ts"
 import type { Settings } from "./core/Settings.ts"
 import * as State from "./core/State.ts"
 import type { Engine } from "./engine/Engine.ts"
@@ -53,6 +54,9 @@ const makeFreshIds = (): () => ClientId.ClientId => {
     return ClientId.make(bytes.toString("hex", used, used += idLength))
   }
 }
+
+/** So few connections get each message by themselves: gathering them costs more than it saves. */
+const fewestTogether = 8
 
 /** What a timer of the system can do at most; a longer wait takes several. */
 const longestTimer = 2 ** 31 - 1
@@ -155,8 +159,7 @@ export class Shell {
         this.#connections.get(output.connection)?.reply(output.slot, output.messages, output.clientId)
         return
       case "Deliver":
-        for (const connection of output.connections) this.#connections.get(connection)?.deliver(output.message)
-        return
+        return this.#deliver(output)
       case "Emit":
         this.#parts.monitor.emit(output.event, now)
         return
@@ -173,6 +176,28 @@ export class Shell {
         this.#connections.get(output.connection)?.close(output.reason)
         return
     }
+  }
+
+  /** By the list of their connections, which stays the same for as long as who gets a channel's messages does. */
+  readonly #audiences = new Map<ReadonlyArray<ConnectionId>, Audience>()
+
+  #deliver({ connections, message }: Deliver): void {
+    if (connections.length < fewestTogether) {
+      for (const connection of connections) this.#connections.get(connection)?.deliver(message)
+      return
+    }
+    let audience = this.#audiences.get(connections)
+    if (audience === undefined) this.#audiences.set(connections, audience = this.#gather(connections))
+    audience.deliver(message)
+  }
+
+  #gather(connections: ReadonlyArray<ConnectionId>): Audience {
+    const audience = new Audience()
+    for (const id of connections) {
+      const connection = this.#connections.get(id)
+      if (connection !== undefined) audience.add(connection)
+    }
+    return audience
   }
 
   // -------------------------------------------------------------------------------------------------------------------
@@ -195,6 +220,7 @@ export class Shell {
     this.#turnBegan = undefined
     const touched = this.#touched
     this.#touched = []
+    this.#audiences.clear()
     for (const connection of touched) this.#flush(connection)
     Frame.empty.forget()
     this.#parts.monitor.flush()
@@ -233,6 +259,7 @@ export class Shell {
   /** Installs extensions in the place of those before. */
   install(extensions: ReadonlyArray<Extension>): void {
     this.extensions = extensions
+    this.#audiences.clear()
     this.#host.extensions = {
       incoming: extensions.filter((extension) => extension.incoming !== undefined),
       outgoing: extensions.filter((extension) => extension.outgoing !== undefined)

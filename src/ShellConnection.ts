@@ -7,6 +7,7 @@
  * - What is written in a turn leaves at its end as one frame; the answers to an exchange leave when all are there.
  */
 import { type Duration, Effect } from "effect"
+import type { Audience, Listener } from "./Audience.ts"
 import type { ClientId } from "./core/ClientId.ts"
 import type { Connection, ConnectionId, Kind } from "./core/Connection.ts"
 import * as Message from "./core/Message.ts"
@@ -50,7 +51,7 @@ interface Delivered {
 }
 
 /** A connection that a transport has opened. */
-export class ShellConnection implements OpenConnection, Connection {
+export class ShellConnection implements OpenConnection, Connection, Listener {
   readonly id: ConnectionId
   readonly kind: Kind
   readonly local: boolean
@@ -126,6 +127,8 @@ export class ShellConnection implements OpenConnection, Connection {
   // out
 
   #frame: Frame.Frame = Frame.empty
+  /** With whom it has in common what it is to write. */
+  #audience: Audience | undefined
   #isTouched = false
   #answered = 0
   #early: Map<number, ReadonlyArray<Message.Outgoing>> | undefined
@@ -152,8 +155,22 @@ export class ShellConnection implements OpenConnection, Connection {
   /** A message for the session to which the connection belongs. */
   deliver(message: Message.Delivery): void {
     if (this.#isPassing) return this.#passOut([message], (passed) => this.#write(passed))
+    this.#leaveAudience()
     this.#frame = this.#frame.append(message)
     this.#touch()
+  }
+
+  join(audience: Audience): boolean {
+    if (this.local || this.#isPassing || this.#audience !== undefined || this.#frame !== Frame.empty) return false
+    this.#audience = audience
+    this.#touch()
+    return true
+  }
+
+  #leaveAudience(): void {
+    if (this.#audience === undefined) return
+    this.#frame = this.#audience.leave(this)
+    this.#audience = undefined
   }
 
   #answer(slot: number, messages: ReadonlyArray<Message.Outgoing>): void {
@@ -173,6 +190,7 @@ export class ShellConnection implements OpenConnection, Connection {
 
   #write(messages: ReadonlyArray<Message.Outgoing>): void {
     if (!this.#isOpen) return
+    this.#leaveAudience()
     for (const message of messages) this.#frame = this.#frame.append(message)
     this.#touch()
   }
@@ -231,6 +249,7 @@ export class ShellConnection implements OpenConnection, Connection {
   /** Writes what this turn has brought, and closes the connection if that is due. */
   flush(): void {
     this.#isTouched = false
+    this.#leaveAudience()
     if (!this.#isOpen) return
     const isDue = this.kind === "exchange"
       ? this.#isHandedIn && this.#answered === this.#allotted
@@ -283,6 +302,7 @@ export class ShellConnection implements OpenConnection, Connection {
   closed(unwritten: ReadonlyArray<Frame.Frame> = []): void {
     if (!this.#isOpen) return
     this.#isOpen = false
+    this.#leaveAudience()
     this.#host.closed(this.id)
     for (const { clientId, messages } of this.#returnable(unwritten)) {
       this.#host.returned(clientId, deliveries(messages))

@@ -129,9 +129,9 @@ const answerSubscription = (clientId: ClientId, origin: Origin<Message.Subscript
   answer(origin, Message.succeeded(origin.request, { clientId, subscription: origin.request.subscription }), out)
 
 /** A message has been accepted: it is built anew from what may be delivered, and goes to each subscriber once. */
-const published = (state: State.State, { isOwn, order, position }: Of<"Published">, out: Out): State.State => {
+const published = (state: State.State, { isOwn, json, order, position }: Of<"Published">, out: Out): State.State => {
   const { channel, clientId, data, id, origin } = order
-  const message = new Message.Delivery(channel, data, id, position)
+  const message = new Message.Delivery(channel, data, id, position, json)
   if (isOwn) emit({ _tag: "Publish", clientId, channel, data }, out)
   if (origin !== undefined) {
     answer(origin, Message.succeeded(origin.request, clientId === null ? undefined : { clientId }), out)

@@ -91,11 +91,13 @@ export class Delivery {
   readonly #position: number
   #json: string | undefined
 
-  constructor(channel: Channel.Channel, data: Schema.Json, id: Id, position: number) {
+  /** `json` is the message as JSON, if that is there already. */
+  constructor(channel: Channel.Channel, data: Schema.Json, id: Id, position: number, json?: string) {
     this.channel = channel
     this.data = data
     if (id !== undefined) this.id = id
     this.#position = position
+    this.#json = json
   }
 
   get position(): number {

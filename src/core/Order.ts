@@ -117,7 +117,8 @@ export interface Adopted {
  * answers it and emits its events. `patterns` are those that the order has really added or removed, or that ended with
  * their session.
  *
- * The `position` of a message is a safe integer above 0 and above that of every message before.
+ * The `position` of a message is a safe integer above 0 and above that of every message before. An engine that has the
+ * message as JSON text anyway gives that, too: `{"channel", "data", "id"}`, as `Message.Delivery` would write it.
  */
 export type Fact =
   | { readonly _tag: "SessionCreated"; readonly order: CreateSession }
@@ -138,6 +139,7 @@ export type Fact =
     readonly order: PublishOrder
     readonly position: number
     readonly isOwn: boolean
+    readonly json?: string
   }
   | {
     readonly _tag: "SessionEnded"

@@ -102,10 +102,14 @@ interface Written {
 export const write = ({ channel, data, id }: { readonly [K in keyof Written]: Written[K] | undefined }): string =>
   JSON.stringify({ channel, data, id })
 
+/** `P`: the message as JSON, which is what subscribers get. */
+export const json = (self: LogEntry): string => self.rest.slice(self.rest.indexOf(" ") + 1)
+
 /** `P`: the message. */
 export const message = (self: LogEntry): Message.Delivery => {
-  const { channel, data, id } = JSON.parse(cut(self.rest)[1]) as Written
-  return new Message.Delivery(channel, data, id, self.position)
+  const text = json(self)
+  const { channel, data, id } = JSON.parse(text) as Written
+  return new Message.Delivery(channel, data, id, self.position, text)
 }
 
 /** `S`: the patterns that were added. */

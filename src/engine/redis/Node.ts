@@ -299,7 +299,7 @@ const refusal = (order: Order): Fact => {
 
 const published = (entry: LogEntry.LogEntry, isOwn: boolean, own: Order | undefined): Fact => {
   const order = own?._tag === "Publish" ? own : publishOrder(entry)
-  return { _tag: "Published", order, position: entry.position, isOwn }
+  return { _tag: "Published", order, position: entry.position, isOwn, json: LogEntry.json(entry) }
 }
 
 const publishOrder = (entry: LogEntry.LogEntry): PublishOrder => {
