@@ -2,7 +2,7 @@
  * A connection to Redis that lives until it breaks: it is never repaired, but made anew by whoever needs it, who then
  * knows that something may have been lost on the way. A command that gets no answer in time counts as a break.
  */
-import { Data, Duration, Effect, type Scope } from "effect"
+import { Data, Effect, type Scope } from "effect"
 import type * as Scripts from "./Scripts.ts"
 
 /** What is needed of a client: one of node-redis, or anything that can do the same. It need not reconnect by itself. */
@@ -40,13 +40,19 @@ export interface Options {
 const unavailable = (cause: unknown): RedisUnavailable =>
   new RedisUnavailable({ reason: cause instanceof Error ? cause.message || cause.name : String(cause) })
 
+/** What a promise gives in time. A bare timer: commands are many, and a race of two fibers costs as much as the command. */
 const within = <A>(millis: number, promise: () => Promise<A>): Effect.Effect<A, RedisUnavailable> =>
-  Effect.tryPromise({ try: promise, catch: unavailable }).pipe(
-    Effect.timeoutOrElse({
-      duration: Duration.millis(millis),
-      orElse: () => Effect.fail(new RedisUnavailable({ reason: `no answer within ${millis} ms` }))
-    })
-  )
+  Effect.callback((resume) => {
+    const timer = setTimeout(() => resume(Effect.fail(unavailable(`no answer within ${millis} ms`))), millis)
+    const end = (result: Effect.Effect<A, RedisUnavailable>) => {
+      clearTimeout(timer)
+      resume(result)
+    }
+    // A client may throw as well.
+    const attempt = async (): Promise<A> => promise()
+    attempt().then((answer) => end(Effect.succeed(answer)), (cause: unknown) => end(Effect.fail(unavailable(cause))))
+    return Effect.sync(() => clearTimeout(timer))
+  })
 
 /** Opens a connection for as long as the scope is open. */
 export const open = Effect.fnUntraced(function*(
