@@ -1,10 +1,13 @@
 /**
  * CometD's client with its acknowledgement extension, over connections that are cut when the server has written an answer
  * and the client has not got it. The proxy has taken all bytes and closes in good order, so nothing tells the server.
+ * The client gives up the connect that was cut off and connects again with the same number: at the same process, or at
+ * another one.
  */
 import { AckExtension, CometD } from "cometd"
 import { adapt } from "cometd-nodejs-client"
-import { afterEach, assert, describe, it } from "vitest"
+import { afterEach, assert, describe, inject, it } from "vitest"
+import { begin } from "../engine/redis/setting.ts"
 import { openCometd } from "../support/clients.ts"
 import { Proxy } from "../support/proxy.ts"
 import { startServer } from "../support/server.ts"
@@ -30,12 +33,22 @@ const cutOften = async (proxy: Proxy) => {
   for (let i = 0; i < 50; i++) await proxy.cutAfter(1 + i * 61 % 700, "down")
 }
 
-/** What a client hears of all that is published until its connections have been cut 50 times. */
-const hear = async (transport: string, ...extensions: ReadonlyArray<AckExtension>) => {
+/** One process. Gives its port. */
+const one = async (): Promise<ReadonlyArray<number>> => {
   const server = await startServer()
   atEnd(() => server.stop())
-  const proxy = await Proxy.start(server.port)
-  const publisher = await open(server.port, transport)
+  return [server.port]
+}
+
+/** Three processes on one Redis: the next connection after a cut is to another one. */
+const several = async (): Promise<ReadonlyArray<number>> =>
+  (await begin({ size: 3 })).cluster.urls.map((url) => Number(new URL(url).port))
+
+/** What a client hears of all that is published until its connections have been cut 50 times. */
+const hear = async (servers: typeof one, transport: string, ...extensions: ReadonlyArray<AckExtension>) => {
+  const ports = await servers()
+  const proxy = await Proxy.start(...ports)
+  const publisher = await open(ports[0] ?? 0, transport)
   const subscriber = await open(proxy.port, transport, ...extensions)
   for (const channel of ["/numbers", end]) assert.strictEqual(await subscriber.subscribe(channel), "accepted")
   const clientId = await subscriber.clientId()
@@ -58,12 +71,21 @@ const hear = async (transport: string, ...extensions: ReadonlyArray<AckExtension
 
 describe.each(["websocket", "long-polling"])("CometD's client over %s, cut off 50 times", (transport) => {
   it("hears every message once and in order if it acknowledges", { timeout: 60_000 }, async () => {
-    const { heard, published } = await hear(transport, new AckExtension())
+    const { heard, published } = await hear(one, transport, new AckExtension())
     assert.deepEqual(heard, Array.from({ length: published }, (_, index) => index))
   })
 
+  it.skipIf(inject("redis") === "")(
+    "does so, too, when it comes to another process each time",
+    { timeout: 60_000 },
+    async () => {
+      const { heard, published } = await hear(several, transport, new AckExtension())
+      assert.deepEqual(heard, Array.from({ length: published }, (_, index) => index))
+    }
+  )
+
   it("misses messages if it does not", { timeout: 60_000 }, async () => {
-    const { heard, published } = await hear(transport)
+    const { heard, published } = await hear(one, transport)
     assert.isBelow(new Set(heard).size, published)
   })
 })

@@ -14,19 +14,21 @@ interface Cut {
   readonly done: () => void
 }
 
-/** A proxy in front of a port. */
+/** A proxy in front of a port, or of several: each new connection goes to the next one. */
 export class Proxy {
   readonly #server: Server
   readonly #sockets = new Set<Socket>()
   #cut: Cut | undefined
   #isHole = false
 
-  private constructor(target: number) {
-    this.#server = createServer((client) => this.#connect(client, connect(target, "127.0.0.1")))
+  private constructor(targets: ReadonlyArray<number>) {
+    let count = 0
+    const target = () => targets[count++ % targets.length] ?? 0
+    this.#server = createServer((client) => this.#connect(client, connect(target(), "127.0.0.1")))
   }
 
-  static async start(target: number): Promise<Proxy> {
-    const proxy = new Proxy(target)
+  static async start(...targets: ReadonlyArray<number>): Promise<Proxy> {
+    const proxy = new Proxy(targets)
     await new Promise<void>((resolve) => proxy.#server.listen(0, "127.0.0.1", resolve))
     atEnd(() => {
       proxy.#server.close()

@@ -99,12 +99,17 @@ export type Transport = "websocket" | "long-polling"
 export class Session {
   readonly clientId: string
   readonly ack: boolean
-  /** What has come by each of its ways, in the order in which these were taken. */
+  /**
+   * What has come by each of its ways, in the order in which these were taken. One that acknowledges knows what it has
+   * had, whichever way it came: for it all ways are one.
+   */
   readonly received: Array<Array<Received>> = []
   /** Why the server does not know it any more. */
   forgotten: string | undefined
   /** How far it has come, as it tells the server. */
   position = -1
+  /** Answers with messages that it did not read, because it had read another one since it had asked. */
+  overtaken = 0
   readonly #ways = new Set<Way>()
 
   private constructor(clientId: string, ack: boolean) {
@@ -121,8 +126,8 @@ export class Session {
 
   /** Connects again and again from now on, at the processes of a route. */
   attend(transport: Transport, route: Route): void {
-    const received: Array<Received> = []
-    this.received.push(received)
+    const received = this.ack ? this.received[0] ?? [] : []
+    if (!this.received.includes(received)) this.received.push(received)
     this.#ways.add(
       transport === "websocket" ? new BySocket(this, route, received) : new ByPolling(this, route, received)
     )
@@ -157,6 +162,8 @@ abstract class Way {
   readonly route: Route
   readonly #transport: Transport
   readonly #received: Array<Received>
+  /** The number that its connect has told the server. */
+  #told = -1
 
   constructor(session: Session, route: Route, received: Array<Received>, transport: Transport) {
     this.session = session
@@ -173,20 +180,31 @@ abstract class Way {
 
   get connectMessage() {
     const { ack, clientId, position } = this.session
+    this.#told = position
     return connectMessage(clientId, this.#transport, ack ? { ext: { ack: position } } : {})
   }
 
   /** Gives whether a connect was answered. */
   receive(messages: ReadonlyArray<Message>): boolean {
+    const isOvertaken = this.session.ack && this.#told !== this.session.position
     let isAnswered = false
     for (const { channel = "", data, error, ext, successful } of messages) {
-      if (successful === undefined) this.#received.push({ channel, ...data as Numbered })
+      if (successful === undefined && !isOvertaken) this.#received.push({ channel, ...data as Numbered })
       if (channel !== "/meta/connect") continue
       isAnswered = true
       if (successful !== true && !this.isLeaving) this.session.forgotten = error ?? "for no reason"
-      if (typeof ext?.ack === "number") this.session.position = ext.ack
+      if (typeof ext?.ack === "number") this.#acknowledge(ext.ack, isOvertaken)
     }
     return isAnswered
+  }
+
+  /**
+   * An answer begins behind the number that its connect has told. If that is not the client's any more, it has had some
+   * of it: it reads nothing of it, and what is new in it comes again.
+   */
+  #acknowledge(number: number, isOvertaken: boolean): void {
+    if (isOvertaken) this.session.overtaken++
+    else this.session.position = number
   }
 }
 

@@ -1,7 +1,7 @@
 /** Clients that go from process to process, or are at two at once. */
-import { afterEach, describe, inject, it } from "@effect/vitest"
+import { afterEach, assert, describe, inject, it } from "@effect/vitest"
 import type { Transport } from "../../support/roaming.ts"
-import { releaseAll } from "../../transport/support.ts"
+import { connectMessage, handshakeMessage, post, releaseAll, subscribeMessage, until } from "../../transport/support.ts"
 import { assertKept, type Kind, runRounds, seeds } from "./rounds.ts"
 import { assertNoSessions, begin } from "./setting.ts"
 
@@ -36,9 +36,34 @@ describe.skipIf(inject("redis") === "")("RedisEngine, when a client", () => {
       setting,
       seeds: seeds(20),
       fault: ({ published }) => published(30),
-      subscribers: ({ at }) => pairs.map(([one, other]): Kind => ({ ack: false, ways: [[one, at(0)], [other, at(1)]] }))
+      subscribers: ({ at }) =>
+        [false, true].flatMap((ack) =>
+          pairs.map(([one, other]): Kind => ({ ack, ways: [[one, at(0)], [other, at(1)]] }))
+        )
     })
     assertKept(figures, { mayDouble: false })
+    assert.isAbove(figures.overtaken, 0)
     await assertNoSessions(setting)
+  })
+
+  it("tells two processes the same number, is given the same by both; what it acknowledges by neither", async () => {
+    const { cluster: { urls: [one = "", other = ""] } } = await begin({ size: 2 })
+    const ask = async (url: string, ...messages: ReadonlyArray<unknown>) => (await post({ url }, messages)).messages
+    const [{ clientId = "" } = {}] = await ask(one, { ...handshakeMessage, ext: { ack: true } })
+    await ask(one, subscribeMessage(clientId, ["/a"]))
+    const connect = async (url: string, ack: number) => {
+      const [reply, ...others] = await ask(
+        url,
+        connectMessage(clientId, "long-polling", { ext: { ack }, advice: { timeout: 0 } })
+      )
+      return { number: reply?.ext?.ack, data: others.map(({ data }) => data) }
+    }
+    await ask(other, { channel: "/a", data: 1 })
+    await until("the message", async () => (await connect(one, -1)).data.length > 0)
+    const first = await connect(one, -1)
+    assert.deepStrictEqual(first.data, [1])
+    assert.deepStrictEqual(await connect(other, -1), first)
+    assert.deepStrictEqual(await connect(one, Number(first.number)), { number: undefined, data: [] })
+    assert.deepStrictEqual(await connect(other, Number(first.number)), { number: undefined, data: [] })
   })
 })

@@ -31,6 +31,8 @@ export interface Figures {
   readonly plain: Account.Account
   /** Of those that do. */
   readonly acknowledging: Account.Account
+  /** Answers that these did not read, because they had read another one since they had asked. */
+  readonly overtaken: number
 }
 
 /** What is there while the fault happens. */
@@ -187,7 +189,8 @@ class Round {
     const last = lastOf(this.#log)
     await Promise.all(sessions.map((session) => receiveAll(session, last)))
     await Promise.all(sessions.map((session) => session.disconnect(exchange)))
-    return { plain: this.#balance(false), acknowledging: this.#balance(true), ...await this.#audits() }
+    const overtaken = sessions.reduce((sum, session) => sum + session.overtaken, 0)
+    return { plain: this.#balance(false), acknowledging: this.#balance(true), overtaken, ...await this.#audits() }
   }
 
   get #log(): ReadonlyArray<Published> {
@@ -237,6 +240,7 @@ class Round {
 const none: Figures = {
   plain: Account.nothing,
   acknowledging: Account.nothing,
+  overtaken: 0,
   printed: Account.flawless,
   chronicle: Account.flawless
 }
@@ -244,6 +248,7 @@ const none: Figures = {
 const add = (one: Figures, other: Figures): Figures => ({
   plain: Account.add(one.plain, other.plain),
   acknowledging: Account.add(one.acknowledging, other.acknowledging),
+  overtaken: one.overtaken + other.overtaken,
   printed: Account.add(one.printed, other.printed),
   chronicle: Account.add(one.chronicle, other.chronicle)
 })
@@ -268,6 +273,7 @@ export const runRounds = async (options: RoundsOptions): Promise<Figures> => {
     console.log(Account.line(`${options.name}, ${what}`, options.seeds.length, account))
   print("without acknowledgements", sum.plain)
   print("with acknowledgements", sum.acknowledging)
+  if (sum.overtaken > 0) console.log(`${options.name}: ${sum.overtaken} answers were overtaken by another one`)
   print("events printed", sum.printed)
   print("events of the cluster", sum.chronicle)
   return sum
