@@ -8,7 +8,9 @@
 import { Cause, Data, Duration, Effect, Option } from "effect"
 import type { Advice } from "./core/Advice.ts"
 import * as BayeuxError from "./core/BayeuxError.ts"
+import * as Channel from "./core/Channel.ts"
 import type { ClientId } from "./core/ClientId.ts"
+import * as Message from "./core/Message.ts"
 import type { Raw } from "./core/Message.ts"
 import type { RequestInfo } from "./transport/Transport.ts"
 
@@ -54,6 +56,24 @@ export const refuse = (error: string | BayeuxError.BayeuxError, advice?: Advice)
   Effect.fail(
     new Refusal({ error: typeof error === "string" ? BayeuxError.make(403, [], error) : error, advice })
   )
+
+/**
+ * Says who is behind a handshake: gives a copy of it from which the session gets its `identity`, what the application
+ * calls its user. Nothing that a client sends can do that. Extensions behind this one keep it when they copy the message
+ * with `{ ...message }`.
+ *
+ * An identity that cannot be used (empty, longer than 256 characters, for another message than a handshake) is a mistake
+ * of the application: the message is refused with `500`, and the log says why.
+ */
+export const identify = (message: Raw, identity: string): Effect.Effect<Raw, Refusal> => {
+  const { channel } = message
+  const complaint = channel === Channel.handshake
+    ? Message.complaintAbout(identity)
+    : `A message on ${JSON.stringify(channel)} was given an identity: give it to the session's handshake`
+  return complaint === undefined
+    ? Effect.succeed(Message.withIdentity(message, identity))
+    : Effect.andThen(Effect.logError(complaint), refuse(BayeuxError.serverError))
+}
 
 /** The way of a message: `incoming` passes the extensions in their order, `outgoing` as well. */
 export type Direction = "incoming" | "outgoing"

@@ -8,7 +8,7 @@ import * as BayeuxError from "../src/core/BayeuxError.ts"
 import type { Raw } from "../src/core/Message.ts"
 import type { Engine } from "../src/engine/Engine.ts"
 import * as MemoryEngine from "../src/engine/MemoryEngine.ts"
-import { type Extension, type ExtensionContext, type Handler, refuse } from "../src/Extension.ts"
+import { type Extension, type ExtensionContext, type Handler, identify, refuse } from "../src/Extension.ts"
 import * as Monitor from "../src/monitor/Monitor.ts"
 import {
   answer,
@@ -701,6 +701,80 @@ describe("a message that looks like something of ours", () => {
       yield* answer(bayeux, ...lookalikes)
       assert.deepStrictEqual(seen, lookalikes)
     }))
+})
+
+describe("an identity", () => {
+  const identifying = (identity: string, channel = "/meta/handshake") =>
+    incoming(on(channel, (message) => identify(message, identity)))
+
+  scenario("is the session's, and told with its handshake", (bayeux) =>
+    Effect.gen(function*() {
+      const events = yield* record
+      const { clientId } = yield* Client.make(bayeux)
+      yield* bayeux.addExtension(identifying("alice"))
+      const alice = yield* Client.make(bayeux)
+      yield* alice.disconnect()
+      assert.deepStrictEqual(yield* toldIn(bayeux, events), [
+        { _tag: "Handshake", clientId },
+        { _tag: "Handshake", clientId: alice.clientId, identity: "alice" },
+        { _tag: "Disconnect", clientId: alice.clientId, cause: { _tag: "ClientRequest" } }
+      ])
+      yield* Client.make(bayeux)
+      assert.sameMembers((yield* bayeux.sessions).map(({ identity }) => identity), ["alice", undefined])
+    }))
+
+  scenario(
+    "stays when another extension copies the message, and the last one counts",
+    (bayeux) =>
+      Effect.gen(function*() {
+        yield* bayeux.addExtension(identifying("bob"))
+        yield* bayeux.addExtension(identifying("alice"))
+        yield* bayeux.addExtension(incoming((message) => Effect.succeed({ ...message, ext: {} })))
+        yield* Client.make(bayeux)
+        assert.deepStrictEqual((yield* bayeux.sessions).map(({ identity }) => identity), ["alice"])
+      })
+  )
+
+  scenario("cannot be given by a client", (bayeux) =>
+    Effect.gen(function*() {
+      const fields = ["identity", "Symbol(effect-bayeux/identity)", "@@effect-bayeux/identity"]
+      const forged = Object.fromEntries(fields.map((field) => [field, "alice"]))
+      const message = { ...handshake, ...forged, ext: forged, __proto__: forged }
+      assert.isTrue((yield* ask(bayeux, JSON.parse(JSON.stringify(message)))).successful)
+      assert.isTrue((yield* ask(bayeux, message)).successful)
+      assert.deepStrictEqual((yield* bayeux.sessions).map(({ identity }) => identity), [undefined, undefined])
+    }))
+
+  scenario("of 256 characters will do, of any kind", (bayeux) =>
+    Effect.gen(function*() {
+      const identity = `${"é".repeat(250)} 😀,=%`
+      yield* bayeux.addExtension(identifying(identity))
+      yield* Client.make(bayeux)
+      assert.deepStrictEqual((yield* bayeux.sessions).map(({ identity }) => identity), [identity])
+    }))
+
+  for (
+    const [name, identity, channel, sentence] of [
+      ["empty", "", "/meta/handshake", "An identity is empty: give what the application calls its user, or none"],
+      ["too long", "x".repeat(257), "/meta/handshake", "has 257 characters: give one of at most 256"],
+      ["half a character", "\ud83d", "/meta/handshake", "is no whole text: give one without halves of characters"],
+      [
+        "for another message",
+        "alice",
+        "/a",
+        "A message on \"/a\" was given an identity: give it to the session's handshake"
+      ]
+    ] as const
+  ) {
+    scenario(`that is ${name} has the message refused, and the log says why`, (bayeux) =>
+      Effect.gen(function*() {
+        yield* bayeux.addExtension(identifying(identity, channel))
+        const reply = yield* ask(bayeux, channel === "/a" ? { channel, data: 1 } : handshake)
+        assert.strictEqual(reply.error, "500::Internal server error")
+        assert.include(log.join(), sentence)
+        assert.deepStrictEqual(yield* bayeux.sessions, [])
+      }))
+  }
 })
 
 describe("extensions at run time", () => {

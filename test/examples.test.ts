@@ -110,6 +110,24 @@ const shows: { readonly [file: string]: (running: Running) => Promise<void> } = 
     const line = "2 sessions, 1 of them would get a message on /news/today\n"
     await until(running, async () => running.output().endsWith(line) || undefined)
   },
+  "presence.ts": async (running) => {
+    const page = (token?: string) => send(running, { ...handshake, ext: { token } })
+    await until(running, async () => running.output().includes("there are") || undefined)
+    const alice = await page("rabbit")
+    assert.strictEqual((await page())["error"], "403::Unknown token")
+    const bob = await page("turtle")
+    await send(running, { channel: "/meta/subscribe", clientId: bob["clientId"], subscription: "/rooms/*" })
+    await send(running, { channel: "/meta/disconnect", clientId: alice["clientId"] })
+    const again = await page("rabbit")
+    await send(running, { channel: "/meta/disconnect", clientId: again["clientId"] })
+    const told = `there are []
+alice has come
+bob has come
+alice has left: ClientRequest - still in room 7: [ 'bob' ]
+`
+    await until(running, async () => running.output().endsWith(told) || undefined)
+    assert.strictEqual(running.output(), told)
+  },
   "slow-consumer.ts": async (running) => {
     await once(running.child, "exit")
     assert.strictEqual(
@@ -175,7 +193,7 @@ describe("the examples", () => {
     if (running.child.exitCode === null) await stop(running)
   }, 60_000)
 
-  it.each([["README.md", 5], ["docs/monitoring.md", 3]])("stand in %s as they are", (document, atLeast) => {
+  it.each([["README.md", 5], ["docs/monitoring.md", 4]])("stand in %s as they are", (document, atLeast) => {
     const blocks = [...read(document).matchAll(/```ts\n\/\/ (examples\/\S+)\n(.*?)```/gs)]
     assert.isAtLeast(blocks.length, atLeast)
     for (const [, file = "", code] of blocks) assert.strictEqual(code, read(file), file)

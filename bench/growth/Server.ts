@@ -70,7 +70,8 @@ export class Server {
         _tag: "Handshake",
         id: "1",
         supportedConnectionTypes: ["websocket", "long-polling"],
-        acknowledges: false
+        acknowledges: false,
+        identity: undefined
       },
       freshId: clientId(client)
     }

@@ -14,7 +14,7 @@ import * as Deadlines from "./Deadlines.ts"
 import * as Links from "./Links.ts"
 import * as Message from "./Message.ts"
 import * as MessageQueue from "./MessageQueue.ts"
-import { type Cause, clientRequest, type Event, type Move, unsubscribes } from "./MonitorEvent.ts"
+import { type Cause, clientRequest, type Event, handshake, type Move, unsubscribes } from "./MonitorEvent.ts"
 import type { Adopted, CreateSession, EndSession, Fact, Origin } from "./Order.ts"
 import type { Output } from "./Output.ts"
 import * as Protocol from "./Protocol.ts"
@@ -40,8 +40,10 @@ const emit = (event: Event | Move, out: Out): void => {
 }
 
 /** A session is here as another process has left it, or made it. */
-const emitArrival = ({ clientId, createdAt, subscriptions }: Session.Session, out: Out): void =>
-  emit({ _tag: "Arrive", clientId, createdAt, subscriptions: [...subscriptions] }, out)
+const emitArrival = ({ clientId, createdAt, identity, subscriptions }: Session.Session, out: Out): void => {
+  const known = identity === undefined ? undefined : { identity }
+  emit({ _tag: "Arrive", clientId, ...known, createdAt, subscriptions: [...subscriptions] }, out)
+}
 
 /** The engine has done something, or refused to. */
 export const apply = (state: State.State, fact: Fact, now: number, out: Out): State.State => {
@@ -74,10 +76,10 @@ export const apply = (state: State.State, fact: Fact, now: number, out: Out): St
 }
 
 const sessionCreated = (state: State.State, order: CreateSession, now: number, out: Out): State.State => {
-  const { acknowledges, clientId, local, origin } = order
-  emit({ _tag: "Handshake", clientId }, out)
+  const { clientId, identity, origin } = order
+  emit(handshake(clientId, identity), out)
   if (origin !== undefined) answerHandshake(state, order, origin, out)
-  return Links.arm(state, Session.make({ clientId, local, acknowledges }, now, state.settings.sessionTimeout))
+  return Links.arm(state, Session.make(order, now, state.settings.sessionTimeout))
 }
 
 const answerHandshake = (

@@ -21,12 +21,16 @@ export type Raw = { readonly [field: string]: Schema.Json }
 /** A message's `id`, repeated in its reply. The specification wants letters and digits; numbers are met in the wild. */
 export type Id = string | number | undefined
 
-/** A request to `/meta/handshake` that is well formed. `acknowledges` is its `ext.ack`: CometD's acknowledgement. */
+/**
+ * A request to `/meta/handshake` that is well formed. `acknowledges` is its `ext.ack`: CometD's acknowledgement. The
+ * `identity` is what an extension has found out about its sender ({@link identityOf}).
+ */
 export interface Handshake {
   readonly _tag: "Handshake"
   readonly id: Id
   readonly supportedConnectionTypes: ReadonlyArray<string>
   readonly acknowledges: boolean
+  readonly identity: string | undefined
 }
 
 /**
@@ -138,6 +142,38 @@ export const isDelivery = (message: Outgoing): message is Delivery => !isReply(m
 export const version = "1.0"
 
 // ---------------------------------------------------------------------------------------------------------------------
+// identity
+
+/**
+ * Where a raw handshake has the identity of its sender: JSON knows no symbols, so none of what a peer sends is one. A
+ * copy that is made with `{ ...message }` keeps it.
+ */
+const identity: unique symbol = Symbol("effect-bayeux/identity")
+
+/** The longest identity, in UTF-16 code units. */
+const longestIdentity = 256
+
+/** What is wrong with an identity, and how to mend it; nothing if it will do. */
+export const complaintAbout = (name: string): string | undefined => {
+  if (name === "") return "An identity is empty: give what the application calls its user, or none"
+  if (name.length > longestIdentity) {
+    return `The identity "${name.slice(0, 20)}…" has ${name.length} characters: give one of at most ${longestIdentity}`
+  }
+  return /\p{Surrogate}/u.test(name)
+    ? `The identity ${JSON.stringify(name)} is no whole text: give one without halves of characters`
+    : undefined
+}
+
+/** The same handshake from somebody whom the server knows by this name. */
+export const withIdentity = (raw: Raw, name: string): Raw => ({ ...raw, [identity]: name })
+
+/** The name by which the server knows the sender of a raw handshake, if anybody has said it. */
+export const identityOf = (raw: object): string | undefined => {
+  const name = identity in raw ? raw[identity] : undefined
+  return typeof name === "string" ? name : undefined
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
 // decoding
 
 type Fields = { readonly [field: string]: unknown }
@@ -215,7 +251,8 @@ const decodeHandshake = (raw: Fields): Field<Incoming> =>
         _tag: "Handshake",
         id: idOf(raw),
         supportedConnectionTypes,
-        acknowledges: ackOf(raw) === true
+        acknowledges: ackOf(raw) === true,
+        identity: identityOf(raw)
       })
     ))
 

@@ -31,11 +31,16 @@ export type Cause =
 /** The client asked for it. */
 export const clientRequest: Cause = { _tag: "ClientRequest" }
 
-/** A session began: a handshake succeeded. */
+/** A session began: a handshake succeeded. `identity` is whose it is, if an extension has said so (`Extension.identify`). */
 export interface Handshake {
   readonly _tag: "Handshake"
   readonly clientId: ClientId
+  readonly identity?: string
 }
+
+/** A session began, whoever it belongs to. */
+export const handshake = (clientId: ClientId, identity: string | undefined): Handshake =>
+  identity === undefined ? { _tag: "Handshake", clientId } : { _tag: "Handshake", clientId, identity }
 
 /** A session subscribed to a channel or pattern to which it had not subscribed before. */
 export interface Subscribe {
@@ -87,6 +92,7 @@ export type Event = Handshake | Subscribe | Unsubscribe | Publish | Disconnect
 export interface Arrive {
   readonly _tag: "Arrive"
   readonly clientId: ClientId
+  readonly identity?: string
   /** When the session began, in milliseconds. */
   readonly createdAt: number
   readonly subscriptions: ReadonlyArray<Pattern>

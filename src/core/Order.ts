@@ -23,12 +23,16 @@ export interface Origin<Request> {
   readonly request: Request
 }
 
-/** Begin a session. One that acknowledges keeps its messages until the client says that it has them. */
+/**
+ * Begin a session. One that acknowledges keeps its messages until the client says that it has them; `identity` is whose
+ * it is, if the application has said so.
+ */
 export interface CreateSession {
   readonly _tag: "CreateSession"
   readonly clientId: ClientId
   readonly local: boolean
   readonly acknowledges: boolean
+  readonly identity: string | undefined
   readonly origin: Origin<Handshake> | undefined
 }
 
@@ -107,6 +111,7 @@ export type Order = CreateSession | Subscribe | Unsubscribe | PublishOrder | End
 export interface Adopted {
   readonly clientId: ClientId
   readonly acknowledges: boolean
+  readonly identity: string | undefined
   readonly createdAt: number
   readonly subscriptions: ReadonlyArray<Pattern>
   readonly queue: ReadonlyArray<Delivery>

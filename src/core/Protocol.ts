@@ -72,12 +72,13 @@ export const refuse = (
  */
 export const handshake = (state: State.State, input: HandshakeReceived, out: Out): State.State => {
   const { connection, freshId, message, slot } = input
-  const types = message.supportedConnectionTypes
+  const { identity, supportedConnectionTypes: types } = message
   const acknowledges = message.acknowledges && !connection.local
   const offered = connectionTypes(state, connection, acknowledges)
   if (types.some((type) => offered.includes(type))) {
     const origin = { connection, slot, request: message }
-    commit({ _tag: "CreateSession", clientId: freshId, local: connection.local, acknowledges, origin }, out)
+    const { local } = connection
+    commit({ _tag: "CreateSession", clientId: freshId, local, acknowledges, identity, origin }, out)
   } else {
     refuse(input, message, BayeuxError.connectionTypesMismatch(types), out)
   }

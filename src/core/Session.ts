@@ -40,6 +40,8 @@ export interface Session {
   readonly local: boolean
   /** Its messages stay in the queue until the client says that it has them (CometD's `ext.ack`). */
   readonly acknowledges: boolean
+  /** Whose it is, as the application calls them; nothing where it has not said so. */
+  readonly identity: string | undefined
   /** The position of the last message that was sent from here to be acknowledged; 0 when none was. */
   readonly sent: number
   /** Its client has all messages up to this position. */
@@ -63,6 +65,8 @@ export interface Info {
   readonly clientId: ClientId
   /** The application's own, of `Bayeux.subscribe`. */
   readonly local: boolean
+  /** Whose it is (`Extension.identify`), if the application has said so. */
+  readonly identity: string | undefined
   readonly createdAt: number
   /** When it last shook hands or connected. */
   readonly lastSeen: number
@@ -78,13 +82,14 @@ export const detached: Link = { _tag: "Detached" }
 
 /** A session as it begins. */
 export const make = (
-  { acknowledges, clientId, local }: Pick<Session, "acknowledges" | "clientId" | "local">,
+  { acknowledges, clientId, identity, local }: Pick<Session, "acknowledges" | "clientId" | "identity" | "local">,
   now: number,
   sessionTimeout: number
 ): Session => ({
   clientId,
   local,
   acknowledges,
+  identity,
   sent: 0,
   acknowledged: 0,
   createdAt: now,
@@ -130,6 +135,7 @@ export const dueAt = (self: Session): number =>
 export const info = (self: Session): Info => ({
   clientId: self.clientId,
   local: self.local,
+  identity: self.identity,
   createdAt: self.createdAt,
   lastSeen: self.lastSeen,
   subscriptions: [...self.subscriptions],

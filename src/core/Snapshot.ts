@@ -16,6 +16,7 @@ export type Reading = Pick<Session.Info, "local" | "lastSeen" | "queueLength" | 
 
 /** A session as the events tell of it. */
 export interface Entry {
+  readonly identity: string | undefined
   readonly createdAt: number
   readonly subscriptions: HashSet.HashSet<Pattern>
   /** Missing where the session has begun or come here after the snapshot. */
@@ -43,7 +44,8 @@ export const take = (sequence: number, states: Iterable<State>): Snapshot => ({
   })
 })
 
-const read = ({ createdAt, lastSeen, link, local, queue, subscriptions }: Session.Session): Entry => ({
+const read = ({ createdAt, identity, lastSeen, link, local, queue, subscriptions }: Session.Session): Entry => ({
+  identity,
   createdAt,
   subscriptions,
   reading: { local, lastSeen, queueLength: queue.length, link: link._tag }
@@ -63,12 +65,15 @@ const change = (sessions: Snapshot["sessions"], event: MonitorEvent): Snapshot["
   switch (event._tag) {
     case "Publish":
       return sessions
-    case "Handshake":
-      return HashMap.set(sessions, event.clientId, {
-        createdAt: event.at,
+    case "Handshake": {
+      const { at: createdAt, clientId, identity } = event
+      return HashMap.set(sessions, clientId, {
+        identity,
+        createdAt,
         subscriptions: HashSet.empty(),
         reading: undefined
       })
+    }
     case "Arrive":
       return HashMap.modifyAt(sessions, event.clientId, (before) => Option.some(arrived(event, before)))
     case "Subscribe":
@@ -82,7 +87,8 @@ const change = (sessions: Snapshot["sessions"], event: MonitorEvent): Snapshot["
 }
 
 /** It may have been here before, and have been changed elsewhere. */
-const arrived = ({ createdAt, subscriptions }: Arrive, before: Option.Option<Entry>): Entry => ({
+const arrived = ({ createdAt, identity, subscriptions }: Arrive, before: Option.Option<Entry>): Entry => ({
+  identity,
   createdAt,
   subscriptions: HashSet.fromIterable(subscriptions),
   reading: Option.getOrUndefined(before)?.reading

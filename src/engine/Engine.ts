@@ -7,6 +7,7 @@
  * in the core, once for all engines.
  */
 import { Context, type Effect, Schema, type Scope, type Stream, type SubscriptionRef } from "effect"
+import type * as Attendance from "../core/Attendance.ts"
 import type { ClientId } from "../core/ClientId.ts"
 import type { Event } from "../core/MonitorEvent.ts"
 import type { Fact, Order } from "../core/Order.ts"
@@ -74,5 +75,13 @@ export class Engine extends Context.Service<Engine, {
    * engine that is not shared has none but those of `Monitor.events`, and fails.
    */
   readonly cluster: (from?: string) => Stream.Stream<ClusterEvent, EngineError>
+  /**
+   * Who is there, over all processes that share the engine: a reading, with what has ended in the last milliseconds, as
+   * many as the grace period has; then what happens behind it, in the order of the log and with its times; and `Passed`
+   * again and again, so that time is known to pass where nothing happens. Where something may have been missed there is
+   * a new reading. The stream outlives whatever becomes of the connection. An engine that is not shared has none: the
+   * monitor of its service tells all.
+   */
+  readonly attendance: ((gracePeriod: number) => Stream.Stream<Attendance.Told>) | undefined
   readonly health: SubscriptionRef.SubscriptionRef<Health>
 }>()("effect-bayeux/engine/Engine") {}

@@ -105,6 +105,7 @@ const make = Effect.gen(function*() {
             "A MemoryEngine is of one process and keeps no log: take Monitor.events, or a RedisEngine for several processes"
         })
       ),
+    attendance: undefined,
     health
   })
 })

@@ -16,6 +16,7 @@ import { Engine, EngineError, type Health, type Listener } from "./Engine.ts"
 import * as Connection from "./redis/Connection.ts"
 import * as History from "./redis/History.ts"
 import * as Member from "./redis/Member.ts"
+import * as Roll from "./redis/Roll.ts"
 import * as Store from "./redis/Store.ts"
 
 const fields = {
@@ -157,6 +158,7 @@ const make = Effect.fnUntraced(function*({ client, ...input }: RedisOptions) {
     counts: ask((connection) => Store.counts(connection, prefix)),
     hasSession: (clientId: ClientId) => ask((connection) => Store.hasSession(connection, prefix, clientId)),
     cluster: (from) => History.stream(connections, from),
+    attendance: (gracePeriod) => Roll.stream(connections, gracePeriod),
     health
   })
 })

@@ -54,7 +54,7 @@ class One {
   /** The session comes here, with what waits for it. */
   adopts(...queue: ReadonlyArray<Message.Delivery>): ReadonlyArray<Output> {
     const subscriptions = ["/a" as never]
-    const session = { clientId, acknowledges: false, createdAt: 0, subscriptions, queue }
+    const session = { clientId, acknowledges: false, identity: "alice", createdAt: 0, subscriptions, queue }
     return this.happens({ _tag: "SessionAdopted", session })
   }
 
@@ -74,7 +74,13 @@ describe("a connect of a session that is not here", () => {
     const order = { _tag: "Adopt", clientId, acknowledged: undefined, origin: undefined }
     assert.deepStrictEqual(one.connect(), [{ _tag: "Commit", order } as Output])
     const [arrived, resumed, ...others] = one.adopts(message(7))
-    const arrival = { _tag: "Arrive", clientId, createdAt: 0, subscriptions: ["/a" as never] } as const
+    const arrival = {
+      _tag: "Arrive",
+      clientId,
+      identity: "alice",
+      createdAt: 0,
+      subscriptions: ["/a" as never]
+    } as const
     assert.deepStrictEqual(arrived, { _tag: "Emit", event: arrival })
     assert(resumed?._tag === "Resume" && others.length === 0)
     assert.deepStrictEqual([resumed.input.connection, one.waiting], [poll, [7]])
@@ -162,8 +168,8 @@ describe("a session that another process wants", () => {
 
   it("stays when it is an application's own, or about to end", () => {
     const one = new One()
-    const create = { _tag: "CreateSession", clientId, local: true, acknowledges: false, origin: undefined } as const
-    one.happens({ _tag: "SessionCreated", order: create })
+    const about = { clientId, local: true, acknowledges: false, identity: undefined, origin: undefined }
+    one.happens({ _tag: "SessionCreated", order: { _tag: "CreateSession", ...about } })
     assert.deepStrictEqual(one.happens({ _tag: "SessionWanted", clientId, position: 9 }), [])
     assert.isDefined(State.session(one.state, clientId))
   })
@@ -220,7 +226,7 @@ describe("a fact of another process", () => {
         isOwn: false
       }
     ]
-    const arrival = { _tag: "Arrive", clientId, createdAt: 0 }
+    const arrival = { _tag: "Arrive", clientId, identity: "alice", createdAt: 0 }
     assert.deepStrictEqual<unknown>(eventsIn(facts.flatMap((fact) => one.happens(fact))), [
       { ...arrival, subscriptions: ["/b", "/a"] },
       { ...arrival, subscriptions: ["/a"] }

@@ -43,7 +43,8 @@ const action = fc.oneof(
       do: fc.constant("handshake" as const),
       route,
       local: fc.boolean(),
-      acknowledges: fc.boolean()
+      acknowledges: fc.boolean(),
+      identity: fc.constantFrom(undefined, "alice", "bob")
     })
   },
   {
@@ -317,14 +318,16 @@ class Model {
     }
   }
 
-  handshake({ acknowledges, local, route }: Of<"handshake">): void {
+  handshake({ acknowledges, identity, local, route }: Of<"handshake">): void {
     const via = local ? this.connect("socket", true) : this.route(route)
     const supportedConnectionTypes = local ? ["in-process"] : ["long-polling", "nonsense"]
     const ext = { ack: acknowledges }
-    const [reply] = this.send(via, { channel: "/meta/handshake", version: "1.0", supportedConnectionTypes, ext })
+    const raw = { channel: "/meta/handshake", version: "1.0", supportedConnectionTypes, ext }
+    const [reply] = this.send(via, identity === undefined ? raw : Message.withIdentity(raw, identity))
     assert.isTrue(reply?.successful)
     assert.strictEqual(reply?.ext?.ack, !local && acknowledges ? true : undefined)
     this.begin(reply?.clientId ?? "", local, !local && acknowledges)
+    assert.strictEqual(State.session(this.trial.state, reply?.clientId ?? "")?.identity, identity)
   }
 
   /** Nobody reads the answer to a connect with a nonsensical number. */
@@ -584,7 +587,7 @@ class Model {
 const toldOf = (snapshot: Snapshot.Snapshot | undefined): unknown =>
   snapshot && {
     sequence: snapshot.sequence,
-    sessions: HashMap.map(snapshot.sessions, ({ createdAt, subscriptions }) => ({ createdAt, subscriptions }))
+    sessions: HashMap.map(snapshot.sessions, ({ reading: _reading, ...told }) => told)
   }
 
 /** A failing trace as one would tell it, a line for each thing that happens. */

@@ -135,12 +135,12 @@ class Process {
     const { adoption } = happened
     const from = Replay.from(adoption)
     const missed = this.#store.log.filter(({ position }) => position > from && position <= this.node.tail)
-    const { acknowledges, clientId, createdAt } = adoption
+    const { acknowledges, clientId, createdAt, identity } = adoption
     const queue = Replay.messages(adoption, this.node.window.since(from) ?? missed)
     const subscriptions = adoption.subscriptions.map(({ pattern }) => pattern)
     this.step({
       _tag: "Happened",
-      fact: { _tag: "SessionAdopted", session: { clientId, acknowledges, createdAt, subscriptions, queue } }
+      fact: { _tag: "SessionAdopted", session: { clientId, acknowledges, identity, createdAt, subscriptions, queue } }
     })
   }
 
@@ -233,20 +233,21 @@ class World {
 
   constructor(isMortal: boolean) {
     this.#isMortal = isMortal
-    this.begin(this.process(0), false)
-    this.begin(this.process(1), true)
+    this.begin(this.process(0), false, "alice")
+    this.begin(this.process(1), true, "Zoë, 100 % sure = yes")
   }
 
   /** A client shakes hands and subscribes. */
-  begin(process: Process, acknowledges: boolean): void {
+  begin(process: Process, acknowledges: boolean, identity: string): void {
     const client: Client = { id: "", acknowledges, acknowledged: undefined, lines: [], isInDoubt: false }
     this.clients.push(client)
-    process.request(this.open(client, process, "exchange"), {
+    const handshake = {
       channel: "/meta/handshake",
       version: "1.0",
       supportedConnectionTypes: ["long-polling"],
       ext: { ack: acknowledges }
-    })
+    }
+    process.request(this.open(client, process, "exchange"), Message.withIdentity(handshake, identity))
     this.settle()
     const subscription = ["/a", "/*"]
     process.request(this.open(client, process, "exchange"), {
@@ -348,10 +349,14 @@ class World {
     }
   }
 
-  /** Each session is at exactly one process, its owner. */
+  /** Each session is at exactly one process, its owner, and belongs to the same somebody wherever it has gone. */
   checkOwners(): void {
-    const owned = [...this.store.sessions].map(([id, { owner }]) => `${id} ${owner}`)
-    const here = this.processes.flatMap(({ node, state }) => [...state.sessions].map(([id]) => `${id} ${node.name}`))
+    const owned = [...this.store.sessions].map(([id, { identity, owner }]) =>
+      `${id} ${owner} ${decodeURIComponent(identity)}`
+    )
+    const here = this.processes.flatMap(({ node, state }) =>
+      [...state.sessions].map(([id, { identity }]) => `${id} ${node.name} ${identity}`)
+    )
     assert.sameMembers(here, owned)
     for (const { state } of this.processes) assert.strictEqual([...state.awaiting].length, 0, "nothing waits any more")
   }

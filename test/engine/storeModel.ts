@@ -9,6 +9,8 @@ interface Stored {
   generation: number
   readonly local: boolean
   readonly acknowledges: boolean
+  readonly identity: string
+  readonly since: number
   position: number | undefined
   wanted: string | undefined
   readonly subscriptions: Map<string, number>
@@ -59,17 +61,19 @@ export class StoreModel {
     }
   }
 
-  #create(stamp: string, owner: string, id: string, flags: string): void {
+  #create(stamp: string, owner: string, id: string, about: string): void {
     this.sessions.set(id, {
       owner,
       generation: 1,
-      local: flags[0] === "1",
-      acknowledges: flags[1] === "1",
+      local: about[0] === "1",
+      acknowledges: about[1] === "1",
+      identity: about.slice(2),
+      since: this.#last,
       position: undefined,
       wanted: undefined,
       subscriptions: new Map()
     })
-    this.#put(stamp, `C ${id}`)
+    this.#put(stamp, `C ${id} ${about.slice(2)}`)
   }
 
   #subscribe(stamp: string, id: string, { subscriptions }: Stored, kind: "S" | "U", names: string): void {
@@ -83,9 +87,10 @@ export class StoreModel {
     this.#put(stamp, `${kind} ${id} ${told.join(",")}`)
   }
 
-  #end(stamp: string, id: string, { subscriptions }: Stored, cause: string): void {
+  #end(stamp: string, id: string, { identity, since, subscriptions }: Stored, cause: string): void {
     this.sessions.delete(id)
-    this.#put(stamp, `E ${id} ${[...subscriptions.keys()].join(",")} ${cause}`)
+    const about = identity === "" ? "0 " : `${since} ${identity}`
+    this.#put(stamp, `E ${id} ${[...subscriptions.keys()].join(",")} ${about} ${cause}`)
   }
 
   #positionOf({ owner, position }: Stored): number {
@@ -112,8 +117,8 @@ export class StoreModel {
     session.wanted = undefined
     session.position = first === undefined ? position : Math.min(position, first - 1)
     const subscriptions = [...session.subscriptions].map(([pattern, from]) => `${pattern}=${from}`).join(",")
-    const acknowledges = session.acknowledges ? "1" : "0"
-    this.#put(stamp, `A ${id} ${owner} ${session.generation} ${position} ${acknowledges} 0 ${subscriptions} ${queued}`)
+    const words = [session.acknowledges ? "1" : "0", 0, subscriptions, queued, session.identity]
+    this.#put(stamp, `A ${id} ${owner} ${session.generation} ${position} ${words.join(" ")}`)
   }
 
   /** A node is alive, with its mark and the positions of its sessions; it claims the sessions of a dead one. */

@@ -37,7 +37,7 @@ const now = Effect.gen(function*() {
 /** What the events tell of, in a snapshot. */
 const toldOf = ({ sequence, sessions }: Snapshot.Snapshot): unknown => ({
   sequence,
-  sessions: HashMap.map(sessions, ({ createdAt, subscriptions }) => ({ createdAt, subscriptions }))
+  sessions: HashMap.map(sessions, ({ reading: _reading, ...told }) => told)
 })
 
 const isSame = (a: Snapshot.Snapshot, b: Snapshot.Snapshot): boolean => Equal.equals(toldOf(a), toldOf(b))

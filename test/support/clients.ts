@@ -5,7 +5,7 @@
  * but types, and only plain data goes in and out.
  */
 import type { CometD, Extension, SubscriptionHandle } from "cometd"
-import type { Client as Faye, Subscription } from "faye"
+import type { Client as Faye, Extension as FayeExtension, Subscription } from "faye"
 
 /** What came over the wire with data, and the names of all its fields. */
 export interface Delivered {
@@ -161,12 +161,14 @@ const fayeTransports = [
  */
 export const openFaye = async (
   FayeClient: typeof Faye,
-  { retry, transport, url }: OpenOptions
+  { retry, transport, url }: OpenOptions,
+  ...extensions: ReadonlyArray<FayeExtension>
 ): Promise<Client> => {
   const client = new FayeClient(url, { retry: retry / 1000 })
   const log = new Log()
   const subscriptions = new Map<string, Subscription>()
   for (const better of fayeTransports.slice(0, fayeTransports.indexOf(transport))) client.disable(better)
+  for (const extension of extensions) client.addExtension(extension)
   client.addExtension({
     incoming: (message, callback) => {
       log.receive(message)

@@ -6,6 +6,8 @@ export interface ClusterOptions {
   readonly size: number
   /** What to start the process at that place with. */
   readonly args: (place: number) => ReadonlyArray<string>
+  /** What to start. Default: the command. */
+  readonly program?: URL | undefined
 }
 
 /** A process of the cluster. */
@@ -36,7 +38,8 @@ export class Cluster {
 
   /** Starts a process at that place, where there is none or one that has ended. */
   async start(place: number): Promise<void> {
-    const command = new Command(["--port", "0", "--log-events", ...this.#options.args(place)])
+    const { args, program } = this.#options
+    const command = new Command(["--port", "0", "--log-events", ...args(place)], {}, program)
     this.#commands.push(command)
     this.members[place] = { command, url: (await command.listening()).url }
   }

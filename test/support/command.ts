@@ -1,11 +1,11 @@
-/** The command as a process of its own, which ends with the test. */
+/** The command, or another program that speaks like it, as a process of its own, which ends with the test. */
 import { assert } from "@effect/vitest"
 import { type ChildProcessByStdio, spawn } from "node:child_process"
 import type { Readable } from "node:stream"
 import { fileURLToPath } from "node:url"
 import { atEnd, until } from "../transport/support.ts"
 
-const command = fileURLToPath(new URL("../../src/bin.ts", import.meta.url))
+const command = new URL("../../src/bin.ts", import.meta.url)
 
 /** Nothing of the environment of whoever runs the tests. */
 const clean = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("BAYEUX_")))
@@ -19,8 +19,12 @@ export class Command {
   stdout = ""
   stderr = ""
 
-  constructor(args: ReadonlyArray<string>, environment: { readonly [name: string]: string } = {}) {
-    this.process = spawn(process.execPath, [command, ...args], {
+  constructor(
+    args: ReadonlyArray<string>,
+    environment: { readonly [name: string]: string } = {},
+    program: URL = command
+  ) {
+    this.process = spawn(process.execPath, [fileURLToPath(program), ...args], {
       env: { ...clean, ...environment },
       stdio: ["ignore", "pipe", "pipe"]
     })

@@ -91,6 +91,8 @@ export class Exchange {
 export interface SessionOptions {
   /** Acknowledges what it has received (`ext.ack`). */
   readonly ack?: boolean
+  /** Who the client is (`identities`). */
+  readonly user?: string
 }
 
 export type Transport = "websocket" | "long-polling"
@@ -118,8 +120,9 @@ export class Session {
   }
 
   /** Shakes hands. */
-  static async begin(exchange: Exchange, { ack = false }: SessionOptions = {}): Promise<Session> {
-    const [reply] = await exchange.send({ ...handshakeMessage, ...(ack ? { ext: { ack } } : {}) })
+  static async begin(exchange: Exchange, { ack = false, user }: SessionOptions = {}): Promise<Session> {
+    const ext = { ...(ack && { ack }), ...(user !== undefined && { user }) }
+    const [reply] = await exchange.send({ ...handshakeMessage, ext })
     if (reply?.clientId === undefined) throw new Error(`The handshake was refused: ${reply?.error}`)
     return new Session(reply.clientId, ack)
   }

@@ -2,7 +2,7 @@
  * A connection to Redis that lives until it breaks: it is never repaired, but made anew by whoever needs it, who then
  * knows that something may have been lost on the way. A command that gets no answer in time counts as a break.
  */
-import { Data, Effect, type Scope } from "effect"
+import { Data, Effect, type Scope, Stream } from "effect"
 import type * as Scripts from "./Scripts.ts"
 
 /** What is needed of a client: one of node-redis, or anything that can do the same. It need not reconnect by itself. */
@@ -80,3 +80,24 @@ export const open = Effect.fnUntraced(function*(
     })
   }
 })
+
+/** What is read over a connection, which is made anew when it breaks: then `read` begins again. */
+export const reading = <A, E>(
+  options: Options,
+  what: string,
+  read: (connection: Connection) => Stream.Stream<A, E | RedisUnavailable>
+): Stream.Stream<A, E> => {
+  const again: Stream.Stream<A, E> = Stream.unwrap(Effect.map(open(options), read)).pipe(
+    Stream.catch((error) =>
+      error instanceof RedisUnavailable
+        ? Stream.unwrap(
+          Effect.logWarning(`${what} cannot be read (${error.reason}): trying again`).pipe(
+            Effect.andThen(Effect.sleep("1 second")),
+            Effect.as(again)
+          )
+        )
+        : Stream.fail(error)
+    )
+  )
+  return again
+}

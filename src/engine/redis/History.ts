@@ -1,6 +1,6 @@
 /** The events that the log tells of, for whoever reads it: the same that the processes tell, each at its own entry. */
 import { DateTime, Effect, Stream } from "effect"
-import { clientRequest, type Event, unsubscribes } from "../../core/MonitorEvent.ts"
+import { clientRequest, type Event, handshake, unsubscribes } from "../../core/MonitorEvent.ts"
 import { type ClusterEvent, EngineError } from "../Engine.ts"
 import * as Connection from "./Connection.ts"
 import * as LogEntry from "./LogEntry.ts"
@@ -15,7 +15,7 @@ export const events = (entry: LogEntry.LogEntry): ReadonlyArray<Event> => {
       return [{ _tag: "Publish", clientId: LogEntry.publisher(entry), channel, data }]
     }
     case "C":
-      return [{ _tag: "Handshake", clientId }]
+      return [handshake(clientId, LogEntry.identity(entry))]
     case "S":
       return LogEntry.added(entry).map((channel) => ({ _tag: "Subscribe", clientId, channel }))
     case "U": {
@@ -91,23 +91,14 @@ export const stream = (
     return entries.flatMap((entry) => behind(entry, place))
   })
 
-  const connected = Stream.unwrap(Effect.gen(function*() {
-    const connection = yield* Connection.open(connections)
-    const first = yield* Store.first(connection, log)
-    if (read !== undefined && first > read + 1) return yield* trimmed(read)
-    return Stream.flatMap(Stream.fromEffectRepeat(next(connection)), (events) => Stream.fromIterable(events))
-  }))
-
-  const again: Stream.Stream<ClusterEvent, EngineError> = Stream.catchTag(
-    connected,
-    "RedisUnavailable",
-    ({ reason }) =>
-      Stream.unwrap(
-        Effect.logWarning(`The events of the cluster cannot be read (${reason}): trying again`).pipe(
-          Effect.andThen(Effect.sleep("1 second")),
-          Effect.as(again)
-        )
-      )
+  return Connection.reading(
+    connections,
+    "The events of the cluster",
+    (connection) =>
+      Stream.unwrap(Effect.gen(function*() {
+        const first = yield* Store.first(connection, log)
+        if (read !== undefined && first > read + 1) return yield* trimmed(read)
+        return Stream.flatMap(Stream.fromEffectRepeat(next(connection)), (events) => Stream.fromIterable(events))
+      }))
   )
-  return again
 }

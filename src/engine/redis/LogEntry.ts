@@ -5,6 +5,7 @@
  * An entry is `node number kind …`: whose order it was, the number that the node gave it (0 if it was no order of the
  * service), and what was done.
  */
+import type { Sighting } from "../../core/Attendance.ts"
 import type * as Channel from "../../core/Channel.ts"
 import type { ClientId } from "../../core/ClientId.ts"
 import * as Message from "../../core/Message.ts"
@@ -36,6 +37,7 @@ export interface Adoption {
   /** The positions of what is queued. */
   readonly queued: ReadonlyArray<number>
   readonly acknowledges: boolean
+  readonly identity: string | undefined
   readonly createdAt: number
   readonly subscriptions: ReadonlyArray<Since>
 }
@@ -54,6 +56,9 @@ export const position = (id: string): number => Number(id.slice(0, id.indexOf("-
 
 /** When an entry was made, in milliseconds since the epoch; one of a crowded millisecond may be told as a later one's. */
 export const time = (position: number): number => Math.floor(position / 4096)
+
+/** The first position that an entry of that time can have. */
+export const positionAt = (time: number): number => time * 4096
 
 /** Reads an entry as the server gives it: its id and its only field. */
 export const read = (id: string, text: string): LogEntry => {
@@ -74,6 +79,11 @@ const cut = (text: string): readonly [head: string, rest: string] => {
 }
 
 const list = (text: string): ReadonlyArray<string> => text === "" ? [] : text.split(",")
+
+/** An identity as one word; none is the empty word. */
+export const writeIdentity = (identity: string | undefined): string => encodeURIComponent(identity ?? "")
+
+const readIdentity = (word: string): string | undefined => word === "" ? undefined : decodeURIComponent(word)
 
 const patterns = (text: string) => list(text) as ReadonlyArray<Channel.Pattern>
 
@@ -112,6 +122,9 @@ export const message = (self: LogEntry): Message.Delivery => {
   return new Message.Delivery(channel, data, id, self.position, text)
 }
 
+/** `C`: whose session it is. */
+export const identity = (self: LogEntry): string | undefined => readIdentity(cut(self.rest)[1])
+
 /** `S`: the patterns that were added. */
 export const added = (self: LogEntry): ReadonlyArray<Channel.Pattern> => patterns(cut(self.rest)[1])
 
@@ -120,8 +133,22 @@ export const removed = (self: LogEntry): ReadonlyArray<Since> => since(cut(self.
 
 /** `E`: what ended, and why. */
 export const end = (self: LogEntry): { readonly patterns: ReadonlyArray<Channel.Pattern>; readonly cause: Cause } => {
-  const [names, cause] = cut(cut(self.rest)[1])
+  const [names, rest] = cut(cut(self.rest)[1])
+  const [, cause] = cut(cut(rest)[1])
   return { patterns: patterns(names), cause: JSON.parse(cause) as Cause }
+}
+
+/** `E`: the session as it was, if it had an identity. */
+export const ended = (self: LogEntry): Sighting | undefined => {
+  const [, names = "", since = "", identity = ""] = self.rest.split(" ")
+  if (identity === "") return undefined
+  const { cause } = end(self)
+  return {
+    identity: decodeURIComponent(identity),
+    since: time(Number(since)),
+    subscriptions: patterns(names),
+    end: { at: time(self.position), cause }
+  }
 }
 
 /** `W`: the owner that is asked. */
@@ -129,7 +156,8 @@ export const owner = (self: LogEntry): string => cut(self.rest)[1]
 
 /** `A`: the session with its new owner. */
 export const adoption = (self: LogEntry): Adoption => {
-  const [clientId, owner, generation, position, acknowledges, createdAt, subscriptions, queued] = self.rest.split(" ")
+  const words = self.rest.split(" ")
+  const [clientId, owner, generation, position, acknowledges, createdAt, subscriptions, queued, identity] = words
   return {
     clientId: clientId as ClientId,
     owner: owner ?? "",
@@ -137,8 +165,20 @@ export const adoption = (self: LogEntry): Adoption => {
     position: Number(position),
     queued: list(queued ?? "").map(Number),
     acknowledges: acknowledges === "1",
+    identity: readIdentity(identity ?? ""),
     createdAt: Number(createdAt),
     subscriptions: since(subscriptions ?? "")
+  }
+}
+
+/** A session with an identity as `Scripts.roll` gives it: `id position identity patterns`. */
+export const sighting = (text: string): Sighting & { readonly clientId: ClientId } => {
+  const [clientId = "", position = "", identity = "", subscriptions = ""] = text.split(" ")
+  return {
+    clientId: clientId as ClientId,
+    identity: decodeURIComponent(identity),
+    since: time(Number(position)),
+    subscriptions: patterns(subscriptions)
   }
 }
 

@@ -8,6 +8,7 @@ import { hostname } from "node:os"
 import type { ClientId } from "../../core/ClientId.ts"
 import type { Order } from "../../core/Order.ts"
 import type { State } from "../../core/State.ts"
+import * as Now from "../../Now.ts"
 import { EngineError, type Health, type Listener } from "../Engine.ts"
 import * as Connection from "./Connection.ts"
 import type * as LogEntry from "./LogEntry.ts"
@@ -46,13 +47,6 @@ const shortestPause = 20
 /** How many entries are read at once: what they bring about is written in one turn. */
 const most = 500
 
-/** Milliseconds since the epoch, by a clock that never goes back. */
-const makeNow = (clock: Clock.Clock) => {
-  const monotonic = () => Number(clock.monotonicTimeNanosUnsafe()) / 1e6
-  const epoch = clock.currentTimeMillisUnsafe() - monotonic()
-  return () => Math.floor(epoch + monotonic())
-}
-
 /** What a session waits for would be gone before the session is. */
 const tooShort = (retention: number, sessionTimeout: number, lease: number): EngineError =>
   new EngineError({
@@ -69,7 +63,7 @@ export const join = Effect.fnUntraced(function*(parts: Parts): Effect.fn.Return<
   const { sessionTimeout } = listener.state().settings
   if (retention < sessionTimeout + lease) return yield* tooShort(retention, sessionTimeout, lease)
   const log = `${connections.prefix}log`
-  const now = makeNow(yield* Clock.Clock)
+  const now = Now.make(yield* Clock.Clock)
   const node = new Node(`${hostname()}:${process.pid}:${random().slice(8)}`, parts.maxQueued, listener.state)
   const hasJoined = yield* Deferred.make<void, EngineError>()
   let epoch = random()
@@ -96,13 +90,13 @@ export const join = Effect.fnUntraced(function*(parts: Parts): Effect.fn.Return<
     const from = Replay.from(adoption)
     const entries = node.window.since(from) ?? (yield* Store.between(reader, log, from, node.tail))
     arriving = undefined
-    const { acknowledges, clientId, createdAt } = adoption
+    const { acknowledges, clientId, createdAt, identity } = adoption
     if (entries === undefined) return lose(clientId)
     const subscriptions = adoption.subscriptions.map(({ pattern }) => pattern)
     const queue = Replay.messages(adoption, entries)
     listener.onFact({
       _tag: "SessionAdopted",
-      session: { clientId, acknowledges, createdAt, subscriptions, queue }
+      session: { clientId, acknowledges, identity, createdAt, subscriptions, queue }
     })
   })
 

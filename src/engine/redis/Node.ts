@@ -334,8 +334,10 @@ const wordsOf = (order: Order, isForced: boolean, since: number): Words => {
   switch (order._tag) {
     case "Publish":
       return ["P", LogEntry.write(order), ""]
-    case "CreateSession":
-      return ["C", `${Number(order.local)}${Number(order.acknowledges)}`, `${since}`]
+    case "CreateSession": {
+      const flags = `${Number(order.local)}${Number(order.acknowledges)}`
+      return ["C", flags + LogEntry.writeIdentity(order.identity), `${since}`]
+    }
     case "Subscribe":
       return ["S", order.patterns.join(","), flag(order.forbidden !== undefined)]
     case "Unsubscribe":

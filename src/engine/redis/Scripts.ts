@@ -16,8 +16,8 @@ export interface Script {
 
 const prelude = `
 local P = ARGV[1]
-local log, pos, nodes, terms, marks, counts =
-  KEYS[1], P .. 'pos', P .. 'nodes', P .. 'terms', P .. 'wm', P .. 'cnt'
+local log, pos, nodes, terms, marks, counts, ids =
+  KEYS[1], P .. 'pos', P .. 'nodes', P .. 'terms', P .. 'wm', P .. 'cnt', P .. 'ids'
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local last = tonumber(redis.call('GET', pos) or '0')
@@ -53,19 +53,21 @@ local function claim(stamp, id, former, owner, position, queued)
   local fields, subscriptions = redis.call('HGETALL', U(id)), {}
   for i = 1, #fields, 2 do subscriptions[#subscriptions + 1] = fields[i] .. '=' .. fields[i + 1] end
   put(stamp .. 'A ' .. id .. ' ' .. owner .. ' ' .. generation .. ' ' .. position .. ' ' .. about[1] .. ' ' .. about[2]
-    .. ' ' .. table.concat(subscriptions, ',') .. ' ' .. queued)
+    .. ' ' .. table.concat(subscriptions, ',') .. ' ' .. queued .. ' '
+    .. string.match(redis.call('HGET', ids, id) or '', '%S*$'))
 end
 
 local function finish(stamp, id, cause)
   local patterns = redis.call('HKEYS', U(id))
   for _, pattern in ipairs(patterns) do count(pattern, -1) end
-  local owner = redis.call('HGET', S(id), 'owner')
+  local owner, about = redis.call('HGET', S(id), 'owner'), redis.call('HGET', ids, id) or '0 '
   if owner then
     redis.call('SREM', N(owner), id)
     redis.call('DEL', S(id), U(id))
+    redis.call('HDEL', ids, id)
     count('sessions', -1)
   end
-  put(stamp .. 'E ' .. id .. ' ' .. table.concat(patterns, ',') .. ' ' .. cause)
+  put(stamp .. 'E ' .. id .. ' ' .. table.concat(patterns, ',') .. ' ' .. about .. ' ' .. cause)
 end
 `
 
@@ -91,12 +93,14 @@ function orders.P(stamp, id, message)
   put(stamp .. 'P ' .. id .. ' ' .. message)
 end
 
-function orders.C(stamp, id, flags, created)
+function orders.C(stamp, id, about, created)
+  local isLocal, acknowledges, identity = string.match(about, '^(.)(.)(.*)$')
   redis.call('HSET', S(id), 'owner', node, 'generation', 1, 'created', created,
-    'local', string.sub(flags, 1, 1), 'acknowledges', string.sub(flags, 2, 2))
+    'local', isLocal, 'acknowledges', acknowledges)
   redis.call('SADD', N(node), id)
   count('sessions', 1)
-  put(stamp .. 'C ' .. id)
+  if identity ~= '' then redis.call('HSET', ids, id, text(last) .. ' ' .. identity) end
+  put(stamp .. 'C ' .. id .. ' ' .. identity)
 end
 
 function orders.S(stamp, id, patterns, forbidden)
@@ -295,5 +299,32 @@ return { found, remote, own }
 `
 }
 
+/** Some of the sessions with an identity, and where to go on (`0` at the end): each as `id position identity patterns`. */
+export const roll: Script = {
+  name: "roll",
+  text: `${prelude}
+local cursor, found = unpack(redis.call('HSCAN', ids, ARGV[2], 'COUNT', 500))
+local sessions = {}
+for i = 1, #found, 2 do
+  sessions[#sessions + 1] = found[i] .. ' ' .. found[i + 1] .. ' ' .. table.concat(redis.call('HKEYS', U(found[i])), ',')
+end
+return { cursor, sessions }
+`
+}
+
+/**
+ * The time of the store, and whether who has read the log up to a position of an epoch can go on there: the store is the
+ * same, has not gone back, and nothing was trimmed that has not been read.
+ */
+export const look: Script = {
+  name: "look",
+  text: `${prelude}
+local read, epoch = tonumber(ARGV[2]), ARGV[3]
+local found = redis.call('GET', P .. 'epoch') or ''
+local isThere = read == last or #redis.call('XRANGE', log, text(read) .. '-0', text(read) .. '-0') == 1
+return { text(now), found == epoch and isThere and 1 or 0, found, text(last) }
+`
+}
+
 /** All scripts. */
-export const all: ReadonlyArray<Script> = [commit, join, beat, leave, compare]
+export const all: ReadonlyArray<Script> = [commit, join, beat, leave, compare, roll, look]

@@ -3,6 +3,7 @@
  * that the node has to join again fails like a connection that broke.
  */
 import { Effect } from "effect"
+import type { Sighting } from "../../core/Attendance.ts"
 import type { ClientId } from "../../core/ClientId.ts"
 import type { Counts } from "../Engine.ts"
 import { type Connection, RedisUnavailable } from "./Connection.ts"
@@ -156,13 +157,23 @@ const page = 1_000
 export const between = Effect.fnUntraced(function*(self: Connection, log: string, from: number, to: number) {
   if ((yield* first(self, log)) > from + 1) return undefined
   const all: Array<LogEntry.LogEntry> = []
+  yield* range(self, log, from, LogEntry.id(to), (entries) => all.push(...entries))
+  return all
+})
+
+/** Looks at all entries from a position on that there are, up to an id or `+`. */
+export const range = Effect.fnUntraced(function*(
+  self: Connection,
+  log: string,
+  from: number,
+  to: string,
+  look: (entries: ReadonlyArray<LogEntry.LogEntry>) => void
+) {
   for (let start = from;;) {
-    const some = entries(
-      yield* self.command(["XRANGE", log, LogEntry.id(start), LogEntry.id(to), "COUNT", `${page}`])
-    )
-    all.push(...some)
+    const some = entries(yield* self.command(["XRANGE", log, LogEntry.id(start), to, "COUNT", `${page}`]))
+    look(some)
     const last = some.at(-1)
-    if (last === undefined || some.length < page) return all
+    if (last === undefined || some.length < page) return
     start = last.position + 1
   }
 })
@@ -176,6 +187,39 @@ export const counts = Effect.fnUntraced(function*(self: Connection, prefix: stri
   subscribers.delete("sessions")
   const counts: Counts = { sessions, subscribers }
   return counts
+})
+
+/** What there is to know for somebody who has read the log up to a position of an epoch. */
+export interface Look {
+  /** The time of the store, in milliseconds since the epoch. */
+  readonly now: number
+  /** The log goes on where it was read up to, in the same store. */
+  readonly isContinued: boolean
+  readonly epoch: string
+  /** The position of the newest entry. */
+  readonly position: number
+}
+
+/** Looks whether the log can be read further, and at the clock. */
+export const look = (self: Connection, read: number, epoch: string): Effect.Effect<Look, RedisUnavailable> =>
+  Effect.map(self.run(Scripts.look, [`${read}`, epoch]), (answer) => {
+    const [now, isContinued, found, position] = answer as [string, number, string, string]
+    return { now: Number(now), isContinued: isContinued === 1, epoch: found, position: Number(position) }
+  })
+
+/** All sessions with an identity. One that comes, changes or goes meanwhile is there or not, as it was or as it is. */
+export const roll = Effect.fnUntraced(function*(self: Connection) {
+  const sessions = new Map<ClientId, Sighting>()
+  let cursor = "0"
+  do {
+    const [next, page] = (yield* self.run(Scripts.roll, [cursor])) as [string, ReadonlyArray<string>]
+    for (const text of page) {
+      const { clientId, ...sighting } = LogEntry.sighting(text)
+      sessions.set(clientId, sighting)
+    }
+    cursor = next
+  } while (cursor !== "0")
+  return sessions
 })
 
 /** Whether there is a session of that name. */

@@ -15,6 +15,8 @@ export interface SettingOptions {
   readonly isProxied?: boolean
   /** How long a connect is held, in seconds; sessions live twice as long. Default: 4. */
   readonly timeout?: number
+  /** What to start. Default: the command. */
+  readonly program?: URL
 }
 
 export interface Setting {
@@ -32,12 +34,13 @@ export const namespace = "test"
 const engineUrl = (port: number) => `redis://127.0.0.1:${port}/0?namespace=${namespace}`
 
 export const begin = async (
-  { isProxied = false, redis: options, size = 3, timeout = 4 }: SettingOptions = {}
+  { isProxied = false, program, redis: options, size = 3, timeout = 4 }: SettingOptions = {}
 ): Promise<Setting> => {
   const redis = await RedisServer.start(inject("redis"), options)
   const proxies = isProxied ? await Promise.all(Array.from({ length: size }, () => Proxy.start(redis.port))) : []
   const cluster = await Cluster.start({
     size,
+    program,
     args: (place) => {
       const { port } = proxies[place] ?? redis
       return ["--engine", engineUrl(port), "--lease", `${lease / 1000}`, "--timeout", `${timeout}`]
@@ -62,7 +65,7 @@ export const keys = async ({ redis }: Setting): Promise<ReadonlyArray<string>> =
 /** Nothing in store is left of any session. */
 export const assertNoSessions = async (setting: Setting): Promise<void> => {
   assert.deepStrictEqual(await counts(setting), { sessions: 0, subscribers: new Map() })
-  assert.deepStrictEqual((await keys(setting)).filter((key) => /^(?:[sun]:|cnt$)/.test(key)), [])
+  assert.deepStrictEqual((await keys(setting)).filter((key) => /^(?:[sun]:|cnt$|ids$)/.test(key)), [])
 }
 
 /** So many milliseconds of a fault. */

@@ -1,0 +1,43 @@
+import { NodeRuntime } from "@effect/platform-node"
+import { Console, Effect, Layer, Stream } from "effect"
+import { Bayeux, Extension, MemoryEngine, Message, Monitor, NodeServer, Presence, Transports } from "effect-bayeux"
+
+const users = new Map<unknown, string>([["rabbit", "alice"], ["turtle", "bob"]])
+
+/** Who shakes hands needs a token, in `ext.token`; by it the server knows who it is. */
+const authenticate: Extension.Extension = {
+  name: "authenticate",
+  incoming: (message) => {
+    const { channel, ext } = message
+    if (channel !== "/meta/handshake") return Effect.succeed(message)
+    const user = users.get(Message.isRaw(ext) ? ext["token"] : undefined)
+    return user === undefined ? Extension.refuse("Unknown token") : Extension.identify(message, user)
+  }
+}
+
+const Server = NodeServer.layer({ port: 8000 }).pipe(
+  Layer.provide(Layer.mergeAll(Transports.layer, Bayeux.layerExtensions(authenticate))),
+  Layer.provide(Bayeux.layer()),
+  Layer.provideMerge(Presence.layer({ gracePeriod: "2 seconds" })),
+  Layer.provide(Layer.mergeAll(MemoryEngine.layer, Monitor.layer()))
+)
+
+// First who is there, then who comes and goes. A second tab is no join, and a page change is no leave.
+const program = Effect.gen(function*() {
+  const presence = yield* Presence.Presence
+  yield* Stream.runForEach(presence.watch(), (told) => {
+    switch (told._tag) {
+      case "Present":
+        return Console.log("there are", [...told.members.keys()])
+      case "Join":
+        return Console.log(told.identity, "has come")
+      case "Leave":
+        return Effect.gen(function*() {
+          const room = yield* presence.members("/rooms/7")
+          yield* Console.log(told.identity, "has left:", told.cause?._tag, "- still in room 7:", [...room.keys()])
+        })
+    }
+  })
+})
+
+program.pipe(Effect.provide(Server), NodeRuntime.runMain())

@@ -1,0 +1,129 @@
+/**
+ * Who is there: members by the identity that the application gives their sessions (`Extension.identify`), whatever
+ * becomes of sessions and connections. Somebody with three open pages is one member, and a page change is no leave.
+ *
+ * It reads what the monitor tells, or with an engine that is shared what the log tells; then it is exact over all
+ * processes. What is made of that is in `Attendance`.
+ */
+import { Clock, Context, Duration, Effect, Latch, Layer, Schema, Stream } from "effect"
+import * as Attendance from "../core/Attendance.ts"
+import type { ClientId } from "../core/ClientId.ts"
+import { isMove, type Lagged, type MonitorEvent } from "../core/MonitorEvent.ts"
+import type { Snapshot } from "../core/Snapshot.ts"
+import { Engine } from "../engine/Engine.ts"
+import * as Now from "../Now.ts"
+import * as Options from "../Options.ts"
+import { Monitor } from "./Monitor.ts"
+import { Reception, type Told } from "./Reception.ts"
+
+export type { Join, Leave, Member } from "../core/Attendance.ts"
+export type { Present, Told } from "./Reception.ts"
+
+/** The options of {@link layer}; each may be left out. Times are `"10 seconds"`, milliseconds or a `Duration`. */
+export const PresenceOptions = Schema.Struct({
+  /** How long a member stays whose last session has ended, unless it comes back. Default: 10 seconds. */
+  gracePeriod: Schema.optionalKey(Options.Time)
+})
+/** The options of {@link layer}. */
+export type PresenceOptions = typeof PresenceOptions.Type
+
+/** Who is there. Without a channel that is: on the server; with one: who would get a message on it, by whatever pattern. */
+export class Presence extends Context.Service<Presence, {
+  /** The members that are there now, by their identities. */
+  readonly members: (channel?: string) => Effect.Effect<ReadonlyMap<string, Attendance.Member>>
+  /**
+   * First who is there (`Present`), then each `Join` and `Leave` from then on: no gap, nothing twice, and for each
+   * identity one after the other in turn. The stream ends with the service.
+   */
+  readonly watch: (channel?: string) => Stream.Stream<Told>
+}>()("effect-bayeux/monitor/Presence") {}
+
+/** What it is called among the consumers of the monitor. */
+const consumerName = "effect-bayeux/Presence"
+
+const readingOf = ({ sessions }: Snapshot, at: number): Attendance.Reading => {
+  const found = new Map<ClientId, Attendance.Sighting>()
+  for (const [clientId, { createdAt, identity, subscriptions }] of sessions) {
+    if (identity !== undefined) found.set(clientId, { identity, since: createdAt, subscriptions })
+  }
+  return { _tag: "Reading", at, sessions: found }
+}
+
+/** No timer is set for longer. */
+const longest = 3_600_000
+
+/**
+ * Tells what happens in this process. `allIsTold` is done when everything is told that has happened before.
+ *
+ * When a member may have to leave, that comes first: who is back just in time does not leave. At the end those leave who
+ * linger, since nobody would be there to tell it later.
+ */
+const attend = Effect.fnUntraced(function*(monitor: Monitor["Service"], reception: Reception) {
+  const now = Now.make(yield* Clock.Clock)
+  const isLingering = Latch.makeUnsafe(false)
+
+  const tell = (all: ReadonlyArray<Snapshot | MonitorEvent | Lagged>) =>
+    Effect.sync(() => {
+      for (const told of all) {
+        if (told._tag === "Snapshot") reception.tell(readingOf(told, now()))
+        else if (told._tag !== "Lagged" && !isMove(told)) reception.tell(told)
+      }
+      if (Attendance.nextLapse(reception.state) < Infinity) isLingering.openUnsafe()
+    })
+
+  const allIsTold: Effect.Effect<void> = Effect.flatMap(monitor.consumers, (consumers) => {
+    const behind = consumers.find(({ name }) => name === consumerName)?.behind ?? 0
+    return behind === 0 ? Effect.void : Effect.andThen(Effect.yieldNow, allIsTold)
+  })
+
+  const pass = Effect.fnUntraced(function*(at: number) {
+    yield* allIsTold
+    reception.tell({ _tag: "Passed", at })
+  })
+
+  const keepTime = Effect.gen(function*() {
+    for (;;) {
+      const left = Attendance.nextLapse(reception.state) - now()
+      if (left <= 0) yield* pass(now())
+      else if (left < Infinity) yield* Effect.sleep(Duration.millis(Math.min(left, longest)))
+      else {
+        isLingering.closeUnsafe()
+        yield* isLingering.await
+      }
+    }
+  })
+
+  const watching = Stream.runForEachArray(monitor.watch({ name: consumerName }), tell)
+  yield* Effect.forkScoped(watching, { startImmediately: true })
+  yield* Effect.forkScoped(keepTime)
+  yield* Effect.addFinalizer(() => pass(Infinity))
+  return { allIsTold }
+})
+
+/** Tells what happens in all processes, when this one gets to know of it. */
+const attendAll = (attendance: Stream.Stream<Attendance.Told>, reception: Reception) =>
+  Stream.runForEach(attendance, (told) => Effect.sync(() => reception.tell(told))).pipe(
+    Effect.forkScoped,
+    Effect.as({ allIsTold: Effect.void })
+  )
+
+const make = Effect.fnUntraced(function*(input: unknown) {
+  const options = yield* Options.decode("Presence.layer", PresenceOptions, input)
+  const gracePeriod = Duration.toMillis(options.gracePeriod ?? "10 seconds")
+  const reception = new Reception(gracePeriod)
+  const { attendance } = yield* Engine
+  yield* Effect.addFinalizer(() => Effect.sync(() => reception.end()))
+  const { allIsTold } = attendance === undefined
+    ? yield* attend(yield* Monitor, reception)
+    : yield* attendAll(attendance(gracePeriod), reception)
+  const place = (channel: string | undefined) => channel === undefined ? "server" : Attendance.onChannel(channel)
+  return Presence.of({
+    members: (channel) => Effect.andThen(allIsTold, reception.members(place(channel))),
+    watch: (channel) => Stream.unwrap(Effect.as(allIsTold, reception.watch(place(channel))))
+  })
+})
+
+/** Tells who is there. Options that make no sense fail with `OptionsInvalid`. */
+export const layer = (
+  options: PresenceOptions = {}
+): Layer.Layer<Presence, Options.OptionsInvalid, Engine | Monitor> => Layer.effect(Presence, make(options))

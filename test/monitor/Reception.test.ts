@@ -1,0 +1,124 @@
+/** Watchers that do not get round to what they are told: what they know is right in the end, and nobody waits for them. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Queue, Stream } from "effect"
+import * as fc from "fast-check"
+import * as Attendance from "../../src/core/Attendance.ts"
+import * as ClientId from "../../src/core/ClientId.ts"
+import { clientRequest } from "../../src/core/MonitorEvent.ts"
+import { Reception, type Told } from "../../src/monitor/Reception.ts"
+import { forAll, turn, until } from "../engine/laws.ts"
+
+const people = ["alice", "bob", "carol", "dave"]
+
+/** Without a grace period: who comes or goes does so when the next thing is told. */
+class Story {
+  readonly reception: Reception
+  readonly #here = new Map<string, string>()
+  #now = 0
+
+  constructor(capacity: number) {
+    this.reception = new Reception(0, capacity)
+    this.reception.tell({ _tag: "Reading", at: 0, sessions: new Map() })
+  }
+
+  /** Somebody comes, or goes if already there. */
+  turn(identity: string): void {
+    const at = ++this.#now
+    const clientId = ClientId.make(this.#here.get(identity) ?? `c${at}`)
+    if (this.#here.delete(identity)) {
+      this.reception.tell({ _tag: "Disconnect", at, clientId, cause: clientRequest })
+      this.reception.tell({ _tag: "Passed", at })
+    } else {
+      this.#here.set(identity, clientId)
+      this.reception.tell({ _tag: "Handshake", at, clientId, identity })
+    }
+  }
+
+  get here(): ReadonlyArray<string> {
+    return [...this.#here.keys()].sort()
+  }
+}
+
+/** What somebody knows who has been told all this; each change has to be one. */
+const known = (all: ReadonlyArray<Told>): ReadonlyArray<string> => {
+  const found = new Set<string>()
+  for (const [i, told] of all.entries()) {
+    assert.strictEqual(told._tag === "Present", i === 0, "who is there is told first, and only then")
+    if (told._tag === "Present") { for (const identity of told.members.keys()) found.add(identity) }
+    else if (told._tag === "Leave") assert.isTrue(found.delete(told.identity), "nobody leaves who is not there")
+    else assert.isFalse(found.has(told.identity) || !found.add(told.identity), "nobody comes who is there")
+  }
+  return [...found].sort()
+}
+
+/** Watches, and needs a permit for each thing that it is told. */
+const watch = (reception: Reception, permits: Queue.Queue<void>) =>
+  Effect.gen(function*() {
+    const told: Array<Told> = []
+    const keep = (what: Told) => Effect.andThen(Effect.sync(() => void told.push(what)), Queue.take(permits))
+    const fiber = yield* Effect.forkScoped(Stream.runForEach(reception.watch("server"), keep), {
+      startImmediately: true
+    })
+    return { fiber, told }
+  })
+
+describe("a watcher", () => {
+  it.effect("that has fallen behind too far is told who has come and gone meanwhile, without causes", () =>
+    Effect.gen(function*() {
+      const story = new Story(2)
+      story.turn("alice")
+      story.turn("bob")
+      const permits = yield* Queue.unbounded<void>()
+      const { fiber, told } = yield* watch(story.reception, permits)
+      yield* until("the beginning", () => told.length === 1)
+      for (const identity of ["alice", "carol", "dave", "dave", "bob", "bob"]) story.turn(identity)
+      story.reception.end()
+      for (let i = 0; i < 9; i++) yield* Queue.offer(permits, undefined)
+      yield* until("the end", () => fiber.pollUnsafe() !== undefined)
+      assert.deepStrictEqual(told.slice(1), [
+        { _tag: "Leave", identity: "alice", at: 8, cause: undefined },
+        { _tag: "Join", identity: "carol", at: 8 }
+      ])
+    }))
+
+  it.effect("that is told before it is known who is there waits for that", () =>
+    Effect.gen(function*() {
+      const reception = new Reception(0)
+      const permits = yield* Queue.unbounded<void>()
+      const { told } = yield* watch(reception, permits)
+      const asked = yield* Effect.forkScoped(reception.members("server"), { startImmediately: true })
+      yield* turn
+      assert.deepStrictEqual([told, asked.pollUnsafe()], [[], undefined])
+      const since = { since: 3, identity: "alice", subscriptions: [] }
+      reception.tell({ _tag: "Reading", at: 4, sessions: new Map([[ClientId.make("x"), since]]) })
+      yield* until("the beginning", () => told.length === 1)
+      assert.deepStrictEqual(known(told), ["alice"])
+    }))
+
+  it.effect("knows who is there in the end, whatever it has missed and whenever it has begun", () =>
+    forAll(
+      fc.array(fc.record({ who: fc.array(fc.constantFrom(...people)), permits: fc.nat(4), begins: fc.boolean() })),
+      200,
+      (acts) =>
+        Effect.scoped(Effect.gen(function*() {
+          const story = new Story(3)
+          const watchers: Array<{ readonly told: ReadonlyArray<Told>; readonly permits: Queue.Queue<void> }> = []
+          for (const { begins, permits, who } of acts) {
+            if (begins) {
+              const permits = yield* Queue.unbounded<void>()
+              watchers.push({ permits, told: (yield* watch(story.reception, permits)).told })
+            }
+            for (const { permits: queue } of watchers) {
+              for (let i = 0; i < permits; i++) Queue.offerUnsafe(queue, undefined)
+            }
+            yield* turn
+            for (const identity of who) story.turn(identity)
+          }
+          for (const { permits, told } of watchers) {
+            for (let i = 0; i < 999; i++) Queue.offerUnsafe(permits, undefined)
+            yield* until("the whole", () => known(told).join() === story.here.join())
+          }
+          assert.deepStrictEqual([...Attendance.members(story.reception.state, "server").keys()].sort(), story.here)
+        }))
+    ))
+})
