@@ -6,6 +6,7 @@
 import type { FromGenerator, ToGenerator } from "./harness/Protocol.ts"
 import type { Usage } from "./load/Usage.ts"
 import { scenarios } from "./scenarios/index.ts"
+import { pairsAt5000 } from "./scenarios/Pairs.ts"
 import type { Setting } from "./scenarios/Scenario.ts"
 
 const tell = (message: FromGenerator): void => void process.send?.(message)
@@ -31,7 +32,7 @@ const askUsage: Setting["usage"] = ({ gc }) =>
   })
 
 const run = async (name: string, setting: Omit<Setting, "usage">): Promise<void> => {
-  const scenario = scenarios.find((known) => known.name === name)
+  const scenario = [...scenarios, pairsAt5000].find((known) => known.name === name)
   if (scenario === undefined) throw new Error(`There is no scenario ${name}`)
   tell({ _tag: "Done", figures: await scenario.run({ ...setting, usage: askUsage }) })
 }

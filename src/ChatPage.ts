@@ -2,7 +2,9 @@
 import type { IncomingMessage, ServerResponse } from "node:http"
 import { respond, respondError } from "./transport/Http.ts"
 
-const page = (mount: string): string =>
+const monitorLink = ` <a href="monitor/">See what goes on inside.</a>`
+
+const page = (mount: string, isMonitored: boolean): string =>
   `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -23,7 +25,9 @@ const page = (mount: string): string =>
   #state::before { content: "● "; color: #b45309 } #state.up::before { color: #15803d }
 </style>
 <h1>effect-bayeux</h1>
-<p>Open this page in a second tab and say something. <span id="state" role="status">connecting</span></p>
+<p>Open this page in a second tab and say something.${
+    isMonitored ? monitorLink : ""
+  } <span id="state" role="status">connecting</span></p>
 <ol id="log" aria-live="polite" aria-label="Messages"></ol>
 <form id="form">
   <input id="name" aria-label="Your name" maxlength="40" autocomplete="nickname">
@@ -69,9 +73,12 @@ const headers = {
     "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'unsafe-inline'; connect-src *; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 }
 
-/** Answers a request outside the mount: the page at `/`, and a plain sentence elsewhere. */
-export const serve = (mount: string) => {
-  const html = page(mount)
+/**
+ * Answers a request outside the mount: the page at `/`, with a link to the monitor page if there is one, and a plain
+ * sentence elsewhere.
+ */
+export const serve = (mount: string, isMonitored: boolean) => {
+  const html = page(mount, isMonitored)
   return (request: IncomingMessage, response: ServerResponse): void => {
     const isPage = /^\/(?:\?|$)/.test(request.url ?? "")
     if (isPage && (request.method === "GET" || request.method === "HEAD")) {

@@ -5,7 +5,20 @@
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
-import { Cause, Config, Console, Effect, Exit, Fiber, Layer, References, Runtime, Scope } from "effect"
+import {
+  Cause,
+  Config,
+  Console,
+  Effect,
+  Exit,
+  Fiber,
+  Layer,
+  Option,
+  type Redacted,
+  References,
+  Runtime,
+  Scope
+} from "effect"
 import { CliError, CliOutput, Command, Flag } from "effect/cli"
 import { readFileSync } from "node:fs"
 import { createServer } from "node:http"
@@ -16,9 +29,11 @@ import * as MemoryEngine from "./engine/MemoryEngine.ts"
 import * as RedisEngine from "./engine/RedisEngine.ts"
 import * as EventLog from "./EventLog.ts"
 import * as Monitor from "./monitor/Monitor.ts"
+import * as MonitorPage from "./monitor/MonitorPage.ts"
 import * as CallbackPollingTransport from "./transport/CallbackPollingTransport.ts"
 import * as EventSourceTransport from "./transport/EventSourceTransport.ts"
 import * as FayeClient from "./transport/FayeClient.ts"
+import { respondError } from "./transport/Http.ts"
 import * as LongPollingTransport from "./transport/LongPollingTransport.ts"
 import * as NodeServer from "./transport/NodeServer.ts"
 import * as WebSocketTransport from "./transport/WebSocketTransport.ts"
@@ -78,6 +93,13 @@ const flags = {
     fromEnvironment(Config.Finite("LEASE")),
     Flag.withDefault(5)
   ),
+  monitorToken: Flag.Redacted("monitor-token").pipe(
+    Flag.withDescription(
+      "What one has to know to see the page at /monitor; without one it is served on a loopback address only"
+    ),
+    fromEnvironment(Config.Redacted("MONITOR_TOKEN")),
+    Flag.optional
+  ),
   logEvents: Flag.Boolean("log-events").pipe(
     Flag.withDescription("Print each monitoring event as a line of JSON on standard output"),
     fromEnvironment(Config.Boolean("LOG_EVENTS")),
@@ -94,6 +116,35 @@ interface Settings {
   readonly ping: number
   readonly engine: string
   readonly lease: number
+  readonly monitorToken: Option.Option<Redacted.Redacted>
+}
+
+/** Whether the monitor page may be served: whoever listens for other machines needs a token for it. */
+const isMonitored = ({ host, monitorToken }: Settings): boolean =>
+  Option.isSome(monitorToken) || host === "localhost" || MonitorPage.isLoopback(host)
+
+const monitorPath = "/monitor"
+
+const noMonitor = "The monitor page is not served: give --monitor-token or BAYEUX_MONITOR_TOKEN, without which it is " +
+  "there on a loopback address only"
+
+/** The monitor page; or in its place a sentence, for those who look for it and for those who read the log. */
+const monitorLayer = (settings: Settings) => {
+  if (isMonitored(settings)) {
+    return MonitorPage.layer({
+      path: monitorPath,
+      ...Option.match(settings.monitorToken, { onNone: () => undefined, onSome: (token) => ({ token }) })
+    })
+  }
+  return Layer.effectDiscard(Effect.gen(function*() {
+    const { server } = yield* NodeServer.NodeServer
+    yield* NodeServer.servePath(
+      server,
+      monitorPath,
+      (request, response) => respondError({ request, response }, { status: 404, sentence: noMonitor })
+    )
+    yield* Effect.logInfo(noMonitor)
+  }))
 }
 
 /** The engine that is meant: its name, or the URL of Redis with the namespace as a parameter. */
@@ -125,10 +176,13 @@ const serverLayer = (settings: Settings) => {
     CallbackPollingTransport.layer,
     FayeClient.layer
   )
-  return NodeServer.layer({ host, port, mount, createServer: () => createServer(ChatPage.serve(mount)) }).pipe(
+  const outside = ChatPage.serve(mount, isMonitored(settings))
+  const server = NodeServer.layer({ host, port, mount, createServer: () => createServer(outside) })
+  return monitorLayer(settings).pipe(
+    Layer.provideMerge(server),
     Layer.provide(transports),
     Layer.provideMerge(Bayeux.layer({ timeout: timeout * 1000, interval })),
-    Layer.provide(engineLayer(settings))
+    Layer.provideMerge(engineLayer(settings))
   )
 }
 

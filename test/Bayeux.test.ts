@@ -272,17 +272,27 @@ describe("sessions", () => {
       })
       yield* turn
       const sessions = new Map((yield* bayeux.sessions).map(({ clientId, ...info }) => [clientId as string, info]))
-      const remote = { local: false, createdAt: 5, subscriptions: [], queueLength: 0 }
+      const remote = {
+        local: false,
+        acknowledges: false,
+        identity: undefined,
+        createdAt: 5,
+        subscriptions: [],
+        queueLength: 0
+      }
       assert.deepStrictEqual<unknown>([detached, polling, attached].map(({ clientId }) => sessions.get(clientId)), [
-        { ...remote, lastSeen: 5, link: "Detached", subscriptions: ["/a"], queueLength: 2 },
-        { ...remote, lastSeen: 10, link: "Polling" },
-        { ...remote, lastSeen: 10, link: "Attached" }
+        { ...remote, lastSeen: 5, link: "Detached", connectionType: undefined, subscriptions: ["/a"], queueLength: 2 },
+        { ...remote, lastSeen: 10, link: "Polling", connectionType: "long-polling" },
+        { ...remote, lastSeen: 10, link: "Attached", connectionType: "websocket" }
       ])
       assert.deepStrictEqual<unknown>([...sessions.values()].filter(({ local }) => local), [{
         local: true,
+        acknowledges: false,
+        identity: undefined,
         createdAt: 10,
         lastSeen: 10,
         link: "Attached",
+        connectionType: "in-process",
         subscriptions: ["/service/x"],
         queueLength: 0
       }])

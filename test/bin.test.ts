@@ -34,7 +34,20 @@ describe("effect-bayeux", () => {
   it("explains itself with --help", async () => {
     const command = new Command(["--help"])
     assert.strictEqual(await command.exit(), 0)
-    for (const option of ["host", "port", "mount", "timeout", "interval", "ping", "engine", "lease", "log-events"]) {
+    for (
+      const option of [
+        "host",
+        "port",
+        "mount",
+        "timeout",
+        "interval",
+        "ping",
+        "engine",
+        "lease",
+        "monitor-token",
+        "log-events"
+      ]
+    ) {
       assert.include(command.stdout, `--${option}`)
     }
     for (const byDefault of ["127.0.0.1", "8000", "/bayeux", "45", "20", "memory"]) {
@@ -61,6 +74,7 @@ describe("effect-bayeux", () => {
     [["--interval", "-1"], "interval"],
     [["--ping", "0"], "ping"],
     [["--engine", "redis"], "engine"],
+    [["--monitor-token", "short"], "token"],
     [["--host", "no.such.host.invalid", "--port", "0"], "no.such.host.invalid"],
     [["--prot", "1"], "--prot"],
     [["extra"], "extra"]
@@ -328,6 +342,35 @@ describe("the page of effect-bayeux", () => {
       assert.strictEqual(answer.status, 404, path)
       assert.match(answer.text, /^There is nothing here: .*\/bayeux\n$/)
     }
+  })
+
+  it("leads to the monitor page, where that is served", async () => {
+    const { url } = await start().listening()
+    const link = /href="(monitor\/)"/.exec((await request(new URL("/", url).href)).text)?.[1]
+    const monitor = await request(new URL(link ?? "", new URL("/", url)).href)
+    assert.deepStrictEqual([monitor.status, monitor.text.includes("effect-bayeux monitor")], [200, true])
+  })
+
+  it("has no monitor page for other machines without a token, and says how to get it", async () => {
+    const command = start("--host", "0.0.0.0")
+    const { port } = await command.listening()
+    const origin = `http://127.0.0.1:${port}`
+    assert.notInclude((await request(`${origin}/`)).text, "monitor/")
+    for (const path of ["/monitor", "/monitor/", "/monitor/feed"]) {
+      const { status, text } = await request(`${origin}${path}`)
+      assert.deepStrictEqual([status, text.includes("--monitor-token")], [404, true])
+    }
+    assert.match(command.stderr, /The monitor page is not served: give --monitor-token or BAYEUX_MONITOR_TOKEN/)
+  })
+
+  it("has the monitor page for whoever has the token", async () => {
+    const token = "correct horse battery staple"
+    const command = new Command(["--port", "0", "--host", "0.0.0.0"], { BAYEUX_MONITOR_TOKEN: token })
+    const { port } = await command.listening()
+    const monitor = `http://127.0.0.1:${port}/monitor/`
+    assert.strictEqual((await request(monitor)).status, 401)
+    assert.strictEqual((await request(monitor, { headers: { Authorization: `Bearer ${token}` } })).status, 200)
+    assert.notInclude(command.stderr, token)
   })
 
   it.skipIf(inject("chromium") === "")("has two tabs of a browser chat with each other", async () => {

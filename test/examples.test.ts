@@ -128,6 +128,18 @@ alice has left: ClientRequest - still in room 7: [ 'bob' ]
     await until(running, async () => running.output().endsWith(told) || undefined)
     assert.strictEqual(running.output(), told)
   },
+  "page.ts": async (running) => {
+    await begin(running)
+    const page = await fetch(`${running.origin}/monitor`)
+    assert.deepStrictEqual([page.status, (await page.text()).includes("effect-bayeux monitor")], [200, true])
+    const feed = await fetch(`${running.origin}/monitor/feed`)
+    let told = ""
+    for await (const text of feed.body?.pipeThrough(new TextDecoderStream()) ?? []) {
+      told += text
+      if (told.includes("\"sessions\":1,")) break
+    }
+    assert.include(told, "event: hello")
+  },
   "slow-consumer.ts": async (running) => {
     await once(running.child, "exit")
     assert.strictEqual(

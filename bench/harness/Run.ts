@@ -6,7 +6,10 @@ import type { FromGenerator, ToGenerator } from "./Protocol.ts"
 import type { Contender } from "./Results.ts"
 import * as ServerProcess from "./ServerProcess.ts"
 
-export interface RunOptions extends Pick<Setting, "seconds" | "warmUp" | "sessions">, ServerProcess.StartOptions {}
+export interface RunOptions extends Pick<Setting, "seconds" | "warmUp" | "sessions">, ServerProcess.StartOptions {
+  /** Does something with the server meanwhile; what it gives is called at the end. */
+  readonly beside?: (port: number) => () => void
+}
 
 /** What opening, warming up and draining may take beside the measured seconds. */
 const allowance = 90
@@ -54,7 +57,11 @@ const explain = (error: unknown, server: Child.Child): Error => {
 export const run = async (scenario: Scenario, contender: Contender, options: RunOptions): Promise<Figures> => {
   const server = await ServerProcess.start(contender, options)
   const generator = Child.start("generator.ts")
-  const end = () => Promise.all([Child.end(generator), Child.end(server.child)])
+  const leave = options.beside?.(server.port)
+  const end = () => {
+    leave?.()
+    return Promise.all([Child.end(generator), Child.end(server.child)])
+  }
   try {
     return await generate(generator, server, contender.server, scenario, options)
   } catch (error) {

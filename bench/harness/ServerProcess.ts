@@ -40,15 +40,19 @@ export interface StartOptions {
   readonly profile?: string | undefined
   /** The consumers of events take one event and never another. */
   readonly isStuck?: boolean
+  /** It serves the monitor page. */
+  readonly hasPage?: boolean
 }
 
 /** Starts it and waits until it listens. */
 export const start = async (
   { monitors, server }: Contender,
-  { isStuck = false, profile }: StartOptions
+  { hasPage = false, isStuck = false, profile }: StartOptions
 ): Promise<ServerProcess> => {
   const child = Child.start(`servers/${server}.ts`, {
-    args: server === "effect-bayeux" ? ["--monitors", String(monitors), ...isStuck ? ["--stuck"] : []] : [],
+    args: server === "effect-bayeux"
+      ? ["--monitors", String(monitors), ...isStuck ? ["--stuck"] : [], ...hasPage ? ["--page"] : []]
+      : [],
     node: ["--expose-gc", ...profile === undefined ? [] : ["--cpu-prof", "--cpu-prof-dir", profile]]
   })
   try {

@@ -29,3 +29,18 @@ export const pairsOf200: Scenario = {
     return { ...rest, value: donePerSecond }
   }
 }
+
+/** The same with a load that leaves the server time: what else it does costs CPU and nothing else. Not in the table. */
+export const pairsAt5000: Scenario = {
+  ...pairsOf200,
+  name: "pairs-5000",
+  title: "200 pairs, 5,000 publishes/s: server CPU",
+  unit: "% of a core",
+  better: "less",
+  servers: ["effect-bayeux"],
+  run: async (setting) => {
+    const load = await Load.open(webSocket(setting.server), [setting.port], plan)
+    const measurement = await Measurement.run(setting, load, Pace.steady(5_000))
+    return { ...measurement, value: measurement.serverCpu * 100 }
+  }
+}

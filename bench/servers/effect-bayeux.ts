@@ -1,21 +1,25 @@
 /**
  * effect-bayeux with all transports and the memory engine; `--monitors N` runs N consumers of all events, with `--stuck`
- * each of them takes one event and never another.
+ * each of them takes one event and never another; `--page` serves the monitor page.
  */
 import { NodeRuntime } from "@effect/platform-node"
 import { Effect, Layer, Stream } from "effect"
 import { parseArgs } from "node:util"
-import { Bayeux, MemoryEngine, Monitor, NodeServer, Transports } from "../../src/index.ts"
+import { Bayeux, MemoryEngine, Monitor, MonitorPage, NodeServer, Transports } from "../../src/index.ts"
 import { announce } from "./announce.ts"
 
 const { values } = parseArgs({
-  options: { monitors: { type: "string", default: "0" }, stuck: { type: "boolean", default: false } }
+  options: {
+    monitors: { type: "string", default: "0" },
+    stuck: { type: "boolean", default: false },
+    page: { type: "boolean", default: false }
+  }
 })
 
 const server = NodeServer.layer({ port: 0, mount: "/bayeux" }).pipe(
   Layer.provide(Transports.layer),
-  Layer.provide(Bayeux.layer({ timeout: "45 seconds" })),
-  Layer.provide(MemoryEngine.layer),
+  Layer.provideMerge(Bayeux.layer({ timeout: "45 seconds" })),
+  Layer.provideMerge(MemoryEngine.layer),
   Layer.provideMerge(Monitor.layer())
 )
 
@@ -27,6 +31,7 @@ const program = Effect.gen(function*() {
   for (let i = 0; i < Number(values.monitors); i++) {
     yield* Effect.forkScoped(Stream.runForEach(monitor.events, () => count))
   }
+  if (values.page) yield* Layer.build(MonitorPage.layer())
   announce(address.port)
   return yield* Effect.never
 })

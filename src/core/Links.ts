@@ -176,9 +176,10 @@ const connectBesideStream = (
 }
 
 const connectSocket = (before: State.State, input: ConnectReceived, out: Out): State.State => {
-  const state = attach(before, input.message.clientId, input.connection, out)
+  const { clientId, connectionType } = input.message
+  const state = attach(before, clientId, input.connection, connectionType, out)
   const session = seen(state, input)
-  const link = { _tag: "Attached", connection: input.connection.id, kind: "socket" } as const
+  const link = { _tag: "Attached", connection: input.connection.id, kind: "socket", connectionType } as const
   if (isHeld(state, session, input)) return arm(state, { ...session, link: { ...link, held: hold(state, input) } })
   const answered = answer(state, session, input.connection.id, request(input), out)
   return arm(state, { ...answered, link: { ...link, held: undefined } })
@@ -188,7 +189,13 @@ const connectSocket = (before: State.State, input: ConnectReceived, out: Out): S
  * Binds a socket or stream to a session and writes what waited for it, unless that is to be acknowledged. The session's
  * former connection and the connection's former session are left, each with its held connect answered.
  */
-const attach = (before: State.State, clientId: string, connection: Connection, out: Out): State.State => {
+const attach = (
+  before: State.State,
+  clientId: string,
+  connection: Connection,
+  connectionType: string,
+  out: Out
+): State.State => {
   const current = State.session(before, clientId)
   if (current !== undefined && isAttachedTo(current, connection)) {
     supersede(before, current, out)
@@ -201,7 +208,7 @@ const attach = (before: State.State, clientId: string, connection: Connection, o
   out.push({ _tag: "Bind", connection: connection.id, clientId: session.clientId })
   const bindings = HashMap.set(left.bindings, connection.id, session.clientId)
   const kind = connection.kind === "stream" ? "stream" : "socket"
-  const link = { _tag: "Attached", connection: connection.id, kind, held: undefined } as const
+  const link = { _tag: "Attached", connection: connection.id, kind, connectionType, held: undefined } as const
   if (session.acknowledges) return State.setSession({ ...left, bindings }, { ...session, link })
   for (const message of MessageQueue.toArray(session.queue)) {
     out.push({ _tag: "Deliver", connections: [connection.id], message })
@@ -216,7 +223,8 @@ const attach = (before: State.State, clientId: string, connection: Connection, o
  */
 export const openStream = (state: State.State, input: StreamOpened, out: Out): State.State => {
   const session = State.session(state, input.clientId)
-  if (session?.acknowledges !== true) return attach(state, input.clientId, input.connection, out)
+  const connectionType = input.connection.local ? "in-process" : "eventsource"
+  if (session?.acknowledges !== true) return attach(state, input.clientId, input.connection, connectionType, out)
   out.push({ _tag: "CloseConnection", connection: input.connection.id, reason: "StreamRefused" })
   return state
 }

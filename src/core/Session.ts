@@ -30,6 +30,7 @@ export type Link =
     readonly _tag: "Attached"
     readonly connection: ConnectionId
     readonly kind: "socket" | "stream"
+    readonly connectionType: string
     readonly held: HeldConnect | undefined
   }
 
@@ -75,6 +76,10 @@ export interface Info {
   readonly queueLength: number
   /** How it is reached now: not at all, by a held connect, or by an open socket or stream. */
   readonly link: Link["_tag"]
+  /** The connection type by which it is reached now, `in-process` for the application's own; undefined while it is not. */
+  readonly connectionType: string | undefined
+  /** Its messages stay in the queue until the client says that it has them. */
+  readonly acknowledges: boolean
 }
 
 /** No connection. */
@@ -131,6 +136,17 @@ export const seen = (self: Session, now: number, sessionTimeout: number): Sessio
 export const dueAt = (self: Session): number =>
   Math.min(held(self)?.until ?? Infinity, self.ending ? Infinity : self.expiresAt)
 
+const connectionType = ({ link }: Session): string | undefined => {
+  switch (link._tag) {
+    case "Detached":
+      return undefined
+    case "Polling":
+      return link.held.request.connectionType
+    case "Attached":
+      return link.connectionType
+  }
+}
+
 /** A session as the owner of the server sees it. */
 export const info = (self: Session): Info => ({
   clientId: self.clientId,
@@ -140,5 +156,7 @@ export const info = (self: Session): Info => ({
   lastSeen: self.lastSeen,
   subscriptions: [...self.subscriptions],
   queueLength: self.queue.length,
-  link: self.link._tag
+  link: self.link._tag,
+  connectionType: connectionType(self),
+  acknowledges: self.acknowledges
 })

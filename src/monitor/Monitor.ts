@@ -5,16 +5,16 @@
  * into a bounded buffer of its own (`Consumer`), so one that is slow or stuck loses events of its own and delays neither
  * delivery nor another consumer; what it has lost it is told as `Lagged`. With nobody listening an event costs a number.
  */
-import { Array as Arr, Context, Effect, Layer, PubSub, Redacted, type Scope, Stream } from "effect"
-import { createHmac } from "node:crypto"
+import { Array as Arr, Context, Effect, Layer, Option, PubSub, type Redacted, type Scope, Stream } from "effect"
 import { hostname } from "node:os"
 import * as ClientId from "../core/ClientId.ts"
 import type { Event, Lagged, MonitorEvent, Move } from "../core/MonitorEvent.ts"
-import type * as Session from "../core/Session.ts"
+import * as Session from "../core/Session.ts"
 import * as Snapshot from "../core/Snapshot.ts"
 import * as State from "../core/State.ts"
 import { type ClusterEvent, type Counts, Engine, type EngineError } from "../engine/Engine.ts"
 import { Consumer, type Lag, type Source, type SubscribeOptions } from "./Consumer.ts"
+import * as Hidden from "./Hidden.ts"
 
 export type { Lag, Strategy, SubscribeOptions } from "./Consumer.ts"
 
@@ -41,6 +41,8 @@ export class Monitor extends Context.Service<Monitor, {
   ) => Stream.Stream<Snapshot.Snapshot | MonitorEvent | Lagged>
   /** All sessions of this process. */
   readonly sessions: Effect.Effect<ReadonlyArray<Session.Info>>
+  /** The session of that name, if it is with this process. */
+  readonly session: (clientId: string) => Effect.Effect<Option.Option<Session.Info>>
   /** The sessions of this process that would get a message on the channel, each once, by whatever pattern. */
   readonly subscribers: (channel: string) => Effect.Effect<ReadonlyArray<ClientId.ClientId>>
   /** How each consumer keeps up, in the order in which they came. */
@@ -77,8 +79,7 @@ export const cluster = ({ from, key }: ClusterOptions = {}): Stream.Stream<Clust
 
 const hide = (event: ClusterEvent, key: Redacted.Redacted): ClusterEvent => {
   if (event.clientId === null) return event
-  const hash = createHmac("sha256", Redacted.value(key)).update(event.clientId).digest("hex")
-  return { ...event, clientId: ClientId.make(hash) }
+  return { ...event, clientId: ClientId.make(Hidden.hash(event.clientId, key)) }
 }
 
 /** The events of a turn, or the end of the service. */
@@ -167,6 +168,12 @@ const make = Effect.fnUntraced(function*(node: string) {
     subscribe: (options) => enter<never>(options),
     watch: (options) => Stream.unwrap(enter(options, takeSnapshot)),
     sessions: Effect.sync(() => look().flatMap(State.infos)),
+    session: (clientId) =>
+      Effect.sync(() =>
+        Arr.findFirst(look(), (state) => Option.fromUndefinedOr(State.session(state, clientId))).pipe(
+          Option.map(Session.info)
+        )
+      ),
     subscribers: (channel) => Effect.sync(() => look().flatMap((state) => State.subscribers(state, channel))),
     consumers: Effect.sync(() => {
       flush()

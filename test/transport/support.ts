@@ -132,8 +132,11 @@ export const serverLayer = ({ bayeux, node, transports = Transports.layer }: Ser
   )
 
 /** Starts a server on a free port of 127.0.0.1. */
-export const serve = async (options: ServeOptions = {}): Promise<Server> => {
-  const runtime = ManagedRuntime.make(serverLayer(options))
+export const serve = (options: ServeOptions = {}): Promise<Server> => serveLayer(serverLayer(options))
+
+/** Starts a server, and whatever else the layer has. */
+export const serveLayer = async <E>(layer: Layer.Layer<Services, E>): Promise<Server> => {
+  const runtime = ManagedRuntime.make(layer)
   let stopped: Promise<void> | undefined
   const stop = () => stopped ??= runtime.dispose()
   atEnd(stop)

@@ -1,0 +1,98 @@
+/** A server with a monitor page, and what the page's own script would do, by plain HTTP. */
+import { assert } from "@effect/vitest"
+import { Layer } from "effect"
+import * as Http from "node:http"
+import { MonitorPage } from "../../src/index.ts"
+import type { Events, Hello, Now, Second, SessionState, Tables } from "../../src/monitor/page/Wire.ts"
+import {
+  atEnd,
+  request,
+  type RequestOptions,
+  serveLayer,
+  type ServeOptions,
+  serverLayer,
+  until
+} from "../transport/support.ts"
+
+export interface PageOptions extends ServeOptions {
+  readonly page?: MonitorPage.MonitorPageOptions
+}
+
+/** A server with its monitor page, at `page`, which ends with a slash. */
+export const servePage = async ({ page, ...options }: PageOptions = {}) => {
+  const server = await serveLayer(MonitorPage.layer(page).pipe(Layer.provideMerge(serverLayer(options))))
+  return { ...server, page: new URL(`${page?.path ?? "/monitor"}/`, server.url).href }
+}
+
+/** What the server tells. */
+export interface Told {
+  readonly hello: Hello
+  readonly now: Now
+  readonly second: Second
+  readonly tables: Tables
+  readonly events: Events
+  readonly session: SessionState
+}
+
+/** The feed of a page, read to the last byte. */
+export class FeedReader {
+  status: number | undefined
+  isOver = false
+  /** Everything that has come. */
+  text = ""
+
+  constructor(page: string, query = "", headers: Http.OutgoingHttpHeaders = {}) {
+    const sent = Http.get(`${page}feed?${query}`, { headers, agent: false }, (response) => {
+      this.status = response.statusCode
+      response.setEncoding("utf8").on("data", (text: string) => this.text += text)
+      response.on("close", () => this.isOver = true)
+    })
+    sent.on("error", () => this.isOver = true)
+    atEnd(() => sent.destroy())
+  }
+
+  /** All events of a kind that have come whole. */
+  all<K extends keyof Told>(kind: K): ReadonlyArray<Told[K]> {
+    return this.text.split("\n\n").slice(0, -1).map((block) => block.trim().split("\n"))
+      .filter(([event]) => event === `event: ${kind}`)
+      .map(([, data = ""]) => JSON.parse(data.slice("data: ".length)) as Told[K])
+  }
+
+  /** Waits for an event of a kind with which all is as expected. */
+  expect<K extends keyof Told>(kind: K, is: (told: Told[K]) => boolean = () => true): Promise<Told[K]> {
+    return until(() => `${kind}; there was ${this.text.slice(-600)}`, () => this.all(kind).find(is))
+  }
+
+  /** The rows of the events so far. */
+  get rows() {
+    return this.all("events").flatMap(({ rows }) => rows)
+  }
+}
+
+/** Opens a feed and waits until it has begun. */
+export const openFeed = async (
+  page: string,
+  query = "",
+  headers: Http.OutgoingHttpHeaders = {}
+): Promise<FeedReader> => {
+  const feed = new FeedReader(page, query, headers)
+  await feed.expect("hello")
+  return feed
+}
+
+/** The name under which the page shows the one session that it has. */
+export const onlyName = async (page: string): Promise<string> => {
+  const feed = await openFeed(page)
+  const { sessions } = await feed.expect("tables", ({ sessions }) => sessions.length > 0)
+  assert.strictEqual(sessions.length, 1)
+  return sessions[0]?.name ?? ""
+}
+
+/** Asks for the end of a session as the page does. */
+export const askEnd = (page: string, name: string, reason: unknown, options: RequestOptions = {}) =>
+  request(`${page}sessions/${name}/end`, {
+    method: "POST",
+    body: JSON.stringify({ reason }),
+    ...options,
+    headers: { "Content-Type": "application/json", ...options.headers }
+  })
