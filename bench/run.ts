@@ -52,8 +52,8 @@ const main = async (): Promise<void> => {
   if (options === undefined) return console.log(help)
   const before = options.compare === undefined ? undefined : Results.read(options.compare)
   endWithThisProgram()
-  const { isStuck, seconds } = options
-  const about = { format: Results.format, ...here(), seconds, isStuck } as const
+  const { isMetered, isStuck, seconds } = options
+  const about = { format: Results.format, ...here(), seconds, isStuck, isMetered } as const
   const results: Results.Results = { ...about, results: await runAll(options) }
   if (options.json !== undefined) JsonFile.write(options.json, results)
   console.log(`\n${Report.report(results)}`)

@@ -26,6 +26,7 @@ import * as State from "./core/State.ts"
 import { Engine, type EngineError, type Health } from "./engine/Engine.ts"
 import type { Extension } from "./Extension.ts"
 import { Monitor } from "./monitor/Monitor.ts"
+import type { Probe } from "./monitor/Probe.ts"
 import * as Options from "./Options.ts"
 import { Shell } from "./Shell.ts"
 import * as LocalTransport from "./transport/LocalTransport.ts"
@@ -97,6 +98,10 @@ export class Bayeux extends Context.Service<Bayeux, {
   readonly removeExtension: (extension: Extension) => Effect.Effect<void>
   /** Whether the engine can do its work now. */
   readonly health: Effect.Effect<Health>
+  /** What the service knows now, as one immutable value: gauges are read from it. */
+  readonly state: () => State.State
+  /** Tells a probe what happens, from now on and for as long as the scope is open. For metrics and traces. */
+  readonly addProbe: (probe: Probe) => Effect.Effect<void, never, Scope.Scope>
   /** Offers a transport for as long as the scope is open. For transports. */
   readonly addTransport: (transport: Transport) => Effect.Effect<void, never, Scope.Scope>
   /** The transports that are offered now. For servers. */
@@ -148,7 +153,7 @@ const makeShell = Effect.fnUntraced(function*(options: BayeuxOptions, engine: En
   })
   yield* monitor.observe(() => shell.state)
   yield* engine.listen({
-    onFact: (fact) => shell.step({ _tag: "Happened", now: shell.now, fact }),
+    onFact: (fact) => shell.happened(fact),
     state: () => shell.state
   })
   yield* Effect.addFinalizer(() => Effect.sync(() => shell.stop()))
@@ -209,6 +214,12 @@ const make = Effect.fnUntraced(function*(input: unknown) {
     removeExtension: (extension) =>
       Effect.sync(() => shell.install(shell.extensions.filter((other) => other !== extension))),
     health: SubscriptionRef.get(engine.health),
+    state: () => shell.state,
+    addProbe: (probe) =>
+      Effect.acquireRelease(
+        Effect.sync(() => shell.watch([...shell.probes, probe])),
+        () => Effect.sync(() => shell.watch(shell.probes.filter((other) => other !== probe)))
+      ),
     addTransport: transports.add,
     transports: transports.list,
     open,

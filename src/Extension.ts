@@ -3,7 +3,8 @@
  *
  * Extensions are as in Faye (an `incoming` and an `outgoing` function, in the order in which they were added), with
  * these differences: they are Effects; a refusal is a value of its own; `ext` and all other fields that an extension
- * has read do not travel on, because what subscribers get is built anew from `channel`, `data` and `id`.
+ * has read do not travel on, because what subscribers get is built anew from `channel`, `data` and `id`, and from the
+ * trace context where messages are traced (`Tracing`).
  */
 import { Cause, Data, Duration, Effect, Option } from "effect"
 import type { Advice } from "./core/Advice.ts"

@@ -15,12 +15,14 @@ import type { Input } from "./core/Input.ts"
 import * as Machine from "./core/Machine.ts"
 import * as Message from "./core/Message.ts"
 import type { Cause } from "./core/MonitorEvent.ts"
+import type { Fact } from "./core/Order.ts"
 import type { Deliver, Output } from "./core/Output.ts"
 import type { Settings } from "./core/Settings.ts"
 import * as State from "./core/State.ts"
 import type { Engine } from "./engine/Engine.ts"
 import type { Extension } from "./Extension.ts"
 import type { Monitor } from "./monitor/Monitor.ts"
+import * as Probe from "./monitor/Probe.ts"
 import { type Host, ShellConnection } from "./ShellConnection.ts"
 import * as Frame from "./transport/Frame.ts"
 import type { ConnectionInfo, OpenConnection, Sink } from "./transport/Transport.ts"
@@ -142,6 +144,12 @@ export class Shell {
     this.#isStepping = false
   }
 
+  /** The engine tells of something. */
+  happened(fact: Fact): void {
+    this.#host.probe?.happened(fact)
+    this.step({ _tag: "Happened", now: this.now, fact })
+  }
+
   /** A step that throws is our own bug. It is told, the state stays as it was, and everybody else is served. */
   #reduce(input: Input): void {
     try {
@@ -174,6 +182,9 @@ export class Shell {
         return
       case "CloseConnection":
         this.#connections.get(output.connection)?.close(output.reason)
+        return
+      case "Drop":
+        this.#host.probe?.dropped(output.reason, output.messages)
         return
     }
   }
@@ -210,6 +221,7 @@ export class Shell {
     if (this.#isInTurn) return
     this.#isInTurn = true
     this.#turnBegan = this.#readClock()
+    this.#host.probe?.turnBegan(this.#turnBegan)
     setImmediate(this.#endTurn)
   }
 
@@ -222,6 +234,7 @@ export class Shell {
     this.#touched = []
     this.#audiences.clear()
     for (const connection of touched) this.#flush(connection)
+    this.#host.probe?.turnEnded()
     Frame.empty.forget()
     this.#parts.monitor.flush()
     this.#setTimer()
@@ -266,6 +279,15 @@ export class Shell {
     }
   }
 
+  /** The probes that are installed now. */
+  probes: ReadonlyArray<Probe.Probe> = []
+
+  /** Installs probes in the place of those before. */
+  watch(probes: ReadonlyArray<Probe.Probe>): void {
+    this.probes = probes
+    this.#host.probe = Probe.combine(probes)
+  }
+
   /** A transport has a new connection. */
   open(info: ConnectionInfo, sink: Sink): OpenConnection {
     const connection = new ShellConnection(++this.#lastConnection, info, sink, this.#host)
@@ -280,8 +302,12 @@ export class Shell {
     return {
       extensions: { incoming: [], outgoing: [] },
       extensionTimeout: parts.extensionTimeout,
+      probe: undefined,
       runFork: parts.runFork,
-      decode: (raw) => Message.decode(raw, parts.settings),
+      decode: (raw) => {
+        const message = Message.decode(raw, parts.settings)
+        return this.#host.probe?.keepsTraces === true ? Message.traced(message, raw) : message
+      },
       received: (connection, message, slot, alone) => this.#received(connection, message, slot, alone),
       streamOpened: (connection, clientId) => this.step({ _tag: "StreamOpened", now: this.now, connection, clientId }),
       ending: (connection) => this.step({ _tag: "ConnectionEnding", now: this.now, connection }),
@@ -291,15 +317,16 @@ export class Shell {
       },
       returned: (clientId, messages) => this.step({ _tag: "Returned", now: this.now, clientId, messages }),
       touched: (connection) => {
-        if (connection.local) return this.#touchLocal(connection)
-        this.#touched.push(connection)
         this.#beginTurn()
+        if (connection.local) this.#touchLocal(connection)
+        else this.#touched.push(connection)
       }
     }
   }
 
   #received(connection: Connection, message: Message.Incoming, slot: number, alone: boolean): void {
     const { now } = this
+    this.#host.probe?.received(message)
     this.step(
       message._tag === "Handshake"
         ? { _tag: "HandshakeReceived", now, connection, slot, message, freshId: this.#freshId() }

@@ -8,12 +8,15 @@
  */
 import { type Duration, Effect } from "effect"
 import type { Audience, Listener } from "./Audience.ts"
+import * as Channel from "./core/Channel.ts"
 import type { ClientId } from "./core/ClientId.ts"
 import type { Connection, ConnectionId, Kind } from "./core/Connection.ts"
 import * as Message from "./core/Message.ts"
 import * as Extension from "./Extension.ts"
+import type { Probe } from "./monitor/Probe.ts"
 import * as Serial from "./Serial.ts"
 import * as Frame from "./transport/Frame.ts"
+import * as Original from "./transport/Original.ts"
 import type { CloseReason, ConnectionInfo, OpenConnection, Sink } from "./transport/Transport.ts"
 
 /** What a connection needs of the service around it. */
@@ -21,6 +24,7 @@ export interface Host {
   /** The extensions of each direction, in their order. */
   readonly extensions: { readonly [direction in Extension.Direction]: ReadonlyArray<Extension.Extension> }
   readonly extensionTimeout: Duration.Duration
+  readonly probe: Probe | undefined
   readonly runFork: Serial.RunFork
   readonly decode: (raw: unknown) => Message.Incoming
   readonly received: (connection: Connection, message: Message.Incoming, slot: number, alone: boolean) => void
@@ -38,11 +42,12 @@ const outOfTurn = -1
 /** What makes no sense when nobody is there any more to hear of it. A publish is as good as before. */
 const needsAnswer = ({ _tag }: Message.Incoming): boolean => _tag === "Connect" || _tag === "Handshake"
 
-/** What an extension has made of a delivery, and the delivery itself: that is what comes back if it cannot be written. */
-const originals = new WeakMap<Message.Outgoing, Message.Outgoing>()
-
+/** What comes back if it cannot be written: the deliveries as they were before extensions. */
 const deliveries = (messages: ReadonlyArray<Message.Outgoing>): ReadonlyArray<Message.Delivery> =>
-  messages.map((message) => originals.get(message) ?? message).filter(Message.isDelivery)
+  messages.map(Original.of).filter(Message.isDelivery)
+
+/** Whether what an extension has taken out was for others. */
+const isPublished = ({ channel }: Message.Raw): boolean => typeof channel === "string" && !Channel.isMeta(channel)
 
 /** What was written for a session, deliveries and replies. */
 interface Delivered {
@@ -103,7 +108,11 @@ export class ShellConnection implements OpenConnection, Connection, Listener {
   ): Effect.Effect<Message.Incoming | undefined> {
     if (!Message.isRaw(message)) return Effect.succeed(this.#host.decode(message))
     return Extension.run(extensions, "incoming", message, this.#context, this.#host.extensionTimeout).pipe(
-      Effect.map((passed) => passed === undefined ? undefined : this.#host.decode(passed)),
+      Effect.map((passed) => {
+        if (passed !== undefined) return this.#host.decode(passed)
+        if (isPublished(message)) this.#host.probe?.dropped("Extension", 1)
+        return undefined
+      }),
       Effect.catchTag("Refusal", ({ advice, error }) => Effect.succeed(Message.refuse(message, error, advice)))
     )
   }
@@ -233,7 +242,7 @@ export class ShellConnection implements OpenConnection, Connection, Listener {
     return Extension.run(extensions, "outgoing", raw, this.#context, this.#host.extensionTimeout).pipe(
       Effect.map((passed) => {
         const outgoing = passed as Message.Outgoing | undefined
-        if (outgoing !== undefined && outgoing !== message) originals.set(outgoing, message)
+        if (outgoing !== undefined && outgoing !== message) Original.remember(outgoing, message)
         return outgoing
       }),
       Effect.catchTag(
@@ -242,6 +251,11 @@ export class ShellConnection implements OpenConnection, Connection, Listener {
           Effect.succeed(
             Message.isReply(message) ? Message.failed(Message.refuse(message, error), error, advice) : undefined
           )
+      ),
+      Effect.tap((outgoing) =>
+        Effect.sync(() => {
+          if (outgoing === undefined && Message.isDelivery(message)) this.#host.probe?.dropped("Extension", 1)
+        })
       )
     )
   }
@@ -260,6 +274,7 @@ export class ShellConnection implements OpenConnection, Connection, Listener {
       this.#isHandedIn = false
       this.#isSent = true
       this.#sink.send(frame)
+      this.#host.probe?.sent(frame)
     }
     if (this.#closing === undefined) return
     if (this.#outgoing?.isIdle === false) this.#outgoing.push(Effect.sync(() => this.#touch()))

@@ -28,8 +28,12 @@ import * as Engine from "./engine/Engine.ts"
 import * as MemoryEngine from "./engine/MemoryEngine.ts"
 import * as RedisEngine from "./engine/RedisEngine.ts"
 import * as EventLog from "./EventLog.ts"
+import * as Metrics from "./monitor/Metrics.ts"
+import * as MetricsPage from "./monitor/MetricsPage.ts"
 import * as Monitor from "./monitor/Monitor.ts"
 import * as MonitorPage from "./monitor/MonitorPage.ts"
+import * as Tracing from "./monitor/Tracing.ts"
+import * as Telemetry from "./Telemetry.ts"
 import * as CallbackPollingTransport from "./transport/CallbackPollingTransport.ts"
 import * as EventSourceTransport from "./transport/EventSourceTransport.ts"
 import * as FayeClient from "./transport/FayeClient.ts"
@@ -104,6 +108,18 @@ const flags = {
     Flag.withDescription("Print each monitoring event as a line of JSON on standard output"),
     fromEnvironment(Config.Boolean("LOG_EVENTS")),
     Flag.withDefault(false)
+  ),
+  metrics: Flag.Boolean("metrics").pipe(
+    Flag.withDescription("Show metrics for Prometheus at /metrics, to whoever reaches the server"),
+    fromEnvironment(Config.Boolean("METRICS")),
+    Flag.withDefault(false)
+  ),
+  otlp: Flag.String("otlp").pipe(
+    Flag.withDescription(
+      "Send metrics and traces to this collector of OpenTelemetry, such as http://127.0.0.1:4318; OTEL_… variables say more"
+    ),
+    Flag.withFallbackConfig(Telemetry.endpoint),
+    Flag.optional
   )
 }
 
@@ -117,6 +133,8 @@ interface Settings {
   readonly engine: string
   readonly lease: number
   readonly monitorToken: Option.Option<Redacted.Redacted>
+  readonly metrics: boolean
+  readonly otlp: Option.Option<string>
 }
 
 /** Whether the monitor page may be served: whoever listens for other machines needs a token for it. */
@@ -167,6 +185,13 @@ const engineLayer = ({ engine, lease }: Settings) => {
   return RedisEngine.layer({ url: url.href, lease: lease * 1000, ...(namespace === null ? undefined : { namespace }) })
 }
 
+/** What watches the service, as far as it is asked for. */
+const telemetryLayer = ({ metrics, otlp }: Settings) =>
+  Layer.mergeAll(
+    metrics || Option.isSome(otlp) ? Metrics.layer() : Layer.empty,
+    Option.isSome(otlp) ? Tracing.layer() : Layer.empty
+  )
+
 const serverLayer = (settings: Settings) => {
   const { host, interval, mount, ping, port, timeout } = settings
   const transports = Layer.mergeAll(
@@ -178,11 +203,13 @@ const serverLayer = (settings: Settings) => {
   )
   const outside = ChatPage.serve(mount, isMonitored(settings))
   const server = NodeServer.layer({ host, port, mount, createServer: () => createServer(outside) })
-  return monitorLayer(settings).pipe(
+  return Layer.mergeAll(monitorLayer(settings), settings.metrics ? MetricsPage.layer() : Layer.empty).pipe(
     Layer.provideMerge(server),
     Layer.provide(transports),
+    Layer.provide(telemetryLayer(settings)),
     Layer.provideMerge(Bayeux.layer({ timeout: timeout * 1000, interval })),
-    Layer.provideMerge(engineLayer(settings))
+    Layer.provideMerge(engineLayer(settings)),
+    Layer.provide(Option.match(settings.otlp, { onNone: () => Layer.empty, onSome: Telemetry.layer }))
   )
 }
 

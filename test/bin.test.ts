@@ -3,6 +3,7 @@ import { afterEach, assert, describe, inject, it } from "@effect/vitest"
 import { readFileSync } from "node:fs"
 import { type AddressInfo, createServer } from "node:net"
 import { launchChromium } from "./support/chromium.ts"
+import { startCollector } from "./support/collector.ts"
 import { Command } from "./support/command.ts"
 import {
   atEnd,
@@ -34,22 +35,21 @@ describe("effect-bayeux", () => {
   it("explains itself with --help", async () => {
     const command = new Command(["--help"])
     assert.strictEqual(await command.exit(), 0)
-    for (
-      const option of [
-        "host",
-        "port",
-        "mount",
-        "timeout",
-        "interval",
-        "ping",
-        "engine",
-        "lease",
-        "monitor-token",
-        "log-events"
-      ]
-    ) {
-      assert.include(command.stdout, `--${option}`)
-    }
+    const options = [
+      "host",
+      "port",
+      "mount",
+      "timeout",
+      "interval",
+      "ping",
+      "engine",
+      "lease",
+      "monitor-token",
+      "log-events",
+      "metrics",
+      "otlp"
+    ]
+    for (const option of options) assert.include(command.stdout, `--${option}`)
     for (const byDefault of ["127.0.0.1", "8000", "/bayeux", "45", "20", "memory"]) {
       assert.include(command.stdout, byDefault)
     }
@@ -75,6 +75,7 @@ describe("effect-bayeux", () => {
     [["--ping", "0"], "ping"],
     [["--engine", "redis"], "engine"],
     [["--monitor-token", "short"], "token"],
+    [["--otlp", "localhost"], "otlp"],
     [["--host", "no.such.host.invalid", "--port", "0"], "no.such.host.invalid"],
     [["--prot", "1"], "--prot"],
     [["extra"], "extra"]
@@ -169,6 +170,42 @@ describe("effect-bayeux", () => {
     await until("pings", () => socket.pings >= 3)
     await until("the event", () => command.stdout.includes("\"Handshake\""))
   })
+})
+
+describe("effect-bayeux --metrics", () => {
+  it("shows its metrics, which it does not without", async () => {
+    const [measured, plain] = [start("--metrics"), start()]
+    const server = await measured.listening()
+    await begin(server, "/a")
+    const { status, text } = await request(new URL("/metrics", server.url).href)
+    assert.strictEqual(status, 200)
+    assert.include(text, "\nbayeux_sessions 1\n")
+    const answer = await request(new URL("/metrics", (await plain.listening()).url).href)
+    assert.strictEqual(answer.status, 404)
+  })
+})
+
+describe("effect-bayeux --otlp", () => {
+  it.each([
+    ["--otlp", (url: string) => new Command(["--port", "0", "--otlp", url], often)],
+    ["BAYEUX_OTLP", (url: string) => new Command(["--port", "0"], { ...often, BAYEUX_OTLP: url })],
+    [
+      "OTEL_EXPORTER_OTLP_ENDPOINT",
+      (url: string) => new Command(["--port", "0"], { ...often, OTEL_EXPORTER_OTLP_ENDPOINT: url })
+    ]
+  ])("sends metrics and traces to a collector, given by %s", async (_, run) => {
+    const collector = await startCollector()
+    const server = await run(collector.url).listening()
+    await begin(server, "/a")
+    const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    await post(server, [{ channel: "/a", data: 1, ext: { traceparent } }])
+    await until("the span", () => collector.spans.some(({ name }) => name === "publish"))
+    const sessions = () => collector.metrics.find(({ name }) => name === "bayeux_sessions")
+    await until("the metric", () => sessions()?.gauge?.dataPoints[0]?.asDouble === 1)
+    assert.strictEqual(collector.resource["service.name"], "effect-bayeux")
+  })
+
+  const often = { OTEL_METRIC_EXPORT_INTERVAL: "100", OTEL_BSP_SCHEDULE_DELAY: "100" }
 })
 
 describe("effect-bayeux --log-events", () => {

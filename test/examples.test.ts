@@ -4,6 +4,7 @@ import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
 import { readdirSync, readFileSync } from "node:fs"
 import { createServer } from "node:net"
+import { type Collector, startCollector } from "./support/collector.ts"
 import { RedisServer } from "./support/redis.ts"
 import { releaseAll } from "./transport/support.ts"
 
@@ -32,9 +33,15 @@ const freePort = (): Promise<number> =>
     })
   })
 
+let collector: Collector | undefined
+
 /** What an example needs to be there, and how it is told of it. */
 const needs: { readonly [file: string]: () => Promise<Record<string, string>> } = {
-  "redis.ts": async () => ({ REDIS_URL: (await RedisServer.start(inject("redis"))).url })
+  "redis.ts": async () => ({ REDIS_URL: (await RedisServer.start(inject("redis"))).url }),
+  "tracing.ts": async () => {
+    collector = await startCollector()
+    return { COLLECTOR_URL: collector.url }
+  }
 }
 
 const start = async (file: string): Promise<Running> => {
@@ -153,6 +160,37 @@ sample: 12 behind, 9 missed
 `
     )
   },
+  "metrics.ts": async (running) => {
+    const { clientId } = await begin(running)
+    await send(running, { channel: "/meta/subscribe", clientId, subscription: "/rooms/*" })
+    await send(running, { channel: "/rooms/1", data: "hello" })
+    const scrape = await (await fetch(`${running.origin}/metrics`)).text()
+    for (
+      const sample of [
+        "bayeux_sessions 1",
+        "bayeux_queue_messages 1",
+        "bayeux_messages_received_total{template=\"/rooms/{room}\"} 1",
+        "bayeux_messages_delivered_total{template=\"/rooms/{room}\"} 0"
+      ]
+    ) assert.include(scrape, `\n${sample}\n`)
+  },
+  "tracing.ts": async (running) => {
+    await begin(running)
+    const [traceId, spanId] = ["0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"]
+    const order = { channel: "/orders/1", data: "tea", ext: { traceparent: `00-${traceId}-${spanId}-01` } }
+    // The application may not have subscribed yet.
+    await until(running, async () => {
+      await send(running, order)
+      return running.output().includes("an order: tea\n") || undefined
+    })
+    const names = () => new Set(collector?.spans.filter((span) => span.parentSpanId === spanId).map(({ name }) => name))
+    await until(running, async () => names().size === 3 || undefined)
+    assert.sameMembers([...names()], [
+      "publish /orders/{order}",
+      "deliver /orders/{order}",
+      "process /orders/{order}"
+    ])
+  },
   "attach.ts": async (running) => {
     assert.isTrue((await begin(running))["successful"])
     assert.strictEqual(await (await fetch(`${running.origin}/`)).text(), "the rest of the application\n")
@@ -205,7 +243,7 @@ describe("the examples", () => {
     if (running.child.exitCode === null) await stop(running)
   }, 60_000)
 
-  it.each([["README.md", 5], ["docs/monitoring.md", 4]])("stand in %s as they are", (document, atLeast) => {
+  it.each([["README.md", 5], ["docs/monitoring.md", 7]])("stand in %s as they are", (document, atLeast) => {
     const blocks = [...read(document).matchAll(/```ts\n\/\/ (examples\/\S+)\n(.*?)```/gs)]
     assert.isAtLeast(blocks.length, atLeast)
     for (const [, file = "", code] of blocks) assert.strictEqual(code, read(file), file)

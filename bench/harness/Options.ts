@@ -16,6 +16,7 @@ export const help = `npm run bench -- [options]
   --monitors N      how many consumers of all events effect-bayeux has (default: 0);
                     repeated, it is measured with each of these, to compare
   --stuck           these consumers take one event and never another
+  --metrics         effect-bayeux counts what goes on
   --json file       write every round to a file
   --compare file    print the change against such a file
   --profile folder  write the CPU profile of each server there
@@ -34,6 +35,7 @@ export interface Options {
   readonly sessions: number
   readonly monitors: ReadonlyArray<number>
   readonly isStuck: boolean
+  readonly isMetered: boolean
   readonly json: string | undefined
   readonly compare: string | undefined
   readonly profile: string | undefined
@@ -100,6 +102,7 @@ export const parse = (args: ReadonlyArray<string>): Options | undefined => {
         profile: text,
         quick: flag,
         stuck: flag,
+        metrics: flag,
         help: flag
       }
     })
@@ -114,6 +117,7 @@ export const parse = (args: ReadonlyArray<string>): Options | undefined => {
     sessions: 5_000,
     monitors: [...new Set((values.monitors ?? ["0"]).map((text) => whole("monitors", text, 0, 0)))],
     isStuck: values.stuck,
+    isMetered: values.metrics,
     json: values.json,
     compare: values.compare,
     profile: values.profile

@@ -137,6 +137,7 @@ export const notes = (results: Results): ReadonlyArray<string> => {
   return [
     ...isMonitored ? [monitored] : [],
     ...results.isStuck === true ? ["The monitors were stuck: each took one event and never another."] : [],
+    ...results.isMetered === true ? ["effect-bayeux was measured with its metrics."] : [],
     ...medians.some(isAtLimit) ? [limit] : [],
     ...medians.some(isDisturbed) ? [others] : []
   ]

@@ -27,6 +27,8 @@ export interface Results extends Origin {
   readonly seconds: number
   /** The consumers of events take one event and never another. */
   readonly isStuck?: boolean
+  /** effect-bayeux counted what goes on. */
+  readonly isMetered?: boolean
   readonly results: ReadonlyArray<Result>
 }
 

@@ -42,17 +42,18 @@ export interface StartOptions {
   readonly isStuck?: boolean
   /** It serves the monitor page. */
   readonly hasPage?: boolean
+  /** The server counts what goes on. */
+  readonly isMetered?: boolean
 }
 
 /** Starts it and waits until it listens. */
 export const start = async (
   { monitors, server }: Contender,
-  { hasPage = false, isStuck = false, profile }: StartOptions
+  { hasPage = false, isMetered = false, isStuck = false, profile }: StartOptions
 ): Promise<ServerProcess> => {
+  const flags = [...isStuck ? ["--stuck"] : [], ...hasPage ? ["--page"] : [], ...isMetered ? ["--metrics"] : []]
   const child = Child.start(`servers/${server}.ts`, {
-    args: server === "effect-bayeux"
-      ? ["--monitors", String(monitors), ...isStuck ? ["--stuck"] : [], ...hasPage ? ["--page"] : []]
-      : [],
+    args: server === "effect-bayeux" ? ["--monitors", String(monitors), ...flags] : [],
     node: ["--expose-gc", ...profile === undefined ? [] : ["--cpu-prof", "--cpu-prof-dir", profile]]
   })
   try {

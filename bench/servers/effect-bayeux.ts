@@ -1,23 +1,25 @@
 /**
  * effect-bayeux with all transports and the memory engine; `--monitors N` runs N consumers of all events, with `--stuck`
- * each of them takes one event and never another; `--page` serves the monitor page.
+ * each of them takes one event and never another; `--page` serves the monitor page, `--metrics` counts what goes on.
  */
 import { NodeRuntime } from "@effect/platform-node"
 import { Effect, Layer, Stream } from "effect"
 import { parseArgs } from "node:util"
-import { Bayeux, MemoryEngine, Monitor, MonitorPage, NodeServer, Transports } from "../../src/index.ts"
+import { Bayeux, MemoryEngine, Metrics, Monitor, MonitorPage, NodeServer, Transports } from "../../src/index.ts"
 import { announce } from "./announce.ts"
 
 const { values } = parseArgs({
   options: {
     monitors: { type: "string", default: "0" },
     stuck: { type: "boolean", default: false },
-    page: { type: "boolean", default: false }
+    page: { type: "boolean", default: false },
+    metrics: { type: "boolean", default: false }
   }
 })
 
 const server = NodeServer.layer({ port: 0, mount: "/bayeux" }).pipe(
   Layer.provide(Transports.layer),
+  Layer.provide(values.metrics ? Metrics.layer({ templates: ["/rooms/{room}"] }) : Layer.empty),
   Layer.provideMerge(Bayeux.layer({ timeout: "45 seconds" })),
   Layer.provideMerge(MemoryEngine.layer),
   Layer.provideMerge(Monitor.layer())

@@ -16,7 +16,7 @@ import * as Message from "./Message.ts"
 import * as MessageQueue from "./MessageQueue.ts"
 import { type Cause, clientRequest, type Event, handshake, type Move, unsubscribes } from "./MonitorEvent.ts"
 import type { Adopted, CreateSession, EndSession, Fact, Origin } from "./Order.ts"
-import type { Output } from "./Output.ts"
+import type { DropReason, Output } from "./Output.ts"
 import * as Protocol from "./Protocol.ts"
 import * as Routes from "./Routes.ts"
 import * as Session from "./Session.ts"
@@ -45,11 +45,15 @@ const emitArrival = ({ clientId, createdAt, identity, subscriptions }: Session.S
   emit({ _tag: "Arrive", clientId, ...known, createdAt, subscriptions: [...subscriptions] }, out)
 }
 
+const drop = (reason: DropReason, messages: number, out: Out): void => {
+  if (messages > 0) out.push({ _tag: "Drop", reason, messages })
+}
+
 /** The engine has done something, or refused to. */
 export const apply = (state: State.State, fact: Fact, now: number, out: Out): State.State => {
   switch (fact._tag) {
     case "Published":
-      return published(state, fact, out)
+      return published(state, fact, now, out)
     case "SessionCreated":
       return sessionCreated(state, fact.order, now, out)
     case "Subscribed":
@@ -131,9 +135,14 @@ const answerSubscription = (clientId: ClientId, origin: Origin<Message.Subscript
   answer(origin, Message.succeeded(origin.request, { clientId, subscription: origin.request.subscription }), out)
 
 /** A message has been accepted: it is built anew from what may be delivered, and goes to each subscriber once. */
-const published = (state: State.State, { isOwn, json, order, position }: Of<"Published">, out: Out): State.State => {
-  const { channel, clientId, data, id, origin } = order
-  const message = new Message.Delivery(channel, data, id, position, json)
+const published = (
+  state: State.State,
+  { isOwn, json, order, position }: Of<"Published">,
+  now: number,
+  out: Out
+): State.State => {
+  const { arrivedAt = now, channel, clientId, data, id, origin, traceparent } = order
+  const message = new Message.Delivery(channel, data, id, position, { arrivedAt, json, traceparent })
   if (isOwn) emit({ _tag: "Publish", clientId, channel, data }, out)
   if (origin !== undefined) {
     answer(origin, Message.succeeded(origin.request, clientId === null ? undefined : { clientId }), out)
@@ -141,6 +150,7 @@ const published = (state: State.State, { isOwn, json, order, position }: Of<"Pub
   const { connections, queues } = Routes.recipients(state.routes, channel)
   if (connections.length > 0) out.push({ _tag: "Deliver", connections, message })
   const [next, overflowing] = Links.enqueue(state, queues, message)
+  drop("QueueOverflow", overflowing.length, out)
   return overflowing.reduce((state, clientId) => requestEnd(state, clientId, { _tag: "QueueOverflow" }, out), next)
 }
 
@@ -264,10 +274,15 @@ const remove = (before: State.State, session: Session.Session): State.State => {
   }
 }
 
-/** The last answer of a session: to its held connect, with what still waits for it and with what the client is to do. */
+/**
+ * The last answer of a session: to its held connect, with what still waits for it and with what the client is to do.
+ * Where no connect is held, what has not left yet is lost.
+ */
 const dismiss = (session: Session.Session, cause: Cause, out: Out): void => {
   const held = Session.held(session)
-  if (held === undefined || session.link._tag === "Detached") return
+  if (held === undefined || session.link._tag === "Detached") {
+    return drop(cause._tag, MessageQueue.after(session.queue, session.sent).length, out)
+  }
   const messages = [lastReply(held.request, session.clientId, cause), ...MessageQueue.toArray(session.queue)]
   out.push({ _tag: "Reply", connection: session.link.connection, slot: held.slot, messages, clientId: undefined })
 }
@@ -309,6 +324,7 @@ const adviceAfter = (cause: Cause): Advice.Advice => {
 const refused = (state: State.State, { error, order }: Of<"Refused">, now: number, out: Out): State.State => {
   if (order.origin !== undefined) Protocol.refuse(order.origin, order.origin.request, error, out)
   if (order._tag === "Adopt") return awaited(state, order.clientId, (input) => Protocol.turnAway(input, error, out))
+  if (order._tag === "GiveBack") drop("Unwritten", order.messages.length, out)
   if (order._tag !== "EndSession") return state
   const session = State.session(state, order.clientId)
   if (session === undefined) return state

@@ -14,6 +14,7 @@ import * as Advice from "./Advice.ts"
 import * as BayeuxError from "./BayeuxError.ts"
 import * as Channel from "./Channel.ts"
 import type { Settings } from "./Settings.ts"
+import * as Traceparent from "./Traceparent.ts"
 
 /** A message as JSON has it: an object with fields of any kind. */
 export type Raw = { readonly [field: string]: Schema.Json }
@@ -69,6 +70,7 @@ export interface Publish {
   readonly clientId: string | null
   readonly channel: Channel.Channel
   readonly data: Schema.Json
+  readonly traceparent: Traceparent.Traceparent | undefined
 }
 
 /** A message that is answered with an error, whatever the state: badly formed, or refused by an extension. */
@@ -84,28 +86,48 @@ export interface Refused {
 /** A decoded request. */
 export type Incoming = Handshake | Connect | Subscription | Disconnect | Publish | Refused
 
+/** What may be known of a message besides. */
+interface About {
+  /** When it has arrived in this process, in milliseconds since the epoch. */
+  readonly arrivedAt?: number | undefined
+  readonly traceparent?: Traceparent.Traceparent | undefined
+  /** The message as JSON, if that is there already. */
+  readonly json?: string | undefined
+}
+
+const nothing: About = {}
+
 /**
  * A message on its way to a subscriber, built anew from what may be delivered. Its position among all messages, a
  * number that grows with each, goes with it wherever it goes in the server; it is no field, so JSON does not show it.
+ * Neither does it show when the message arrived in this process.
  */
 export class Delivery {
   readonly channel: Channel.Channel
   readonly data: Schema.Json
   declare readonly id?: string | number
+  declare readonly ext?: { readonly traceparent: Traceparent.Traceparent }
   readonly #position: number
+  readonly #arrivedAt: number
   #json: string | undefined
 
-  /** `json` is the message as JSON, if that is there already. */
-  constructor(channel: Channel.Channel, data: Schema.Json, id: Id, position: number, json?: string) {
+  constructor(channel: Channel.Channel, data: Schema.Json, id: Id, position: number, about: About = nothing) {
     this.channel = channel
     this.data = data
     if (id !== undefined) this.id = id
+    if (about.traceparent !== undefined) this.ext = { traceparent: about.traceparent }
     this.#position = position
-    this.#json = json
+    this.#arrivedAt = about.arrivedAt ?? Number.NaN
+    this.#json = about.json
   }
 
   get position(): number {
     return this.#position
+  }
+
+  /** In milliseconds since the epoch; `NaN` where it came with a session from another process. */
+  get arrivedAt(): number {
+    return this.#arrivedAt
   }
 
   /** The message in JSON, put together once, however many sessions get it. */
@@ -316,7 +338,14 @@ const decodePublish = (raw: Fields, name: string, settings: Settings): Field<Inc
   if (clientId !== null && typeof clientId !== "string") return Result.fail(BayeuxError.badRequest("clientId"))
   const data = raw["data"] as Schema.Json | undefined
   if (data === undefined) return Result.fail(BayeuxError.parameterMissing("data"))
-  return Result.succeed({ _tag: "Publish", id: idOf(raw), clientId, channel: channel.success, data })
+  return Result.succeed({
+    _tag: "Publish",
+    id: idOf(raw),
+    clientId,
+    channel: channel.success,
+    data,
+    traceparent: undefined
+  })
 }
 
 const decodeField = (raw: Fields, channel: string, settings: Settings): Field<Incoming> => {
@@ -344,6 +373,14 @@ export const decode = (raw: unknown, settings: Settings): Incoming => {
   if (Result.isFailure(channel)) return refuse(raw, channel.failure)
   const message = decodeField(raw, channel.success, settings)
   return Result.isFailure(message) ? refuse(raw, message.failure) : message.success
+}
+
+/** A publish with the trace context that its raw form brings, if it does. Where nobody traces, it is not even looked for. */
+export const traced = (message: Incoming, raw: unknown): Incoming => {
+  if (message._tag !== "Publish" || !isRaw(raw)) return message
+  const ext = raw["ext"]
+  const traceparent = Traceparent.parse(isRaw(ext) ? ext["traceparent"] : undefined)
+  return traceparent === undefined ? message : { ...message, traceparent }
 }
 
 /**

@@ -15,6 +15,7 @@ import type { ClientId } from "./ClientId.ts"
 import type { Connection } from "./Connection.ts"
 import type { Delivery, Disconnect, Handshake, Id, Publish, Subscription } from "./Message.ts"
 import type { Cause } from "./MonitorEvent.ts"
+import type { Traceparent } from "./Traceparent.ts"
 
 /** Whom to answer: the place of the request among the answers of its connection. */
 export interface Origin<Request> {
@@ -54,7 +55,10 @@ export interface Unsubscribe {
   readonly origin: Origin<Subscription> | undefined
 }
 
-/** Give a message to all subscribers of its channel. `isKnown` says that its publisher has no session, or one that is here. */
+/**
+ * Give a message to all subscribers of its channel. `isKnown` says that its publisher has no session, or one that is
+ * here. `arrivedAt` is missing where it has arrived in another process.
+ */
 export interface PublishOrder {
   readonly _tag: "Publish"
   readonly clientId: ClientId | null
@@ -62,6 +66,8 @@ export interface PublishOrder {
   readonly channel: Channel
   readonly data: Schema.Json
   readonly id: Id
+  readonly arrivedAt: number | undefined
+  readonly traceparent: Traceparent | undefined
   readonly origin: Origin<Publish> | undefined
 }
 

@@ -3,7 +3,7 @@ import type { ClientId } from "./ClientId.ts"
 import type { ConnectionId } from "./Connection.ts"
 import type { ConnectReceived, StreamOpened } from "./Input.ts"
 import type { Delivery, Outgoing } from "./Message.ts"
-import type { Event, Move } from "./MonitorEvent.ts"
+import type { Cause, Event, Move } from "./MonitorEvent.ts"
 import type { Order } from "./Order.ts"
 
 /**
@@ -57,5 +57,21 @@ export interface Emit {
   readonly event: Event | Move
 }
 
+/**
+ * Why messages get lost.
+ *
+ * - The cause of a session's end: they waited for the session, and had not left for it yet.
+ * - `Unwritten`: they had left for a session, could not be written, and the session has ended meanwhile.
+ * - `Refused`: a message was published and not accepted; its publisher has been told why.
+ */
+export type DropReason = Cause["_tag"] | "Unwritten" | "Refused"
+
+/** Count messages that somebody was to get and will not. */
+export interface Drop {
+  readonly _tag: "Drop"
+  readonly reason: DropReason
+  readonly messages: number
+}
+
 /** Everything that the machine can want. */
-export type Output = Reply | Deliver | Bind | CloseConnection | Resume | Commit | Emit
+export type Output = Reply | Deliver | Bind | CloseConnection | Resume | Commit | Emit | Drop

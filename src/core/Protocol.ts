@@ -64,7 +64,12 @@ export const refuse = (
     messages: [Message.failed(message, error, advice)],
     clientId: undefined
   })
+  if (isPublish(message)) out.push({ _tag: "Drop", reason: "Refused", messages: 1 })
 }
+
+const isPublish = (message: Message.Incoming): boolean =>
+  message._tag === "Publish" ||
+  (message._tag === "Refused" && message.channel !== undefined && !Channel.isMeta(message.channel))
 
 /**
  * `/meta/handshake`: begins a session, if client and server have a connection type in common. It acknowledges if the
@@ -119,9 +124,10 @@ const publish = (state: State.State, input: Received, message: Message.Publish, 
   const isKnown = session !== undefined
   const clientId = isKnown ? session?.clientId ?? null : ClientId.parse(message.clientId ?? "")
   if (clientId === undefined) return refuse(input, message, BayeuxError.clientUnknown(message.clientId ?? ""), out)
-  const { channel, data, id } = message
+  const { channel, data, id, traceparent } = message
   const origin = { connection: input.connection, slot: input.slot, request: message }
-  commit({ _tag: "Publish", clientId, isKnown, channel, data, id, origin }, out)
+  const arrivedAt = input.now
+  commit({ _tag: "Publish", clientId, isKnown, channel, data, id, arrivedAt, traceparent, origin }, out)
 }
 
 /**

@@ -6,6 +6,7 @@
  * anew for each of them. Where the turn holds several messages for the same sockets, they still share.
  */
 import { Delivery, type Outgoing } from "../core/Message.ts"
+import * as Original from "./Original.ts"
 
 /** What an extension has made of a delivery is no longer one: it is for one connection only, as an answer is. */
 const serialise = (message: Outgoing): string => message instanceof Delivery ? message.json : JSON.stringify(message)
@@ -15,6 +16,7 @@ export class Frame {
   readonly #before: Frame | undefined
   readonly #message: Outgoing | undefined
   #next: Frame | undefined
+  #deliveries: ReadonlyArray<Delivery> | undefined
   #text: string | undefined
   #encoder: ((text: string) => Buffer) | undefined
   #encoded: Buffer | undefined
@@ -45,6 +47,21 @@ export class Frame {
       messages[frame.length - 1] = frame.#message as Outgoing
     }
     return messages
+  }
+
+  /** What it delivers, as it was before extensions. */
+  get deliveries(): ReadonlyArray<Delivery> {
+    return this.#deliveries ??= this.#collect()
+  }
+
+  #collect(): ReadonlyArray<Delivery> {
+    const deliveries: Array<Delivery> = []
+    for (let frame: Frame = this; frame.#before !== undefined; frame = frame.#before) {
+      const message = frame.#message as Outgoing
+      const original = message instanceof Delivery ? message : Original.of(message)
+      if (original instanceof Delivery) deliveries.push(original)
+    }
+    return deliveries.reverse()
   }
 
   /** The JSON array. */

@@ -2,11 +2,12 @@
  * The in-process transport: what the application's own `publish` and `subscribe` run on. Its messages take the same way
  * as everybody's, extensions included; there is only no request, and nothing is put into bytes.
  */
-import { type Cause, Effect, Queue, type Schema, type Scope, Stream } from "effect"
+import { type Cause, Effect, Option, Queue, type Schema, type Scope, Stream, Tracer } from "effect"
 import * as Channel from "../core/Channel.ts"
 import * as ClientId from "../core/ClientId.ts"
 import * as Message from "../core/Message.ts"
 import { inProcess } from "../core/Protocol.ts"
+import * as Traceparent from "../core/Traceparent.ts"
 import type { ConnectionInfo, Open, OpenConnection } from "./Transport.ts"
 
 /** What a subscription of the application does when its consumer is slow. Default: it buffers without bound. */
@@ -63,9 +64,21 @@ const copy = (data: Schema.Json): Effect.Effect<Schema.Json, string> =>
     catch: (cause) => `its data is not JSON (${String(cause)}): give a value that JSON.stringify can take`
   })
 
+/** The trace context of the application, if it is within a span. */
+const traceExt = Effect.map(Effect.serviceOption(Tracer.ParentSpan), (span) =>
+  Option.match(span, {
+    onNone: () => undefined,
+    onSome: (span) => ({ ext: { traceparent: Traceparent.make(span) } })
+  }))
+
 /** Publishes a message of the application; fails with the error of the reply. */
-export const publish = (open: Open, channel: string, data: Schema.Json): Effect.Effect<void, string> =>
-  Effect.flatMap(copy(data), (data) => Effect.asVoid(request(open, { channel, data })))
+export const publish = Effect.fnUntraced(function*(
+  open: Open,
+  channel: string,
+  data: Schema.Json
+): Effect.fn.Return<void, string> {
+  yield* request(open, { channel, data: yield* copy(data), ...yield* traceExt })
+})
 
 /**
  * The messages of a channel or pattern, by a session of their own that ends with the scope. The subscription is in

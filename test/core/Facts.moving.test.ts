@@ -209,6 +209,8 @@ describe("a fact of another process", () => {
         _tag: "Published",
         order: {
           _tag: "Publish",
+          arrivedAt: undefined,
+          traceparent: undefined,
           clientId: null,
           isKnown: true,
           channel: pattern,

@@ -104,6 +104,8 @@ const route = (services: ReadonlyArray<Service>, settle: () => Promise<unknown>)
     addExtension: (extension) => each(({ addExtension }) => addExtension(extension)),
     removeExtension: (extension) => each(({ removeExtension }) => removeExtension(extension)),
     health: services[0]?.health ?? Effect.die("there are no services"),
+    state: () => pick().state(),
+    addProbe: (probe) => each(({ addProbe }) => addProbe(probe)),
     addTransport: (transport) => each(({ addTransport }) => addTransport(transport)),
     transports: () => pick().transports(),
     endConnections: (owner) => each(({ endConnections }) => endConnections(owner))

@@ -8,7 +8,7 @@ import { atEnd, until } from "../transport/support.ts"
 const command = new URL("../../src/bin.ts", import.meta.url)
 
 /** Nothing of the environment of whoever runs the tests. */
-const clean = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("BAYEUX_")))
+const clean = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(?:BAYEUX|OTEL)_/.test(name)))
 
 /** An event as it is printed. */
 export type PrintedEvent = { readonly _tag: string; readonly [field: string]: unknown }

@@ -10,6 +10,8 @@ import type * as Channel from "../../core/Channel.ts"
 import type { ClientId } from "../../core/ClientId.ts"
 import * as Message from "../../core/Message.ts"
 import type { Cause } from "../../core/MonitorEvent.ts"
+import type { PublishOrder } from "../../core/Order.ts"
+import type { Traceparent } from "../../core/Traceparent.ts"
 
 /** An entry of the log. Its details are read by its kind's function. */
 export interface LogEntry {
@@ -106,11 +108,13 @@ interface Written {
   readonly channel: Channel.Channel
   readonly data: Message.Delivery["data"]
   readonly id?: string | number
+  readonly ext?: { readonly traceparent: Traceparent }
 }
 
-/** A message as it is written to the log. */
-export const write = ({ channel, data, id }: { readonly [K in keyof Written]: Written[K] | undefined }): string =>
-  JSON.stringify({ channel, data, id })
+/** A message as it is written to the log: as subscribers get it. */
+export const write = (
+  { channel, data, id, traceparent }: Pick<PublishOrder, "channel" | "data" | "id" | "traceparent">
+) => JSON.stringify({ channel, data, id, ext: traceparent && { traceparent } })
 
 /** `P`: the message as JSON, which is what subscribers get. */
 export const json = (self: LogEntry): string => self.rest.slice(self.rest.indexOf(" ") + 1)
@@ -118,8 +122,8 @@ export const json = (self: LogEntry): string => self.rest.slice(self.rest.indexO
 /** `P`: the message. */
 export const message = (self: LogEntry): Message.Delivery => {
   const text = json(self)
-  const { channel, data, id } = JSON.parse(text) as Written
-  return new Message.Delivery(channel, data, id, self.position, text)
+  const { channel, data, ext, id } = JSON.parse(text) as Written
+  return new Message.Delivery(channel, data, id, self.position, { json: text, traceparent: ext?.traceparent })
 }
 
 /** `C`: whose session it is. */
@@ -184,10 +188,12 @@ export const sighting = (text: string): Sighting & { readonly clientId: ClientId
 
 /** Messages as `G` has them. */
 export const writeReturned = (messages: ReadonlyArray<Message.Delivery>): string =>
-  JSON.stringify(messages.map(({ channel, data, id, position }) => ({ channel, data, id, position })))
+  JSON.stringify(messages.map(({ channel, data, ext, id, position }) => ({ channel, data, id, ext, position })))
 
 /** `G`: the messages. */
 export const returned = (self: LogEntry): ReadonlyArray<Message.Delivery> => {
   const messages = JSON.parse(cut(self.rest)[1]) as ReadonlyArray<Written & { readonly position: number }>
-  return messages.map(({ channel, data, id, position }) => new Message.Delivery(channel, data, id, position))
+  return messages.map(({ channel, data, ext, id, position }) =>
+    new Message.Delivery(channel, data, id, position, { traceparent: ext?.traceparent })
+  )
 }

@@ -303,8 +303,18 @@ const published = (entry: LogEntry.LogEntry, isOwn: boolean, own: Order | undefi
 }
 
 const publishOrder = (entry: LogEntry.LogEntry): PublishOrder => {
-  const { channel, data, id } = LogEntry.message(entry)
-  return { _tag: "Publish", clientId: LogEntry.publisher(entry), isKnown: true, channel, data, id, origin: undefined }
+  const { channel, data, ext, id } = LogEntry.message(entry)
+  return {
+    _tag: "Publish",
+    clientId: LogEntry.publisher(entry),
+    isKnown: true,
+    channel,
+    data,
+    id,
+    arrivedAt: undefined,
+    traceparent: ext?.traceparent,
+    origin: undefined
+  }
 }
 
 const changed = (entry: LogEntry.LogEntry, isOwn: boolean, own: Order | undefined): Fact => {

@@ -1,0 +1,35 @@
+import { NodeRuntime } from "@effect/platform-node"
+import { Console, Effect, Layer, Option, Stream } from "effect"
+import { Bayeux, MemoryEngine, Metrics, Monitor, NodeServer, Tracing, Transports } from "effect-bayeux"
+import { FetchHttpClient } from "effect/http"
+import { Otlp } from "effect/observability"
+
+const templates = ["/orders/{order}"]
+
+const Server = Layer.mergeAll(NodeServer.layer({ port: 8000 }), Transports.layer).pipe(
+  Layer.provide(Layer.mergeAll(Metrics.layer({ templates }), Tracing.layer({ templates }))),
+  Layer.provideMerge(Bayeux.layer()),
+  Layer.provide(MemoryEngine.layer),
+  Layer.provide(Monitor.layer())
+)
+
+// Effect's exporter: metrics, traces and logs to a collector of OpenTelemetry, every now and then.
+const Telemetry = Otlp.layerJson({
+  baseUrl: process.env["COLLECTOR_URL"] ?? "http://127.0.0.1:4318",
+  resource: { serviceName: "shop" },
+  tracerExportInterval: "1 second"
+}).pipe(Layer.provide(FetchHttpClient.layer))
+
+// What the application does with a message is a part of the trace of whoever has published it.
+const program = Effect.gen(function*() {
+  const bayeux = yield* Bayeux.Bayeux
+  yield* Stream.runForEach(bayeux.subscribe("/orders/*"), (message) =>
+    Console.log("an order:", message.data).pipe(
+      Effect.withSpan("process /orders/{order}", {
+        kind: "consumer",
+        parent: Option.getOrUndefined(Tracing.publisher(message))
+      })
+    ))
+})
+
+program.pipe(Effect.provide(Layer.provideMerge(Server, Telemetry)), NodeRuntime.runMain())

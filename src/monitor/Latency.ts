@@ -1,0 +1,66 @@
+/**
+ * How long deliveries have taken, as a histogram of plain numbers: entering one costs a clock and a comparison or two.
+ */
+import type { Metric } from "effect"
+
+/** Upper bounds of the buckets, in seconds. */
+export const boundaries: ReadonlyArray<number> = [
+  0.0005,
+  0.001,
+  0.0025,
+  0.005,
+  0.01,
+  0.025,
+  0.05,
+  0.1,
+  0.25,
+  0.5,
+  1,
+  2.5,
+  5,
+  10,
+  30,
+  90
+]
+
+/**
+ * A message is as old as its turn, by the service's clock, and what has passed in this turn, by the system's finest one:
+ * within the turn of its arrival that is exact to the microsecond, later on to the millisecond.
+ */
+export class Latency {
+  readonly #counts = new Array<number>(boundaries.length + 1).fill(0)
+  #sum = 0
+  #min = Infinity
+  #max = 0
+  #turn = 0
+  #turnBegan = 0
+
+  /** A turn begins, at this time of the service's clock (milliseconds). */
+  turnBegan(now: number): void {
+    this.#turn = now
+    this.#turnBegan = performance.now()
+  }
+
+  /** So many messages that arrived at this time are delivered now. Where it is not known (`NaN`) they are left out. */
+  delivered(arrivedAt: number, messages: number): void {
+    const seconds = Math.max(0, this.#turn - arrivedAt + performance.now() - this.#turnBegan) / 1_000
+    if (Number.isNaN(seconds)) return
+    let bucket = 0
+    while (seconds > (boundaries[bucket] ?? Infinity)) bucket++
+    this.#counts[bucket] = (this.#counts[bucket] ?? 0) + messages
+    this.#sum += seconds * messages
+    if (seconds < this.#min) this.#min = seconds
+    if (seconds > this.#max) this.#max = seconds
+  }
+
+  /** The histogram as Effect's metrics have it: counts are of all that took so long or less. */
+  get state(): Metric.HistogramState {
+    let count = 0
+    const buckets = boundaries.map((
+      boundary,
+      bucket
+    ): [number, number] => [boundary, count += this.#counts[bucket] ?? 0])
+    count += this.#counts.at(-1) ?? 0
+    return { buckets, count, min: count === 0 ? 0 : this.#min, max: this.#max, sum: this.#sum }
+  }
+}
