@@ -8,6 +8,7 @@ import { releaseAll } from "../test/transport/support.ts"
 import { endWithThisProgram } from "./harness/Child.ts"
 import { report } from "./redis/report.ts"
 import { type Result, rows, run, servers } from "./redis/run.ts"
+import { takeover } from "./redis/takeover.ts"
 
 const help = `npm run bench -- redis [options]
 
@@ -20,6 +21,7 @@ const help = `npm run bench -- redis [options]
 
 const { values } = parseArgs({
   args: process.argv.slice(3),
+  allowPositionals: true,
   options: {
     rounds: { type: "string" },
     seconds: { type: "string" },
@@ -52,6 +54,10 @@ const main = async (): Promise<void> => {
     throw new Error("There is no Redis server: install one, or say in REDIS_SERVER_PATH where it is")
   }
   endWithThisProgram()
+  if (process.argv[3] === "takeover") {
+    console.log(await takeover(await RedisServer.start(path)))
+    return releaseAll()
+  }
   const seconds = Number(values.seconds ?? (values.quick ? 1 : 4))
   const chosen = rows.filter(({ name }) => values.row?.includes(name) ?? true)
   const contenders = servers.filter((server) => values.server?.includes(server) ?? true)

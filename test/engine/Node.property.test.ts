@@ -128,20 +128,27 @@ class Process {
     if (this.state.woken.length > 0) this.step({ _tag: "DeadlinePassed" })
   }
 
+  #part: Replay.Part | undefined
+
   #readOne(entry: LogEntry.LogEntry): void {
     const happened = this.node.read(entry, 0)
     if (happened === undefined) return
     if (happened._tag !== "Arrival") return this.step({ _tag: "Happened", fact: happened })
     const { adoption } = happened
-    const from = Replay.from(adoption)
-    const missed = this.#store.log.filter(({ position }) => position > from && position <= this.node.tail)
     const { acknowledges, clientId, createdAt, identity } = adoption
-    const queue = Replay.messages(adoption, this.node.window.since(from) ?? missed)
+    const queue = this.#partAfter(Replay.from(adoption)).messages(adoption)
     const subscriptions = adoption.subscriptions.map(({ pattern }) => pattern)
     this.step({
       _tag: "Happened",
       fact: { _tag: "SessionAdopted", session: { clientId, acknowledges, identity, createdAt, subscriptions, queue } }
     })
+  }
+
+  /** One that reaches back far enough goes on, as long as it lasts. */
+  #partAfter(from: number): Replay.Part {
+    const part = this.#part !== undefined && this.#part.from <= from ? this.#part : new Replay.Part(from)
+    part.add(this.#store.log.filter(({ position }) => position > part.to && position <= this.node.tail))
+    return this.#part = part
   }
 
   beat(): void {

@@ -47,6 +47,9 @@ const shortestPause = 20
 /** How many entries are read at once: what they bring about is written in one turn. */
 const most = 500
 
+/** Milliseconds for which sessions of a dead process, of which there may be many, arrive without a turn for others. */
+const longestStretch = 10
+
 /** What a session waits for would be gone before the session is. */
 const tooShort = (retention: number, sessionTimeout: number, lease: number): EngineError =>
   new EngineError({
@@ -74,6 +77,9 @@ export const join = Effect.fnUntraced(function*(parts: Parts): Effect.fn.Return<
   let pause = shortestPause
   /** A session whose coming was read, and that the service does not have yet: the connection may break in between. */
   let arriving: LogEntry.Adoption | undefined
+  /** The part of the log that the last sessions needed, for those that come next; for a lease at the most. */
+  let kept: Replay.Part | undefined
+  let keptSince = 0
 
   const commit = (order: Order): void => {
     const refused = node.commit(order, now())
@@ -83,17 +89,31 @@ export const join = Effect.fnUntraced(function*(parts: Parts): Effect.fn.Return<
   // -------------------------------------------------------------------------------------------------------------------
   // reading
 
+  /** The log after a position; nothing if it does not reach back that far. */
+  const partAfter = Effect.fnUntraced(function*(from: number, reader: Connection.Connection) {
+    const rest = kept !== undefined && kept.from <= from ? node.window.since(kept.to) : undefined
+    if (kept !== undefined && rest !== undefined) {
+      kept.add(rest)
+      return kept
+    }
+    const entries = node.window.since(from) ?? (yield* Store.between(reader, log, from, node.tail))
+    if (entries === undefined) return undefined
+    kept = new Replay.Part(from)
+    keptSince = now()
+    kept.add(entries)
+    return kept
+  })
+
   /** A session arrives: its queue is made from the log. */
   const arrive = Effect.fnUntraced(function*(reader: Connection.Connection) {
     if (arriving === undefined) return
     const adoption = arriving
-    const from = Replay.from(adoption)
-    const entries = node.window.since(from) ?? (yield* Store.between(reader, log, from, node.tail))
+    const part = yield* partAfter(Replay.from(adoption), reader)
     arriving = undefined
     const { acknowledges, clientId, createdAt, identity } = adoption
-    if (entries === undefined) return lose(clientId)
+    if (part === undefined) return lose(clientId)
     const subscriptions = adoption.subscriptions.map(({ pattern }) => pattern)
-    const queue = Replay.messages(adoption, entries)
+    const queue = part.messages(adoption)
     listener.onFact({
       _tag: "SessionAdopted",
       session: { clientId, acknowledges, identity, createdAt, subscriptions, queue }
@@ -111,11 +131,16 @@ export const join = Effect.fnUntraced(function*(parts: Parts): Effect.fn.Return<
     yield* arrive(reader)
     for (;;) {
       const entries = yield* Store.next(reader, log, node.tail, most, lease / 2, connections.patience)
+      let resumed = now()
       for (const entry of entries) {
         const happened = node.read(entry, now())
         if (happened?._tag === "Arrival") {
           arriving = happened.adoption
           yield* arrive(reader)
+          if (now() - resumed >= longestStretch) {
+            yield* Effect.yieldNow
+            resumed = now()
+          }
         } else if (happened !== undefined) listener.onFact(happened)
         if (entry.kind === "J" && entry.node === name && entry.rest === term) yield* Deferred.succeed(joined, undefined)
       }
@@ -182,7 +207,10 @@ export const join = Effect.fnUntraced(function*(parts: Parts): Effect.fn.Return<
   const comeBack = (joined: Store.Joined): boolean => {
     const isTrimmed = joined.first > node.tail + 1
     const isLost = joined.epoch !== epoch || !joined.hasTail || isTrimmed
-    if (isLost) node.window.reset(node.tail)
+    if (isLost) {
+      node.window.reset(node.tail)
+      kept = undefined
+    }
     if (isTrimmed) { for (const refused of node.expire(Infinity)) listener.onFact(refused) }
     node.forgetStored()
     epoch = joined.epoch
@@ -230,11 +258,15 @@ export const join = Effect.fnUntraced(function*(parts: Parts): Effect.fn.Return<
     }
   })
 
-  /** What waits too long is refused, whether there is a connection or not. */
+  /**
+   * What waits too long is refused, whether there is a connection or not, and what was kept for sessions that arrive is
+   * forgotten.
+   */
   const expire = Effect.gen(function*() {
     for (;;) {
       yield* Effect.sleep(Duration.millis(Math.min(250, maxQueuedTime / 4)))
       for (const refused of node.expire(now() - maxQueuedTime)) listener.onFact(refused)
+      if (now() - keptSince > lease) kept = undefined
     }
   })
 

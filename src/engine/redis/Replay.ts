@@ -1,8 +1,12 @@
 /**
  * What waits for a session that comes from another process. Its queue is not stored anywhere: it follows from the
  * position up to which the session has had everything, from its subscriptions, and from the log.
+ *
+ * When a process dies its sessions come by the thousand, and each needs the same part of the log: it is read once, and
+ * then a session costs as much as there is for it.
  */
 import * as Channel from "../../core/Channel.ts"
+import type { ClientId } from "../../core/ClientId.ts"
 import type * as Message from "../../core/Message.ts"
 import * as LogEntry from "./LogEntry.ts"
 
@@ -31,22 +35,83 @@ const spansOf = (adoption: LogEntry.Adoption, own: ReadonlyArray<LogEntry.LogEnt
   return spans
 }
 
-/** The messages, out of all entries after `from` and before the adoption's own. Those that came back may be among others. */
-export const messages = (
-  adoption: LogEntry.Adoption,
-  entries: ReadonlyArray<LogEntry.LogEntry>
-): ReadonlyArray<Message.Delivery> => {
-  const { acknowledges, clientId, position } = adoption
-  const own = entries.filter(({ kind, rest }) => (kind === "U" || kind === "G") && rest.startsWith(`${clientId} `))
-  const spans = spansOf(adoption, own.filter((entry) => entry.position > position))
-  const queued = new Set(adoption.queued)
-  const isSubscribed = ({ channel, position: at }: Message.Delivery) =>
-    Channel.expand(channel).some((pattern) => spans.get(pattern)?.some(({ from, to }) => from < at && at < to))
-  const isFor = (message: Message.Delivery) =>
-    queued.has(message.position) || (message.position > position && isSubscribed(message))
-  const published = entries.filter(({ kind }) => kind === "P").map(LogEntry.message).filter(isFor)
-  const returned = acknowledges
-    ? []
-    : own.filter((entry) => entry.kind === "G" && entry.position > position).flatMap(LogEntry.returned)
-  return [...published, ...returned]
+type Messages = ReadonlyArray<Message.Delivery>
+
+/** A part of the log, without a gap, in the way sessions look into it. */
+export class Part {
+  /** All entries after this position, up to `to`, are here. */
+  readonly from: number
+  readonly #byPosition = new Map<number, Message.Delivery>()
+  readonly #byChannel = new Map<Channel.Channel, Array<Message.Delivery>>()
+  readonly #channels = new Map<Channel.Pattern, Array<Messages>>()
+  /** What was removed from a session, and what came back for it. */
+  readonly #bySession = new Map<ClientId, Array<LogEntry.LogEntry>>()
+  #to: number
+
+  constructor(from: number) {
+    this.from = from
+    this.#to = from
+  }
+
+  get to(): number {
+    return this.#to
+  }
+
+  /** Adds the entries that follow. */
+  add(entries: ReadonlyArray<LogEntry.LogEntry>): void {
+    for (const entry of entries) {
+      this.#to = entry.position
+      if (entry.kind === "P") this.#publish(LogEntry.message(entry))
+      if (entry.kind === "U" || entry.kind === "G") append(this.#bySession, LogEntry.clientId(entry), entry)
+    }
+  }
+
+  #publish(message: Message.Delivery): void {
+    this.#byPosition.set(message.position, message)
+    if (append(this.#byChannel, message.channel, message).length > 1) return
+    const messages = this.#byChannel.get(message.channel) ?? []
+    for (const pattern of Channel.expand(message.channel)) append(this.#channels, pattern, messages)
+  }
+
+  /** What waits for a session whose adoption is the next entry, or the last one that is here. */
+  messages(adoption: LogEntry.Adoption): Messages {
+    const { acknowledges, clientId, position, queued } = adoption
+    const own = (this.#bySession.get(clientId) ?? []).filter((entry) => entry.position > position)
+    const found = new Set<Message.Delivery>()
+    for (const at of queued) {
+      const message = this.#byPosition.get(at)
+      if (message !== undefined) found.add(message)
+    }
+    for (const [pattern, spans] of spansOf(adoption, own)) {
+      for (const message of this.#after(position, pattern)) {
+        if (spans.some(({ from, to }) => from < message.position && message.position < to)) found.add(message)
+      }
+    }
+    const published = [...found].sort((one, other) => one.position - other.position)
+    return acknowledges
+      ? published
+      : [...published, ...own.filter(({ kind }) => kind === "G").flatMap(LogEntry.returned)]
+  }
+
+  /** The messages after a position whose channels match the pattern. */
+  *#after(position: number, pattern: Channel.Pattern): Generator<Message.Delivery> {
+    for (const messages of this.#channels.get(pattern) ?? []) {
+      for (let i = messages.length - 1; i >= 0; i--) {
+        const message = messages[i]
+        if (message === undefined || message.position <= position) break
+        yield message
+      }
+    }
+  }
+}
+
+const append = <K, A>(map: Map<K, Array<A>>, key: K, item: A): ReadonlyArray<A> => {
+  const items = map.get(key)
+  if (items === undefined) {
+    const first = [item]
+    map.set(key, first)
+    return first
+  }
+  items.push(item)
+  return items
 }
