@@ -8,9 +8,10 @@ import { releaseAll } from "../test/transport/support.ts"
 import { endWithThisProgram } from "./harness/Child.ts"
 import { report } from "./redis/report.ts"
 import { type Result, rows, run, servers } from "./redis/run.ts"
+import { sizes } from "./redis/sizes.ts"
 import { takeover } from "./redis/takeover.ts"
 
-const help = `npm run bench -- redis [options]
+const help = `npm run bench -- redis [options], redis sizes, redis takeover
 
   --rounds N    how often each row is measured with each server (default: 3)
   --seconds N   how long is measured (default: 4)
@@ -19,7 +20,7 @@ const help = `npm run bench -- redis [options]
   --profile DIR write the CPU profile of each server process there
   --quick       one round of one second, to see that all works`
 
-const { values } = parseArgs({
+const { positionals, values } = parseArgs({
   args: process.argv.slice(3),
   allowPositionals: true,
   options: {
@@ -54,8 +55,8 @@ const main = async (): Promise<void> => {
     throw new Error("There is no Redis server: install one, or say in REDIS_SERVER_PATH where it is")
   }
   endWithThisProgram()
-  if (process.argv[3] === "takeover") {
-    console.log(await takeover(await RedisServer.start(path)))
+  if (positionals[0] === "sizes" || positionals[0] === "takeover") {
+    console.log(positionals[0] === "sizes" ? await sizes(path) : await takeover(await RedisServer.start(path)))
     return releaseAll()
   }
   const seconds = Number(values.seconds ?? (values.quick ? 1 : 4))
