@@ -37,7 +37,9 @@ const runAll = async (options: Options): Promise<ReadonlyArray<Results.Result>> 
   for (let round = 1; round <= options.rounds; round++) {
     for (const scenario of options.scenarios) {
       const servers = scenario.servers.filter((server) => options.servers.includes(server))
-      for (const contender of rotated(Results.contenders({ servers }, options.monitors), round - 1)) {
+      for (
+        const contender of rotated(Results.contenders({ servers }, options.monitors, options.isRecorded), round - 1)
+      ) {
         const result = await measure(scenario, contender, round, options)
         console.error(Report.line(scenario, result))
         results.push(result)

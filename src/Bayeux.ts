@@ -11,6 +11,7 @@ import {
   Effect,
   FiberSet,
   Layer,
+  Option,
   Schema,
   type Schema as S,
   type Scope,
@@ -27,6 +28,7 @@ import { Engine, type EngineError, type Health } from "./engine/Engine.ts"
 import type { Extension } from "./Extension.ts"
 import { Monitor } from "./monitor/Monitor.ts"
 import type { Probe } from "./monitor/Probe.ts"
+import { Recorder } from "./monitor/Recorder.ts"
 import * as Options from "./Options.ts"
 import { Shell } from "./Shell.ts"
 import * as LocalTransport from "./transport/LocalTransport.ts"
@@ -152,12 +154,21 @@ const makeShell = Effect.fnUntraced(function*(options: BayeuxOptions, engine: En
     runFork
   })
   yield* monitor.observe(() => shell.state)
+  yield* record(shell, monitor)
   yield* engine.listen({
     onFact: (fact) => shell.happened(fact),
     state: () => shell.state
   })
   yield* Effect.addFinalizer(() => Effect.sync(() => shell.stop()))
   return shell
+})
+
+/** Records the service if there is a recorder; to the end, so it begins before everything else. */
+const record = Effect.fnUntraced(function*(shell: Shell, monitor: Monitor["Service"]) {
+  const recorder = yield* Effect.serviceOption(Recorder)
+  if (Option.isNone(recorder)) return
+  const { newest: sequence, node } = monitor
+  shell.record(yield* recorder.value.record({ node, sequence, state: () => shell.state, now: () => shell.now }))
 })
 
 /** Transports come and go; the machine offers the connection types of those that are there. */

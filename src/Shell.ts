@@ -23,6 +23,7 @@ import type { Engine } from "./engine/Engine.ts"
 import type { Extension } from "./Extension.ts"
 import type { Monitor } from "./monitor/Monitor.ts"
 import * as Probe from "./monitor/Probe.ts"
+import type { Recording } from "./monitor/Recorder.ts"
 import { type Host, ShellConnection } from "./ShellConnection.ts"
 import * as Frame from "./transport/Frame.ts"
 import type { ConnectionInfo, OpenConnection, Sink } from "./transport/Transport.ts"
@@ -152,13 +153,23 @@ export class Shell {
 
   /** A step that throws is our own bug. It is told, the state stays as it was, and everybody else is served. */
   #reduce(input: Input): void {
+    let step: Machine.Step | undefined
     try {
-      const { outputs, state } = Machine.reduce(this.#state, input)
-      this.#state = state
-      for (const output of outputs) this.#carryOut(output, input.now)
+      step = Machine.reduce(this.#state, input)
+      this.#state = step.state
+      this.#recording?.take(input, step.outputs)
+      for (const output of step.outputs) this.#carryOut(output, input.now)
     } catch (cause) {
+      if (step === undefined) this.#recording?.take(input, undefined)
       this.#parts.runFork(Effect.logError(`A step of the machine failed with the input ${input._tag}`, cause))
     }
+  }
+
+  #recording: Recording | undefined
+
+  /** From now on steps are recorded. */
+  record(recording: Recording): void {
+    this.#recording = recording
   }
 
   #carryOut(output: Output, now: number): void {
@@ -236,6 +247,7 @@ export class Shell {
     for (const connection of touched) this.#flush(connection)
     this.#host.probe?.turnEnded()
     Frame.empty.forget()
+    this.#recording?.endTurn()
     this.#parts.monitor.flush()
     this.#setTimer()
   }

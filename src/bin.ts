@@ -24,6 +24,8 @@ import { readFileSync } from "node:fs"
 import { createServer } from "node:http"
 import * as Bayeux from "./Bayeux.ts"
 import * as ChatPage from "./ChatPage.ts"
+import * as Inspect from "./commands/inspect.ts"
+import * as Replay from "./commands/replay.ts"
 import * as Engine from "./engine/Engine.ts"
 import * as MemoryEngine from "./engine/MemoryEngine.ts"
 import * as RedisEngine from "./engine/RedisEngine.ts"
@@ -32,6 +34,7 @@ import * as Metrics from "./monitor/Metrics.ts"
 import * as MetricsPage from "./monitor/MetricsPage.ts"
 import * as Monitor from "./monitor/Monitor.ts"
 import * as MonitorPage from "./monitor/MonitorPage.ts"
+import * as Recorder from "./monitor/Recorder.ts"
 import * as Tracing from "./monitor/Tracing.ts"
 import * as Telemetry from "./Telemetry.ts"
 import * as CallbackPollingTransport from "./transport/CallbackPollingTransport.ts"
@@ -120,6 +123,28 @@ const flags = {
     ),
     Flag.withFallbackConfig(Telemetry.endpoint),
     Flag.optional
+  ),
+  record: Flag.String("record").pipe(
+    Flag.withDescription(
+      "Record everything that happens to this file and FILE.1, for effect-bayeux replay and inspect"
+    ),
+    fromEnvironment(Config.NonEmptyString("RECORD")),
+    Flag.withDefault("")
+  ),
+  recordSize: Flag.Finite("record-size").pipe(
+    Flag.withDescription("How many megabytes both files may take together (default: 64)"),
+    fromEnvironment(Config.Finite("RECORD_SIZE")),
+    Flag.withDefault(64)
+  ),
+  recordPlain: Flag.Boolean("record-plain").pipe(
+    Flag.withDescription("Record client ids as they are, and not keyed hashes of them: they are secrets"),
+    fromEnvironment(Config.Boolean("RECORD_PLAIN")),
+    Flag.withDefault(false)
+  ),
+  recordRedact: Flag.Boolean("record-redact").pipe(
+    Flag.withDescription("Record the kind and length of what is published, and not the data"),
+    fromEnvironment(Config.Boolean("RECORD_REDACT")),
+    Flag.withDefault(false)
   )
 }
 
@@ -135,6 +160,10 @@ interface Settings {
   readonly monitorToken: Option.Option<Redacted.Redacted>
   readonly metrics: boolean
   readonly otlp: Option.Option<string>
+  readonly record: string
+  readonly recordSize: number
+  readonly recordPlain: boolean
+  readonly recordRedact: boolean
 }
 
 /** Whether the monitor page may be served: whoever listens for other machines needs a token for it. */
@@ -192,6 +221,14 @@ const telemetryLayer = ({ metrics, otlp }: Settings) =>
     Option.isSome(otlp) ? Tracing.layer() : Layer.empty
   )
 
+const recorderLayer = ({ record, recordPlain, recordRedact, recordSize }: Settings) =>
+  record === "" ? Layer.empty : Recorder.layer({
+    file: record,
+    maxBytes: Math.floor(recordSize * 1_000_000),
+    clientIds: recordPlain ? "plain" : "hashed",
+    redact: recordRedact
+  })
+
 const serverLayer = (settings: Settings) => {
   const { host, interval, mount, ping, port, timeout } = settings
   const transports = Layer.mergeAll(
@@ -208,6 +245,7 @@ const serverLayer = (settings: Settings) => {
     Layer.provide(transports),
     Layer.provide(telemetryLayer(settings)),
     Layer.provideMerge(Bayeux.layer({ timeout: timeout * 1000, interval })),
+    Layer.provide(recorderLayer(settings)),
     Layer.provideMerge(engineLayer(settings)),
     Layer.provide(Option.match(settings.otlp, { onNone: () => Layer.empty, onSome: Telemetry.layer }))
   )
@@ -235,6 +273,7 @@ const serve = Effect.fnUntraced(function*(settings: Settings & { readonly logEve
 
 const command = Command.make("effect-bayeux", flags, serve).pipe(
   Command.withDescription("A Bayeux publish/subscribe server for Faye and CometD clients"),
+  Command.withSubcommands([Replay.command, Inspect.command]),
   Command.run({ version })
 )
 

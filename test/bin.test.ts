@@ -47,7 +47,8 @@ describe("effect-bayeux", () => {
       "monitor-token",
       "log-events",
       "metrics",
-      "otlp"
+      "otlp",
+      "record"
     ]
     for (const option of options) assert.include(command.stdout, `--${option}`)
     for (const byDefault of ["127.0.0.1", "8000", "/bayeux", "45", "20", "memory"]) {

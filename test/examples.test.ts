@@ -191,6 +191,21 @@ sample: 12 behind, 9 missed
       "process /orders/{order}"
     ])
   },
+  "flight-recorder.ts": async (running) => {
+    await once(running.child, "exit")
+    const [, ...lines] = running.output().split("\n").map((line) => line.replace(/^\d\d:\d\d:\d\d\.\d{3}  /, ""))
+    assert.deepStrictEqual(lines, [
+      "2 Subscribe",
+      "3 Publish",
+      "4 Unsubscribe",
+      "5 Disconnect",
+      "published #3 on /news/today: \"string\"",
+      "was to get #3 on /news/today, by /news/*",
+      "#3 on /news/today was written to connection 3",
+      "That was all: 14 steps, to the end of the service",
+      ""
+    ])
+  },
   "attach.ts": async (running) => {
     assert.isTrue((await begin(running))["successful"])
     assert.strictEqual(await (await fetch(`${running.origin}/`)).text(), "the rest of the application\n")
@@ -243,7 +258,7 @@ describe("the examples", () => {
     if (running.child.exitCode === null) await stop(running)
   }, 60_000)
 
-  it.each([["README.md", 5], ["docs/monitoring.md", 7]])("stand in %s as they are", (document, atLeast) => {
+  it.each([["README.md", 5], ["docs/monitoring.md", 8]])("stand in %s as they are", (document, atLeast) => {
     const blocks = [...read(document).matchAll(/```ts\n\/\/ (examples\/\S+)\n(.*?)```/gs)]
     assert.isAtLeast(blocks.length, atLeast)
     for (const [, file = "", code] of blocks) assert.strictEqual(code, read(file), file)

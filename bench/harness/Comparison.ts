@@ -1,6 +1,6 @@
 /** What has changed between two sets of results. */
 import type { Scenario } from "../scenarios/Scenario.ts"
-import { cpuOfEach, measured, nameOf, type Results, summaries, type Summary } from "./Results.ts"
+import { cpuOfEach, isSame, measured, nameOf, type Results, summaries, type Summary } from "./Results.ts"
 import * as Text from "./Text.ts"
 
 const change = (before: number | undefined, now: number | undefined): string => {
@@ -35,7 +35,7 @@ export const comparison = (before: Results, now: Results): string => {
   const rows = measured(now).flatMap((scenario) => {
     const old = summaries(before, scenario)
     return summaries(now, scenario).flatMap((summary) => {
-      const other = old.find(({ monitors, server }) => server === summary.server && monitors === summary.monitors)
+      const other = old.find((other) => isSame(other, summary))
       return other === undefined ? [] : [row(scenario, other, summary)]
     })
   })

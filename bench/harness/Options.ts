@@ -17,6 +17,7 @@ export const help = `npm run bench -- [options]
                     repeated, it is measured with each of these, to compare
   --stuck           these consumers take one event and never another
   --metrics         effect-bayeux counts what goes on
+  --record          measure effect-bayeux with a recorder as well, to compare
   --json file       write every round to a file
   --compare file    print the change against such a file
   --profile folder  write the CPU profile of each server there
@@ -36,6 +37,7 @@ export interface Options {
   readonly monitors: ReadonlyArray<number>
   readonly isStuck: boolean
   readonly isMetered: boolean
+  readonly isRecorded: boolean
   readonly json: string | undefined
   readonly compare: string | undefined
   readonly profile: string | undefined
@@ -103,6 +105,7 @@ export const parse = (args: ReadonlyArray<string>): Options | undefined => {
         quick: flag,
         stuck: flag,
         metrics: flag,
+        record: flag,
         help: flag
       }
     })
@@ -118,6 +121,7 @@ export const parse = (args: ReadonlyArray<string>): Options | undefined => {
     monitors: [...new Set((values.monitors ?? ["0"]).map((text) => whole("monitors", text, 0, 0)))],
     isStuck: values.stuck,
     isMetered: values.metrics,
+    isRecorded: values.record,
     json: values.json,
     compare: values.compare,
     profile: values.profile

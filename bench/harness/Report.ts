@@ -2,7 +2,7 @@
 import type { Figures, Scenario } from "../scenarios/Scenario.ts"
 import * as Server from "../servers/Server.ts"
 import { cpuOfEach, measured, nameOf, type Result, type Results, summaries, type Summary } from "./Results.ts"
-import { inColumn, monitored, verdicts } from "./Target.ts"
+import { inColumn, monitored, recorded, verdicts } from "./Target.ts"
 import * as Text from "./Text.ts"
 
 /** More than this share of a core, and it was the generator that was measured. */
@@ -124,6 +124,21 @@ export const monitors = (results: Results): Text.Table => ({
   )
 })
 
+/** What a recorder costs, where there are figures with and without. */
+export const recorder = (results: Results): Text.Table => ({
+  head: ["", "", "without a recorder", "with", "left of it", ""],
+  rows: measured(results).flatMap((scenario) =>
+    recorded(scenario, summaries(results, scenario)).map(({ isMet, ratio, with: summary, without }) => [
+      scenario.title,
+      scenario.unit,
+      Text.number(without.median.value),
+      Text.number(summary.median.value),
+      Text.share(ratio),
+      isMet ? "met" : "NOT MET"
+    ])
+  )
+})
+
 /** What has to be said about the figures. */
 export const notes = (results: Results): ReadonlyArray<string> => {
   const all = measured(results).map((scenario) => summaries(results, scenario))
@@ -149,14 +164,13 @@ export const origin = ({ machine, node, results, seconds }: Results): string => 
   return `Medians of ${rounds === 1 ? "1 round" : `${rounds} rounds`} of ${seconds} s, Node ${node}, ${machine}`
 }
 
-/** Everything: a table for each scenario, then one of all with the targets, and what monitors cost. */
+/** Everything: a table for each scenario, then one of all with the targets, and what monitors and a recorder cost. */
 export const report = (results: Results): string => {
-  const withMonitors = monitors(results)
   return [
     origin(results),
     ...measured(results).map((scenario) => details(results, scenario)),
     Text.print(overview(results)),
-    ...withMonitors.rows.length === 0 ? [] : [Text.print(withMonitors)],
+    ...[monitors(results), recorder(results)].filter(({ rows }) => rows.length > 0).map(Text.print),
     ...notes(results)
   ].join("\n\n")
 }

@@ -6,10 +6,11 @@ import * as JsonFile from "./JsonFile.ts"
 import { median } from "./Median.ts"
 import type { Origin } from "./Origin.ts"
 
-/** Who is measured: a server, and how many consumers its events have. Only those of effect-bayeux can have any. */
+/** Who is measured: a server, how many consumers its events have, and whether it is recorded: effect-bayeux only. */
 export interface Contender {
   readonly server: Server.Name
   readonly monitors: number
+  readonly isRecorded?: boolean
 }
 
 /** A run, with its figures or the reason why it has none. */
@@ -32,16 +33,28 @@ export interface Results extends Origin {
   readonly results: ReadonlyArray<Result>
 }
 
-/** The contenders in a scenario. */
+/** The contenders in a scenario. `isRecorded` says that each is also measured with a recorder. */
 export const contenders = (
   { servers }: Pick<Scenario, "servers">,
-  monitors: ReadonlyArray<number>
+  monitors: ReadonlyArray<number>,
+  isRecorded = false
 ): ReadonlyArray<Contender> =>
-  servers.flatMap((server) => (server === "effect-bayeux" ? monitors : [0]).map((monitors) => ({ server, monitors })))
+  servers.flatMap((server): ReadonlyArray<Contender> => {
+    if (server !== "effect-bayeux") return [{ server, monitors: 0 }]
+    const own = monitors.map((monitors) => ({ server, monitors }))
+    return isRecorded ? [...own, ...own.map((contender) => ({ ...contender, isRecorded }))] : own
+  })
 
 /** As it is called in tables. */
-export const nameOf = ({ monitors, server }: Contender): string =>
-  monitors === 0 ? server : `${server}, ${monitors === 1 ? "1 monitor" : `${monitors} monitors`}`
+export const nameOf = ({ isRecorded = false, monitors, server }: Contender): string =>
+  [
+    server,
+    ...monitors === 0 ? [] : [monitors === 1 ? "1 monitor" : `${monitors} monitors`],
+    ...isRecorded ? ["recorded"] : []
+  ].join(", ")
+
+/** Whether both are the same. */
+export const isSame = (a: Contender, b: Contender): boolean => nameOf(a) === nameOf(b)
 
 /** Of one contender in one scenario, over all rounds. */
 export interface Summary extends Contender {
@@ -77,9 +90,9 @@ const medians = (all: ReadonlyArray<Figures>): Figures => {
 export const summaries = ({ results }: Pick<Results, "results">, scenario: Scenario): ReadonlyArray<Summary> => {
   const own = results.filter((result) => result.scenario === scenario.name)
   const monitors = [...new Set(own.map(({ monitors }) => monitors))].toSorted((a, b) => a - b)
-  return contenders(scenario, monitors).flatMap((contender) => {
-    const { monitors, server } = contender
-    const runs = own.filter((result) => result.server === server && result.monitors === monitors)
+  const isRecorded = own.some(({ isRecorded = false }) => isRecorded)
+  return contenders(scenario, monitors, isRecorded).flatMap((contender) => {
+    const runs = own.filter((result) => isSame(result, contender))
     const figures = runs.flatMap((run) => run.figures ?? [])
     if (figures.length === 0) return []
     const values = figures.map(({ value }) => value)

@@ -48,10 +48,15 @@ export interface StartOptions {
 
 /** Starts it and waits until it listens. */
 export const start = async (
-  { monitors, server }: Contender,
+  { isRecorded = false, monitors, server }: Contender,
   { hasPage = false, isMetered = false, isStuck = false, profile }: StartOptions
 ): Promise<ServerProcess> => {
-  const flags = [...isStuck ? ["--stuck"] : [], ...hasPage ? ["--page"] : [], ...isMetered ? ["--metrics"] : []]
+  const flags = [
+    ...isStuck ? ["--stuck"] : [],
+    ...hasPage ? ["--page"] : [],
+    ...isRecorded ? ["--record"] : [],
+    ...isMetered ? ["--metrics"] : []
+  ]
   const child = Child.start(`servers/${server}.ts`, {
     args: server === "effect-bayeux" ? ["--monitors", String(monitors), ...flags] : [],
     node: ["--expose-gc", ...profile === undefined ? [] : ["--cpu-prof", "--cpu-prof-dir", profile]]

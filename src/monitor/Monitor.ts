@@ -47,6 +47,10 @@ export class Monitor extends Context.Service<Monitor, {
   readonly subscribers: (channel: string) => Effect.Effect<ReadonlyArray<ClientId.ClientId>>
   /** How each consumer keeps up, in the order in which they came. */
   readonly consumers: Effect.Effect<ReadonlyArray<Lag>>
+  /** How this process is called in its events. */
+  readonly node: string
+  /** The number of the last event, 0 before the first one. */
+  readonly newest: () => number
   /** Numbers an event that has just happened. For the service. */
   readonly emit: (event: Event | Move, at: number) => void
   /** Hands the events since the last flush to the consumers. For the service, at the end of each turn. */
@@ -179,6 +183,8 @@ const make = Effect.fnUntraced(function*(node: string) {
       flush()
       return Array.from(consumers, ({ lag }) => lag)
     }),
+    node,
+    newest: () => sequence,
     emit: (event, at) => {
       sequence += 1
       if (consumers.size > 0) pending.push({ ...event, sequence, at, node })

@@ -17,6 +17,13 @@ describe("Report", () => {
     ])
   })
 
+  it("has a row for what a recorder leaves of a figure, and none of it for monitors", () => {
+    const recorded = rounds("pairs", "effect-bayeux", [95]).map((result) => ({ ...result, isRecorded: true }))
+    const measured = results(rounds("pairs", "effect-bayeux", [100]), recorded)
+    assert.deepStrictEqual(Report.recorder(measured).rows.map((row) => row.slice(2)), [["100", "95", "95 %", "met"]])
+    assert.deepStrictEqual(Report.monitors(measured).rows, [])
+  })
+
   it("says when all that was measured had monitors", () => {
     assert.match(Report.notes(results(rounds("pairs", "effect-bayeux", [1], 1))).join(), /with monitors only/)
     assert.deepStrictEqual(Report.notes(results(rounds("pairs", "effect-bayeux", [1]))), [])

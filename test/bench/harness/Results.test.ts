@@ -12,6 +12,17 @@ describe("contenders", () => {
       "faye"
     ])
   })
+
+  it("are measured with a recorder as well, where that is asked for", () => {
+    const found = contenders({ servers: ["effect-bayeux", "faye"] }, [0, 1], true)
+    assert.deepStrictEqual(found.map(nameOf), [
+      "effect-bayeux",
+      "effect-bayeux, 1 monitor",
+      "effect-bayeux, recorded",
+      "effect-bayeux, 1 monitor, recorded",
+      "faye"
+    ])
+  })
 })
 
 describe("summaries", () => {

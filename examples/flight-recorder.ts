@@ -1,0 +1,34 @@
+import { NodeRuntime } from "@effect/platform-node"
+import { Console, Effect, Layer, Stream } from "effect"
+import { Bayeux, MemoryEngine, Monitor, Recorder, Replay, Story, StoryText } from "effect-bayeux"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+
+const file = join(tmpdir(), `flight-recorder-${process.pid}`)
+
+const Service = Bayeux.layer().pipe(
+  Layer.provide(Recorder.layer({ file, maxBytes: 16_000_000, redact: (_channel, data) => typeof data })),
+  Layer.provide(MemoryEngine.layer),
+  Layer.provideMerge(Monitor.layer())
+)
+
+// Something goes on, and is over.
+const flight = Effect.gen(function*() {
+  const bayeux = yield* Bayeux.Bayeux
+  const news = yield* bayeux.subscription("/news/*")
+  yield* bayeux.publish("/news/today", "a secret")
+  yield* Stream.runDrain(Stream.take(news, 1))
+}).pipe(Effect.scoped, Effect.provide(Service))
+
+// The same happens again, without a server: first all events, then what became of the message.
+const investigation = Effect.gen(function*() {
+  yield* Replay.run(file).pipe(
+    Stream.flatMap((told) => Stream.fromIterable(told._tag === "Step" ? told.events : [])),
+    Stream.runForEach(({ _tag, sequence }) => Console.log(sequence, _tag))
+  )
+  yield* Story.run(file, { sequence: 3 }).pipe(
+    Stream.runForEach((told) => Console.log(StoryText.print(told)))
+  )
+})
+
+Effect.andThen(flight, investigation).pipe(NodeRuntime.runMain())
