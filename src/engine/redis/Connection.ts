@@ -41,18 +41,17 @@ const unavailable = (cause: unknown): RedisUnavailable =>
   new RedisUnavailable({ reason: cause instanceof Error ? cause.message || cause.name : String(cause) })
 
 /** What a promise gives in time. A bare timer: commands are many, and a race of two fibers costs as much as the command. */
-const within = <A>(millis: number, promise: () => Promise<A>): Effect.Effect<A, RedisUnavailable> =>
-  Effect.callback((resume) => {
-    const timer = setTimeout(() => resume(Effect.fail(unavailable(`no answer within ${millis} ms`))), millis)
-    const end = (result: Effect.Effect<A, RedisUnavailable>) => {
-      clearTimeout(timer)
-      resume(result)
-    }
+const inTime = <A>(millis: number, promise: () => Promise<A>): Promise<A> =>
+  new Promise((resolve, reject) => {
+    // @effect-diagnostics-next-line globalTimers:off -- there is no effect here
+    const timer = setTimeout(() => reject(new Error(`no answer within ${millis} ms`)), millis).unref()
     // A client may throw as well.
     const attempt = async (): Promise<A> => promise()
-    attempt().then((answer) => end(Effect.succeed(answer)), (cause: unknown) => end(Effect.fail(unavailable(cause))))
-    return Effect.sync(() => clearTimeout(timer))
+    void attempt().then(resolve, reject).finally(() => clearTimeout(timer))
   })
+
+const within = <A>(millis: number, promise: () => Promise<A>): Effect.Effect<A, RedisUnavailable> =>
+  Effect.tryPromise({ try: () => inTime(millis, promise), catch: unavailable })
 
 /** Opens a connection for as long as the scope is open. */
 export const open = Effect.fnUntraced(function*(

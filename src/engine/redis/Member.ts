@@ -120,6 +120,15 @@ export const join = Effect.fnUntraced(function*(parts: Parts): Effect.fn.Return<
     })
   })
 
+  /** Lets others have a turn when the last one was long ago. */
+  const makeRests = (): Effect.Effect<void> => {
+    let last = now()
+    return Effect.suspend(() => {
+      if (now() - last < longestStretch) return Effect.void
+      return Effect.tap(Effect.yieldNow, () => Effect.sync(() => last = now()))
+    })
+  }
+
   const lose = (clientId: ClientId): void =>
     commit({ _tag: "EndSession", clientId, cause: { _tag: "EngineLost" }, origin: undefined })
 
@@ -131,16 +140,12 @@ export const join = Effect.fnUntraced(function*(parts: Parts): Effect.fn.Return<
     yield* arrive(reader)
     for (;;) {
       const entries = yield* Store.next(reader, log, node.tail, most, lease / 2, connections.patience)
-      let resumed = now()
+      const rest = makeRests()
       for (const entry of entries) {
         const happened = node.read(entry, now())
         if (happened?._tag === "Arrival") {
           arriving = happened.adoption
-          yield* arrive(reader)
-          if (now() - resumed >= longestStretch) {
-            yield* Effect.yieldNow
-            resumed = now()
-          }
+          yield* Effect.andThen(arrive(reader), rest)
         } else if (happened !== undefined) listener.onFact(happened)
         if (entry.kind === "J" && entry.node === name && entry.rest === term) yield* Deferred.succeed(joined, undefined)
       }
