@@ -238,8 +238,8 @@ describe.skipIf(inject("redis") === "")("with a Redis server", () => {
       Effect.gen(function*() {
         const own = yield* Effect.promise(() => RedisServer.start(inject("redis"), { appendfsync: "always" }))
         const { bayeux, context, engine } = yield* start(
-          { url: own.url, lease: 500, maxQueued: 3, maxQueuedTime: 600 },
-          { timeout: 100, sessionTimeout: 300 }
+          { url: own.url, lease: 500, maxQueued: 3, maxQueuedTime: 1_600 },
+          { timeout: 100, sessionTimeout: 1_200 }
         )
         const told = yield* Effect.provideContext(record, context)
         const server = yield* Layer.build(
@@ -266,7 +266,7 @@ describe.skipIf(inject("redis") === "")("with a Redis server", () => {
         assert.match(refused.error, /^503:\/a:Service unavailable$/)
         assert.isBelow(performance.now() - sent, 300, "a line that is full refuses at once")
         yield* until("the others to be refused", () => waiting.every((fiber) => fiber.pollUnsafe() !== undefined))
-        assert.isAtLeast(performance.now() - sent, 600)
+        assert.isAtLeast(performance.now() - sent, 1_600)
         const shaken = yield* ask(bayeux, handshake)
         assert.deepStrictEqual([shaken.error, shaken.advice], [
           "503:/meta/handshake:Service unavailable",
