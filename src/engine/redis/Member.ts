@@ -50,6 +50,14 @@ const most = 500
 /** Milliseconds for which sessions of a dead process, of which there may be many, arrive without a turn for others. */
 const longestStretch = 10
 
+/**
+ * What the service has to write in this turn is written first: a session that is given away has its messages on their way
+ * before another process can send it the next ones.
+ */
+const turnEnd = Effect.callback<void>((resume) => {
+  setImmediate(() => resume(Effect.void))
+})
+
 /** What a session waits for would be gone before the session is. */
 const tooShort = (retention: number, sessionTimeout: number, lease: number): EngineError =>
   new EngineError({
@@ -160,7 +168,9 @@ export const join = Effect.fnUntraced(function*(parts: Parts): Effect.fn.Return<
     for (;;) {
       yield* node.outbox.awaitSome
       const { maxSubscriptions } = listener.state().settings
-      yield* Store.commit(commands, membership, maxSubscriptions, node.batch())
+      const batch = node.batch()
+      yield* turnEnd
+      yield* Store.commit(commands, membership, maxSubscriptions, batch)
     }
   })
 
