@@ -2,7 +2,7 @@
  * A connection to Redis that lives until it breaks: it is never repaired, but made anew by whoever needs it, who then
  * knows that something may have been lost on the way. A command that gets no answer in time counts as a break.
  */
-import { Data, Effect, type Scope, Stream } from "effect"
+import { Data, Duration, Effect, type Scope, Stream } from "effect"
 import type * as Scripts from "./Scripts.ts"
 
 /** What is needed of a client: one of node-redis, or anything that can do the same. It need not reconnect by itself. */
@@ -40,18 +40,14 @@ export interface Options {
 const unavailable = (cause: unknown): RedisUnavailable =>
   new RedisUnavailable({ reason: cause instanceof Error ? cause.message || cause.name : String(cause) })
 
-/** What a promise gives in time. A bare timer: commands are many, and a race of two fibers costs as much as the command. */
-const inTime = <A>(millis: number, promise: () => Promise<A>): Promise<A> =>
-  new Promise((resolve, reject) => {
-    // @effect-diagnostics-next-line globalTimers:off -- there is no effect here
-    const timer = setTimeout(() => reject(new Error(`no answer within ${millis} ms`)), millis).unref()
-    // A client may throw as well.
-    const attempt = async (): Promise<A> => promise()
-    void attempt().then(resolve, reject).finally(() => clearTimeout(timer))
-  })
-
+/** What a promise gives in time. A race of fibers and no bare timer: after a halt what has come is read before it is given up. */
 const within = <A>(millis: number, promise: () => Promise<A>): Effect.Effect<A, RedisUnavailable> =>
-  Effect.tryPromise({ try: () => inTime(millis, promise), catch: unavailable })
+  Effect.tryPromise({ try: promise, catch: unavailable }).pipe(
+    Effect.timeoutOrElse({
+      duration: Duration.millis(millis),
+      orElse: () => Effect.fail(new RedisUnavailable({ reason: `no answer within ${millis} ms` }))
+    })
+  )
 
 /** Opens a connection for as long as the scope is open. */
 export const open = Effect.fnUntraced(function*(
