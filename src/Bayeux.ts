@@ -157,7 +157,8 @@ const makeShell = Effect.fnUntraced(function*(options: BayeuxOptions, engine: En
   yield* record(shell, monitor)
   yield* engine.listen({
     onFact: (fact) => shell.happened(fact),
-    state: () => shell.state
+    state: () => shell.state,
+    inDoubt: () => shell.inDoubt()
   })
   yield* Effect.addFinalizer(() => Effect.sync(() => shell.stop()))
   return shell

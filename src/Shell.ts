@@ -346,6 +346,11 @@ export class Shell {
     )
   }
 
+  /** The sessions of which messages have left and may yet come back, each with the lowest position of these. */
+  *inDoubt(): Generator<readonly [clientId: ClientId.ClientId, position: number]> {
+    for (const connection of this.#connections.values()) yield* connection.inDoubt
+  }
+
   /** Ends the connections that came through a server. */
   endConnections(owner: object): void {
     for (const connection of [...this.#connections.values()]) if (connection.owner === owner) connection.end()

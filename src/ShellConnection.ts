@@ -314,21 +314,40 @@ export class ShellConnection implements OpenConnection, Connection, Listener {
     this.close("Shutdown")
   }
 
-  closed(unwritten: ReadonlyArray<Frame.Frame> = []): void {
+  closed(): void {
     if (!this.#isOpen) return
     this.#isOpen = false
     this.#leaveAudience()
     this.#host.closed(this.id)
-    for (const { clientId, messages } of this.#returnable(unwritten)) {
-      this.#host.returned(clientId, deliveries(messages))
-    }
+    for (const { clientId, messages } of this.#returnable) this.#host.returned(clientId, deliveries(messages))
   }
 
-  #returnable(unwritten: ReadonlyArray<Frame.Frame>): ReadonlyArray<Delivered> {
-    if (this.kind === "exchange") return this.#isSent && unwritten.length === 0 ? [] : this.#delivered ?? []
+  /** What was for sessions and may not have left. */
+  get #returnable(): ReadonlyArray<Delivered> {
+    const frames = this.#unwritten
+    if (this.kind === "exchange") return this.#isSent && frames.length === 0 ? [] : this.#delivered ?? []
     if (this.#isMixed || this.#clientId === undefined) return []
-    const messages = [...unwritten.flatMap((frame) => frame.messages), ...this.#frame.messages, ...this.#passing]
-    return [{ clientId: this.#clientId, messages }]
+    return [{ clientId: this.#clientId, messages: [...frames.flatMap((frame) => frame.messages), ...this.#passing] }]
+  }
+
+  /** The frames that may not have left, the oldest first. */
+  get #unwritten(): ReadonlyArray<Frame.Frame> {
+    const sent = this.#sink.unwritten?.() ?? []
+    return this.#frame === Frame.empty ? sent : [...sent, this.#frame]
+  }
+
+  /**
+   * The sessions whose messages come back if the connection breaks now, each with the lowest position of these. What a slow
+   * client has not taken is shared with others like it, and looked at once.
+   */
+  get inDoubt(): ReadonlyArray<readonly [clientId: ClientId, position: number]> {
+    if (this.kind === "exchange") {
+      return this.#returnable.map(({ clientId, messages }) => [clientId, Frame.lowest(deliveries(messages))])
+    }
+    const frames = this.#unwritten
+    if (this.#clientId === undefined || this.#isMixed || frames.length + this.#passing.length === 0) return []
+    const passing = Frame.lowest(deliveries(this.#passing))
+    return [[this.#clientId, frames.reduce((least, frame) => Math.min(least, frame.lowest), passing)]]
   }
 
   get #context(): Extension.ExtensionContext {

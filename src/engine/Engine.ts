@@ -53,6 +53,12 @@ export interface Listener {
   readonly onFact: (fact: Fact) => void
   /** What the service knows now. */
   readonly state: () => State
+  /**
+   * The sessions of which messages have left the state and are not certain to have left the process, each with the lowest
+   * position of these, or `Infinity`. If it comes out that their client has not read them they are in the state again. A
+   * session may be told several times.
+   */
+  readonly inDoubt: () => Iterable<readonly [clientId: ClientId, position: number]>
 }
 
 /** What the service needs of an engine. */

@@ -52,6 +52,7 @@ const stream = (call: HttpCall, clientId: string, maxBuffered: number, open: Set
       open.add(call)
     },
     send: (frame) => writer.write(frame),
+    unwritten: () => writer.frames,
     close: (reason) => {
       if (response.headersSent) writer.whenEmpty(() => response.end())
       else respondError(call, reason === "UnknownClient" ? unknownClient : closeErrors[reason])
@@ -63,7 +64,7 @@ const stream = (call: HttpCall, clientId: string, maxBuffered: number, open: Set
   )
   response.on("close", () => {
     open.delete(call)
-    connection.closed(writer.frames)
+    connection.closed()
   })
   connection.attach(clientId)
 }

@@ -11,12 +11,17 @@ import * as Original from "./Original.ts"
 /** What an extension has made of a delivery is no longer one: it is for one connection only, as an answer is. */
 const serialise = (message: Outgoing): string => message instanceof Delivery ? message.json : JSON.stringify(message)
 
+/** The lowest position of some messages, `Infinity` if there are none. */
+export const lowest = (deliveries: ReadonlyArray<Delivery>): number =>
+  deliveries.reduce((least, { position }) => Math.min(least, position), Infinity)
+
 /** Some messages on their way to one or more connections. */
 export class Frame {
   readonly #before: Frame | undefined
   readonly #message: Outgoing | undefined
   #next: Frame | undefined
   #deliveries: ReadonlyArray<Delivery> | undefined
+  #lowest: number | undefined
   #text: string | undefined
   #encoder: ((text: string) => Buffer) | undefined
   #encoded: Buffer | undefined
@@ -62,6 +67,11 @@ export class Frame {
       if (original instanceof Delivery) deliveries.push(original)
     }
     return deliveries.reverse()
+  }
+
+  /** The lowest position of what it delivers, `Infinity` if that is nothing. */
+  get lowest(): number {
+    return this.#lowest ??= lowest(this.deliveries)
   }
 
   /** The JSON array. */

@@ -17,8 +17,9 @@ class Exchange implements Sink, Receipt.Doubt {
   readonly #call: HttpCall
   readonly #envelope: Envelope
   readonly #connection: OpenConnection
-  /** The answer. */
-  #frame: Frame | undefined
+  #isSent = false
+  /** The answer, while nobody can say whether it was read. */
+  #inDoubt: Frame | undefined
 
   constructor(call: HttpCall, envelope: Envelope) {
     this.#call = call
@@ -29,7 +30,7 @@ class Exchange implements Sink, Receipt.Doubt {
       { connectionType, kind: "exchange", local: false, request: requestInfo(request), owner },
       this
     )
-    response.on("close", () => this.#frame === undefined ? this.#connection.closed() : Receipt.closed(response))
+    response.on("close", () => this.#isSent ? Receipt.closed(response) : this.#connection.closed())
   }
 
   receive(messages: ReadonlyArray<unknown>): void {
@@ -39,7 +40,8 @@ class Exchange implements Sink, Receipt.Doubt {
   send(frame: Frame): void {
     const { request, response } = this.#call
     const { body, headers } = this.#envelope
-    this.#frame = frame
+    this.#isSent = true
+    this.#inDoubt = frame
     Receipt.watch(response, this)
     if (!response.destroyed) respond(response, 200, withCors(request, headers), body(frame))
   }
@@ -48,12 +50,17 @@ class Exchange implements Sink, Receipt.Doubt {
     respondError(this.#call, closeErrors[reason])
   }
 
+  unwritten(): ReadonlyArray<Frame> {
+    return this.#inDoubt === undefined ? [] : [this.#inDoubt]
+  }
+
   confirmed(): void {
+    this.#inDoubt = undefined
     this.#connection.closed()
   }
 
   lost(): void {
-    this.#connection.closed(this.#frame && [this.#frame])
+    this.#connection.closed()
   }
 }
 

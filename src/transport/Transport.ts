@@ -68,6 +68,11 @@ export interface Sink {
   readonly send: (frame: Frame) => void
   /** Closes the connection when what was sent has left. */
   readonly close: (reason: CloseReason) => void
+  /**
+   * The frames that were sent and of which it is not certain that they have left, the oldest first. Without it all have.
+   * When the connection is gone they go out again.
+   */
+  readonly unwritten?: () => ReadonlyArray<Frame>
   /** The connection now belongs to a session. */
   readonly bound?: (clientId: ClientId) => void
 }
@@ -78,8 +83,8 @@ export interface OpenConnection {
   readonly receive: (messages: ReadonlyArray<unknown>) => void
   /** Asks for the messages of a session, for a stream. */
   readonly attach: (clientId: string) => void
-  /** The connection is gone. Frames that were sent and not written are given back, the oldest first. */
-  readonly closed: (unwritten?: ReadonlyArray<Frame>) => void
+  /** The connection is gone, with what its sink has not written. */
+  readonly closed: () => void
   /** Closes the connection from this side: what is held is answered, what was sent leaves first. */
   readonly end: () => void
 }

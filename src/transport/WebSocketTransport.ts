@@ -76,7 +76,7 @@ class Peer implements Sink, Target {
     socket.on("error", ignore)
     socket.on("close", () => {
       open.delete(this)
-      this.#connection.closed(this.#writer.frames)
+      this.#connection.closed()
     })
   }
 
@@ -91,7 +91,7 @@ class Peer implements Sink, Target {
   /** Whether or not the peer answers the close, its session goes on without this socket. */
   #refuse(code: number, reason: string): void {
     this.#socket.close(code, reason)
-    this.#connection.closed(this.#writer.frames)
+    this.#connection.closed()
   }
 
   send(frame: Frame): void {
@@ -100,6 +100,10 @@ class Peer implements Sink, Target {
 
   close(reason: CloseReason): void {
     this.#writer.whenEmpty(() => this.#socket.close(closeCodes[reason]))
+  }
+
+  unwritten(): ReadonlyArray<Frame> {
+    return this.#writer.frames
   }
 
   encode(frame: Frame): Buffer {

@@ -89,7 +89,7 @@ const route = (services: ReadonlyArray<Service>, settle: () => Promise<unknown>)
     return {
       receive: (messages) => inTurn((connection) => connection.receive(messages), messages.some(isConnect)),
       attach: (clientId) => inTurn((connection) => connection.attach(clientId), true),
-      closed: (unwritten) => breakBy((connection) => connection.closed(unwritten)),
+      closed: () => breakBy((connection) => connection.closed()),
       end: () => breakBy((connection) => connection.end())
     }
   }

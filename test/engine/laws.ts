@@ -72,6 +72,7 @@ export class Peer {
   /** Why the service has closed the connection, if it has. */
   end: CloseReason | undefined
   readonly connection: OpenConnection
+  #unwritten: ReadonlyArray<Frame> = []
 
   constructor(bayeux: Service, info: Partial<ConnectionInfo> & Pick<ConnectionInfo, "kind">, sink: Partial<Sink> = {}) {
     const connectionType = connectionTypes[info.kind]
@@ -79,6 +80,7 @@ export class Peer {
       send: (frame) => void this.frames.push(frame),
       close: (reason) => void (this.end ??= reason),
       bound: (clientId) => void this.boundTo.push(clientId),
+      unwritten: () => this.#unwritten,
       ...sink
     })
   }
@@ -91,7 +93,8 @@ export class Peer {
 
   /** The connection breaks; the last frames that were sent over it had not been written. */
   cut(unwritten = 0): void {
-    this.connection.closed(this.frames.splice(this.frames.length - unwritten, unwritten))
+    this.#unwritten = this.frames.splice(this.frames.length - unwritten, unwritten)
+    this.connection.closed()
   }
 
   get messages(): ReadonlyArray<Message.Outgoing> {

@@ -75,7 +75,7 @@ export const join = Effect.fnUntraced(function*(parts: Parts): Effect.fn.Return<
   if (retention < sessionTimeout + lease) return yield* tooShort(retention, sessionTimeout, lease)
   const log = `${connections.prefix}log`
   const now = Now.make(yield* Clock.Clock)
-  const node = new Node(`${hostname()}:${process.pid}:${random().slice(8)}`, parts.maxQueued, listener.state)
+  const node = new Node(`${hostname()}:${process.pid}:${random().slice(8)}`, parts.maxQueued, listener)
   const hasJoined = yield* Deferred.make<void, EngineError>()
   let epoch = random()
   let current: { readonly commands: Connection.Connection; readonly membership: Store.Membership } | undefined

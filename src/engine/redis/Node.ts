@@ -8,6 +8,7 @@ import type { ClientId } from "../../core/ClientId.ts"
 import * as Message from "../../core/Message.ts"
 import type { Adopt, EndSession, Fact, Order, PublishOrder, Subscribe, Unsubscribe, Yield } from "../../core/Order.ts"
 import * as State from "../../core/State.ts"
+import type { Listener } from "../Engine.ts"
 import * as LogEntry from "./LogEntry.ts"
 import { Outbox, type Pending } from "./Outbox.ts"
 import * as Replay from "./Replay.ts"
@@ -25,6 +26,7 @@ export class Node {
   readonly outbox: Outbox
   readonly window = new Window(defaultBounds)
   readonly #state: () => State.State
+  readonly #inDoubt: Listener["inDoubt"]
   /** The sessions that it owns, each with its generation: how often it has changed its owner. */
   readonly #owned = new Map<ClientId, string>()
   /** The positions that are in store because they lie before this process's mark. */
@@ -42,10 +44,11 @@ export class Node {
   /** Until then nobody takes it for dead. */
   leasedUntil = -Infinity
 
-  constructor(name: string, maxQueued: number, state: () => State.State) {
+  constructor(name: string, maxQueued: number, { inDoubt, state }: Pick<Listener, "inDoubt" | "state">) {
     this.name = name
     this.outbox = new Outbox(maxQueued)
     this.#state = state
+    this.#inDoubt = inDoubt
   }
 
   // -------------------------------------------------------------------------------------------------------------------
@@ -259,10 +262,29 @@ export class Node {
     return words
   }
 
+  /**
+   * Up to where each session has had everything for sure, if there is more. What one acknowledges is in its queue for as
+   * long as it is in doubt.
+   */
   #positionsNow(): Map<ClientId, number> {
     const now = new Map(this.#leaving)
-    for (const [clientId, first] of State.waiting(this.#state())) now.set(clientId, first - 1)
+    const state = this.#state()
+    const hasUpTo = (clientId: ClientId, position: number): void => {
+      if (position < (now.get(clientId) ?? Infinity)) now.set(clientId, position)
+    }
+    for (const [clientId, first] of State.waiting(state)) hasUpTo(clientId, first - 1)
+    for (const [clientId, first] of this.#inDoubt()) {
+      const acknowledges = State.session(state, clientId)?.acknowledges === true
+      if (!acknowledges && this.#owned.has(clientId)) hasUpTo(clientId, first - 1)
+    }
+    for (const [clientId, position] of this.#before) if (this.#isArriving(clientId)) hasUpTo(clientId, position)
     return now
+  }
+
+  /** Whether the service does not have it yet. */
+  #isArriving(clientId: ClientId): boolean {
+    const isHere = State.session(this.#state(), clientId) !== undefined
+    return this.#owned.has(clientId) && !isHere && !this.#leaving.has(clientId)
   }
 
   /** Done when it has read the log up to a position. */

@@ -1,6 +1,18 @@
 /** Processes that die without a word, or halt and come back when others have taken their sessions. */
-import { afterEach, describe, inject, it } from "@effect/vitest"
-import { releaseAll } from "../../transport/support.ts"
+import { afterEach, assert, describe, inject, it } from "@effect/vitest"
+import {
+  begin as beginSession,
+  clientFrame,
+  connectMessage,
+  connectRawWebSocket,
+  dataOf,
+  messagesInFrames,
+  type Numbered,
+  poll,
+  post,
+  releaseAll,
+  until
+} from "../../transport/support.ts"
 import { assertKept, runRounds, seeds } from "./rounds.ts"
 import { assertNoSessions, begin, lasting, lease } from "./setting.ts"
 
@@ -24,6 +36,30 @@ describe.skipIf(inject("redis") === "")("RedisEngine, when a process", () => {
     })
     assertKept(figures, { mayDouble: true })
     await assertNoSessions(setting)
+  })
+
+  it("is killed long after it has written what a slow client has not read yet, loses none of it", async () => {
+    const { cluster } = await begin({ size: 2 })
+    const [here = "", there = ""] = cluster.urls
+    const clientId = await beginSession({ url: there }, "/a")
+    const socket = await connectRawWebSocket({ port: Number(new URL(here).port) })
+    socket.send(clientFrame(JSON.stringify([connectMessage(clientId, "websocket")])))
+    await until("the session to arrive", () => cluster.members[0]?.command.stdout.includes(`"Arrive"`))
+    socket.socket.pause()
+    const padding = "x".repeat(200_000)
+    const count = 60
+    for (let n = 1; n <= count; n++) await post({ url: there }, [{ channel: "/a", data: { n, padding } }])
+    await lasting(2 * lease)
+    await cluster.kill(0)
+    socket.socket.resume()
+    await socket.closed()
+    const read = dataOf(messagesInFrames(socket.received)) as ReadonlyArray<Numbered>
+    assert.isBelow(read.length, count, "it was slow")
+    const received = new Set(read.map(({ n }) => n))
+    await until(() => `the rest of the messages behind ${received.size}`, async () => {
+      for (const { n } of await poll({ url: there }, clientId) as ReadonlyArray<Numbered>) received.add(n)
+      return received.size === count
+    })
   })
 
   it("is halted for longer than its lease, loses nothing", { timeout: 180_000 }, async () => {
