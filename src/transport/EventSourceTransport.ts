@@ -32,6 +32,7 @@ const pathOfSession = /^\/([A-Za-z0-9]+)$/
 const stream = (call: HttpCall, clientId: string, maxBuffered: number, open: Set<HttpCall>): void => {
   const { request, response } = call
   const writer = new FrameWriter({
+    stream: request.socket,
     encode: (frame) => frame.encode(encodeEvent),
     write: (bytes, taken) => {
       response.write(bytes, taken)
@@ -62,7 +63,10 @@ const stream = (call: HttpCall, clientId: string, maxBuffered: number, open: Set
     { connectionType: "eventsource", kind: "stream", local: false, request: requestInfo(request), owner: call.owner },
     sink
   )
+  const ended = () => writer.ended()
+  request.socket.prependListener("end", ended)
   response.on("close", () => {
+    request.socket.off("end", ended)
     open.delete(call)
     connection.closed()
   })

@@ -5,7 +5,7 @@
  * gives the same frame again, so a message to 1,000 sockets is put into JSON once, into bytes once, and not at all
  * anew for each of them. Where the turn holds several messages for the same sockets, they still share.
  */
-import { Delivery, type Outgoing } from "../core/Message.ts"
+import { Delivery, isReply, type Outgoing } from "../core/Message.ts"
 import * as Original from "./Original.ts"
 
 /** What an extension has made of a delivery is no longer one: it is for one connection only, as an answer is. */
@@ -27,11 +27,14 @@ export class Frame {
   #encoded: Buffer | undefined
   /** The number of messages. */
   readonly length: number
+  /** Whether there are others than replies among them. */
+  readonly delivers: boolean
 
   constructor(before?: Frame, message?: Outgoing) {
     this.#before = before
     this.#message = message
     this.length = before === undefined ? 0 : before.length + 1
+    this.delivers = message !== undefined && (before?.delivers === true || !isReply(message))
   }
 
   /** The frame with one more message at its end. */

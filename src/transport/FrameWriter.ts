@@ -4,15 +4,22 @@
  *
  * The next frame is written when the system has taken the one before. Node would write all that have piled up at once,
  * and if the peer is gone after a part of it nobody could say which frames it has read.
+ *
+ * The system takes a frame as well for a peer that has closed its socket, as long as nobody has read that it did. The peer's
+ * system replies with a reset (see `Receipt`); it does the same for a peer that goes without having read everything. So
+ * after a reset the last frame that was taken has not been read. If it was taken long before, the reset has another cause.
  */
-import type { Writable } from "node:stream"
+import type { Duplex, Writable } from "node:stream"
 import type { Frame } from "./Frame.ts"
+import * as Receipt from "./Receipt.ts"
 
 /** Called when the system has taken the bytes of a write, or cannot take them any more. */
 export type Taken = (error?: Error | null) => void
 
 /** What is written to. */
 export interface Target {
+  /** The connection beneath. */
+  readonly stream: Duplex
   readonly encode: (frame: Frame) => Buffer
   /** Writes. True when the system has taken the bytes within the call; else `taken` is called later. */
   readonly write: (bytes: Buffer, taken: Taken) => boolean
@@ -37,6 +44,9 @@ export const writeToSocket = (socket: Writable, bytes: Buffer, taken: Taken): bo
 /** Frames that were taken stay in the array until there are so many of them: moving the others costs, too. */
 const compactAfter = 1_024
 
+/** How long a peer that reads may take to read what its system has got, in milliseconds. */
+const longestUnread = 1_000
+
 /** A queue of frames on their way. */
 export class FrameWriter {
   readonly #target: Target
@@ -44,6 +54,10 @@ export class FrameWriter {
   /** The frames that were not taken at once; most peers never have any. */
   #frames: Array<Frame> | undefined
   #taken = 0
+  /** The last frame that was taken, if it delivers anything, and when. */
+  #last: Frame | undefined
+  #lastAt = 0
+  #isReset = false
   #buffered = 0
   #whenEmpty: (() => void) | undefined
 
@@ -56,13 +70,19 @@ export class FrameWriter {
   write(frame: Frame): void {
     const bytes = this.#target.encode(frame)
     if (this.#frames === undefined) {
-      if (!this.#target.write(bytes, this.#onTaken)) this.#frames = [frame]
-      else return
+      if (this.#target.write(bytes, this.#onTaken)) return this.#keep(frame)
+      this.#frames = [frame]
     } else {
       this.#frames.push(frame)
     }
     this.#buffered += bytes.length
-    if (this.#frames.length - this.#taken > 1 && this.#buffered > this.#maxBuffered) this.#target.giveUp()
+    if (this.#frames.length - this.#taken > 1 && this.#buffered > this.#maxBuffered) this.#giveUp()
+  }
+
+  /** What the peer's system has got it may still read. */
+  #giveUp(): void {
+    this.settle()
+    this.#target.giveUp()
   }
 
   /** Calls back when everything has left; not at all if the stream breaks before. */
@@ -71,9 +91,30 @@ export class FrameWriter {
     else this.#whenEmpty = then
   }
 
-  /** What has not been taken as a whole, the oldest first. */
+  /** What has not left, the oldest first. */
   get frames(): ReadonlyArray<Frame> {
-    return this.#frames?.slice(this.#taken) ?? []
+    const waiting = this.#frames?.slice(this.#taken) ?? []
+    return this.#last !== undefined && this.#isUnread ? [this.#last, ...waiting] : waiting
+  }
+
+  #keep(frame: Frame): void {
+    this.#last = frame.delivers ? frame : undefined
+    if (frame.delivers) this.#lastAt = performance.now()
+  }
+
+  get #isUnread(): boolean {
+    const isReset = this.#isReset || this.#target.stream.errored !== null
+    return isReset && performance.now() - this.#lastAt < longestUnread
+  }
+
+  /** The peer has closed its socket: its system knows whether it has read everything. */
+  ended(): void {
+    if (this.#last !== undefined) Receipt.ask(this.#target.stream, () => this.#isReset = true)
+  }
+
+  /** What was taken is not in doubt any more. */
+  settle(): void {
+    this.#last = undefined
   }
 
   readonly #onTaken: Taken = (error) => {
@@ -90,6 +131,7 @@ export class FrameWriter {
   #forgetFirst(): void {
     const frame = this.#first
     if (frame === undefined || this.#frames === undefined) return
+    this.#keep(frame)
     this.#buffered -= this.#target.encode(frame).length
     this.#taken++
     if (this.#taken < this.#frames.length && this.#taken < compactAfter) return

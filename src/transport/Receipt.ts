@@ -12,6 +12,7 @@
  */
 import type { ServerResponse } from "node:http"
 import type { Socket } from "node:net"
+import type { Duplex } from "node:stream"
 
 /** What became of an answer; one of the two is called, once. */
 export interface Doubt {
@@ -42,16 +43,16 @@ export const confirm = (socket: Socket): void => {
 }
 
 /** With TLS the system's socket is beneath ours: an empty write to it is no part of the encrypted stream. */
-const beneath = (socket: Socket & { readonly _parent?: Socket | null }): Socket => socket._parent ?? socket
+const beneath = (stream: Duplex & { readonly _parent?: Duplex | null }): Duplex => stream._parent ?? stream
 
-/** Asks the system whether the peer has reset the connection. */
-const ask = (socket: Socket): void => {
-  const asked = beneath(socket)
-  if (socket.writable && asked.writable) asked.write("", (error) => error && settle(socket, "lost"))
+/** Asks the system whether the peer, which has closed its socket, has reset the connection. */
+export const ask = (stream: Duplex, isReset: () => void): void => {
+  const asked = beneath(stream)
+  if (stream.writable && asked.writable) asked.write("", (error) => error && isReset())
 }
 
 const attend = (socket: Socket): void => {
-  socket.prependListener("end", () => ask(socket))
+  socket.prependListener("end", () => ask(socket, () => settle(socket, "lost")))
   socket.prependListener("error", () => settle(socket, "lost"))
   socket.on("close", (hadError: boolean) => settle(socket, hadError ? "lost" : "confirmed"))
 }

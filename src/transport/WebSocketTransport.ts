@@ -52,7 +52,7 @@ const ignore = (): void => {}
 class Peer implements Sink, Target {
   readonly #socket: WebSocket
   /** The connection beneath, which takes frames that are ready made. */
-  readonly #stream: Duplex
+  readonly stream: Duplex
   readonly #connection: OpenConnection
   readonly #writer: FrameWriter
   readonly #isCompressing: boolean
@@ -61,7 +61,7 @@ class Peer implements Sink, Target {
   constructor(socket: WebSocket, call: UpgradeCall, maxBuffered: number, open: Set<Peer>) {
     const { owner, request, socket: stream } = call
     this.#socket = socket
-    this.#stream = stream
+    this.stream = stream
     this.#isCompressing = socket.extensions !== ""
     this.#writer = new FrameWriter(this, maxBuffered)
     this.#connection = call.open({
@@ -72,12 +72,18 @@ class Peer implements Sink, Target {
       owner
     }, this)
     socket.on("message", (data: Buffer, isBinary) => this.#receive(data, isBinary))
-    socket.on("pong", () => this.#isAlive = true)
+    socket.on("pong", () => this.#answered())
+    stream.prependListener("end", () => this.#writer.ended())
     socket.on("error", ignore)
     socket.on("close", () => {
       open.delete(this)
       this.#connection.closed()
     })
+  }
+
+  #answered(): void {
+    this.#isAlive = true
+    this.#writer.settle()
   }
 
   #receive(data: Buffer, isBinary: boolean): void {
@@ -112,7 +118,7 @@ class Peer implements Sink, Target {
 
   write(bytes: Buffer, taken: Taken): boolean {
     if (this.#socket.readyState !== this.#socket.OPEN) return false
-    if (!this.#isCompressing) return writeToSocket(this.#stream, bytes, taken)
+    if (!this.#isCompressing) return writeToSocket(this.stream, bytes, taken)
     this.#socket.send(bytes, { binary: false }, taken)
     return false
   }

@@ -4,9 +4,10 @@
  */
 import { afterEach, assert, describe, it } from "@effect/vitest"
 import { spawn } from "node:child_process"
+import { stat } from "node:fs"
 import { connect as connectTcp, type Socket, type TcpNetConnectOpts } from "node:net"
 import { fileURLToPath } from "node:url"
-import { Bayeux } from "../../src/index.ts"
+import { Bayeux, type Transport, WebSocketTransport } from "../../src/index.ts"
 import {
   atEnd,
   begin,
@@ -23,6 +24,7 @@ import {
   holdConnect,
   type Numbered,
   numbersIn,
+  openEvents,
   openSocket,
   patience,
   poll,
@@ -299,4 +301,91 @@ describe("a WebSocket that is cut off", () => {
     }
     assert.isUndefined(flawIn(received, n))
   })
+
+  describe.each([["", false], [" with compression", true]])("at its end%s", (_, perMessageDeflate) => {
+    const begin = async () => {
+      const server = await serve({ transports: WebSocketTransport.layer({ perMessageDeflate }) })
+      return { server, ...await beginSocket(server, "/a", { perMessageDeflate }) }
+    }
+
+    const comeBack = async (server: Server, clientId: string): Promise<Client> => {
+      await until("the cut to be noticed", async () => (await server.session(clientId))?.link === "Detached")
+      const socket = await openSocket(server, { perMessageDeflate })
+      await bindSocket(server, socket, clientId)
+      return socket
+    }
+
+    it("gets what is written in the moment in which its client drops it by the next one", async () => {
+      const { clientId, server, socket: first } = await begin()
+      let socket = first
+      for (let n = 0; n < 20; n += 2) {
+        await server.publish("/a", n)
+        await socket.delivered(n === 0 ? 1 : 2)
+        await writeAfter(server, () => socket.ws.terminate(), n + 1)
+        socket = await comeBack(server, clientId)
+        assert.deepStrictEqual(await socket.delivered(1), [n + 1])
+      }
+    })
+
+    it("gets what its client has left unread by the next one", async () => {
+      const { clientId, server, socket: first } = await begin()
+      let socket = first
+      const neighbour = await openSocket(server)
+      // Noise does not get smaller.
+      const padding = Buffer.from(crypto.getRandomValues(new Uint8Array(60_000))).toString("hex")
+      for (let n = 0; n < 5; n++) {
+        socket.ws.pause()
+        // Node reads ahead, but not as much.
+        await server.publish("/a", { n, padding })
+        // A message of another client is answered after it: by then it is with this one's system.
+        const answer = neighbour.messages.length + 1
+        neighbour.send({ channel: "/b", data: n })
+        await until("an answer", () => neighbour.messages.length === answer)
+        socket.ws.terminate()
+        socket = await comeBack(server, clientId)
+        assert.deepStrictEqual(await socket.delivered(1), [{ n, padding }])
+      }
+    })
+  })
+})
+
+/** Publishes on `/a` in such a way that it is written before the server can see that a client has ended a connection. */
+const writeAfter = async (server: Server, end: () => void, data: number): Promise<void> => {
+  const { open } = await server.run(Bayeux.Bayeux)
+  await new Promise<void>((resolve) => {
+    // What reads in a turn of the event loop is followed by what writes, before anything else is read.
+    stat(".", () => {
+      end()
+      publishAt(open, data)
+      resolve()
+    })
+  })
+}
+
+/** Publishes in this very moment. */
+const publishAt = (open: Transport.Open, data: number): void => {
+  const connection = open({
+    connectionType: "in-process",
+    kind: "exchange",
+    local: true,
+    request: undefined,
+    owner: undefined
+  }, {
+    send: () => connection.closed(),
+    close: () => undefined
+  })
+  connection.receive([{ channel: "/a", data }])
+}
+
+it("a stream of events gets what is written in the moment in which its client drops it by the next one", async () => {
+  const server = await serve()
+  const clientId = await begin(server, "/a")
+  for (let n = 0; n < 20; n += 2) {
+    const stream = await openEvents(server, clientId)
+    await server.publish("/a", n)
+    await stream.delivered(1)
+    await writeAfter(server, () => stream.destroy(), n + 1)
+    await until("the cut to be noticed", async () => (await server.session(clientId))?.link === "Detached")
+    assert.deepStrictEqual(await poll(server, clientId), [n + 1])
+  }
 })
