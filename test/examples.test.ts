@@ -137,8 +137,13 @@ alice has left: ClientRequest - still in room 7: [ 'bob' ]
   },
   "page.ts": async (running) => {
     await begin(running)
-    const page = await fetch(`${running.origin}/monitor`)
-    assert.deepStrictEqual([page.status, (await page.text()).includes("effect-bayeux monitor")], [200, true])
+    // The server listens before the page is there.
+    const page = await until(running, async () => {
+      const answer = await fetch(`${running.origin}/monitor`)
+      const text = await answer.text()
+      return answer.status === 200 ? text : undefined
+    })
+    assert.include(page, "effect-bayeux monitor")
     const feed = await fetch(`${running.origin}/monitor/feed`)
     let told = ""
     for await (const text of feed.body?.pipeThrough(new TextDecoderStream()) ?? []) {
