@@ -120,7 +120,7 @@ export class ShellConnection implements OpenConnection, Connection, Listener {
   #handIn(messages: ReadonlyArray<Message.Incoming>): void {
     const alone = messages.length === 1
     for (const message of messages) {
-      if (!this.#isOpen && needsAnswer(message)) continue
+      if (!this.canBeMet && needsAnswer(message)) continue
       const isOutOfTurn = alone && this.kind === "socket" && message._tag === "Connect"
       this.#host.received(this, message, isOutOfTurn ? outOfTurn : this.#allotted++, alone)
     }
@@ -129,7 +129,7 @@ export class ShellConnection implements OpenConnection, Connection, Listener {
   }
 
   attach(clientId: string): void {
-    if (this.#isOpen) this.#host.streamOpened(this, clientId)
+    if (this.canBeMet) this.#host.streamOpened(this, clientId)
   }
 
   // -------------------------------------------------------------------------------------------------------------------
@@ -301,6 +301,14 @@ export class ShellConnection implements OpenConnection, Connection, Listener {
   }
 
   #closing: CloseReason | undefined
+
+  /**
+   * Whether somebody is there to be answered. A socket or stream that is being closed takes no session: the messages would
+   * come back later, and might have been overtaken by then.
+   */
+  get canBeMet(): boolean {
+    return this.#isOpen && (this.kind === "exchange" || this.#closing === undefined)
+  }
 
   /** Closes the connection at the end of this turn. */
   close(reason: CloseReason): void {

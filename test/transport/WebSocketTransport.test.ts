@@ -397,6 +397,20 @@ describe("a socket is closed with", () => {
     assert.deepStrictEqual([connect?.successful, connect?.advice], [false, { reconnect: "none" }])
   })
 
+  it("1000, and until its peer has answered that it takes no other session", async () => {
+    const server = await serve()
+    const [first, second] = [await begin(server, "/a"), await begin(server, "/a")]
+    const raw = await connectRawWebSocket(server)
+    await bindRaw(server, raw, first)
+    await server.run(Bayeux.Bayeux.use((bayeux) => bayeux.disconnect(first, "enough")))
+    await until("a close code", () => closeCodeIn(raw.received) === 1000)
+    raw.send(clientFrame(json([connectMessage(second, "websocket")])))
+    raw.send(clientFrame(json([{ channel: "/a", data: 1 }])))
+    await until("the publish", async () => (await server.session(second))?.queueLength === 1)
+    assert.strictEqual(await link(server, second), "Detached")
+    assert.deepStrictEqual(await poll(server, second), [1])
+  })
+
   it("1001 when the server stops, after the answer to the connect that was held", async () => {
     const server = await serve()
     const { clientId, socket } = await beginSocket(server, "/a")
