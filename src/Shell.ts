@@ -189,7 +189,7 @@ export class Shell {
         this.#connections.get(output.connection)?.bind(output.clientId)
         return
       case "Resume":
-        if (this.#connections.get(output.input.connection.id)?.canBeMet) this.step({ ...output.input, now })
+        if (this.#connections.get(output.input.connection.id)?.canBeAnswered) this.step({ ...output.input, now })
         return
       case "CloseConnection":
         this.#connections.get(output.connection)?.close(output.reason)

@@ -120,7 +120,7 @@ export class ShellConnection implements OpenConnection, Connection, Listener {
   #handIn(messages: ReadonlyArray<Message.Incoming>): void {
     const alone = messages.length === 1
     for (const message of messages) {
-      if (!this.canBeMet && needsAnswer(message)) continue
+      if (!this.canBeAnswered && needsAnswer(message)) continue
       const isOutOfTurn = alone && this.kind === "socket" && message._tag === "Connect"
       this.#host.received(this, message, isOutOfTurn ? outOfTurn : this.#allotted++, alone)
     }
@@ -129,7 +129,7 @@ export class ShellConnection implements OpenConnection, Connection, Listener {
   }
 
   attach(clientId: string): void {
-    if (this.canBeMet) this.#host.streamOpened(this, clientId)
+    if (this.canBeAnswered) this.#host.streamOpened(this, clientId)
   }
 
   // -------------------------------------------------------------------------------------------------------------------
@@ -306,7 +306,7 @@ export class ShellConnection implements OpenConnection, Connection, Listener {
    * Whether somebody is there to be answered. A socket or stream that is being closed takes no session: the messages would
    * come back later, and might have been overtaken by then.
    */
-  get canBeMet(): boolean {
+  get canBeAnswered(): boolean {
     return this.#isOpen && (this.kind === "exchange" || this.#closing === undefined)
   }
 
@@ -345,8 +345,8 @@ export class ShellConnection implements OpenConnection, Connection, Listener {
   }
 
   /**
-   * The sessions whose messages come back if the connection breaks now, each with the lowest position of these. What a slow
-   * client has not taken is shared with others like it, and looked at once.
+   * The sessions whose messages come back if the connection breaks now, each with the lowest position of these. Each frame
+   * knows its own: what slow clients have not taken may be much, and most of it is the same.
    */
   get inDoubt(): ReadonlyArray<readonly [clientId: ClientId, position: number]> {
     if (this.kind === "exchange") {

@@ -9,6 +9,8 @@
  *
  * What this cannot see is a peer that vanishes without a word, or whose reset is still under way when its connection
  * ends; only a client that acknowledges what it has read can tell.
+ *
+ * `FrameWriter` asks in the same way of the last frame on a connection that stays open.
  */
 import type { ServerResponse } from "node:http"
 import type { Socket } from "node:net"
