@@ -13,13 +13,13 @@ import {
   releaseAll,
   until
 } from "../../transport/support.ts"
-import { assertKept, runRounds, seeds } from "./rounds.ts"
+import { assertKept, limit, runRounds, seeds } from "./rounds.ts"
 import { assertNoSessions, begin, lasting, lease } from "./setting.ts"
 
 afterEach(releaseAll)
 
 describe.skipIf(inject("redis") === "")("RedisEngine, when a process", () => {
-  it("is killed, loses nothing", { timeout: 180_000 }, async () => {
+  it("is killed, loses nothing", { timeout: limit }, async () => {
     const setting = await begin()
     const { cluster } = setting
     const figures = await runRounds({
@@ -62,7 +62,7 @@ describe.skipIf(inject("redis") === "")("RedisEngine, when a process", () => {
     })
   })
 
-  it("is halted for longer than its lease, loses nothing", { timeout: 180_000 }, async () => {
+  it("is halted for longer than its lease, loses nothing", { timeout: limit }, async () => {
     const setting = await begin()
     const { cluster } = setting
     const figures = await runRounds({
