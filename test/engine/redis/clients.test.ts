@@ -2,7 +2,7 @@
 import { afterEach, assert, describe, inject, it } from "@effect/vitest"
 import type { Transport } from "../../support/roaming.ts"
 import { connectMessage, handshakeMessage, post, releaseAll, subscribeMessage, until } from "../../transport/support.ts"
-import { assertKept, type Kind, limit, runRounds, seeds } from "./rounds.ts"
+import { assertKept, type Kind, runRounds, seeds } from "./rounds.ts"
 import { assertNoSessions, begin } from "./setting.ts"
 
 afterEach(releaseAll)
@@ -14,7 +14,7 @@ const pairs: ReadonlyArray<readonly [Transport, Transport]> = [
 ]
 
 describe.skipIf(inject("redis") === "")("RedisEngine, when a client", () => {
-  it("polls at another process each time, loses and doubles nothing", { timeout: limit }, async () => {
+  it("polls at another process each time, loses and doubles nothing", { timeout: 180_000 }, async () => {
     const setting = await begin()
     const figures = await runRounds({
       name: "another process for each poll",
@@ -29,7 +29,7 @@ describe.skipIf(inject("redis") === "")("RedisEngine, when a client", () => {
     await assertNoSessions(setting)
   })
 
-  it("connects at two processes at once, loses and doubles nothing", { timeout: limit }, async () => {
+  it("connects at two processes at once, loses and doubles nothing", { timeout: 180_000 }, async () => {
     const setting = await begin()
     const figures = await runRounds({
       name: "at two processes at once",

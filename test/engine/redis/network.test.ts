@@ -2,13 +2,13 @@
 import { afterEach, describe, inject, it } from "@effect/vitest"
 import type { Direction } from "../../support/proxy.ts"
 import { releaseAll } from "../../transport/support.ts"
-import { assertKept, limit, runRounds, seeds } from "./rounds.ts"
+import { assertKept, runRounds, seeds } from "./rounds.ts"
 import { assertNoSessions, begin, lasting, lease } from "./setting.ts"
 
 afterEach(releaseAll)
 
 describe.skipIf(inject("redis") === "")("RedisEngine, when the way to Redis", () => {
-  it("is cut in the middle of a pipeline, loses and doubles nothing", { timeout: limit }, async () => {
+  it("is cut in the middle of a pipeline, loses and doubles nothing", { timeout: 180_000 }, async () => {
     const setting = await begin({ isProxied: true })
     const { proxies } = setting
     const figures = await runRounds({
@@ -27,7 +27,7 @@ describe.skipIf(inject("redis") === "")("RedisEngine, when the way to Redis", ()
     await assertNoSessions(setting)
   })
 
-  it("is a black hole for less than the lease, loses and doubles nothing", { timeout: limit }, async () => {
+  it("is a black hole for less than the lease, loses and doubles nothing", { timeout: 180_000 }, async () => {
     const setting = await begin({ isProxied: true })
     const { proxies } = setting
     const figures = await runRounds({
@@ -46,7 +46,7 @@ describe.skipIf(inject("redis") === "")("RedisEngine, when the way to Redis", ()
     await assertNoSessions(setting)
   })
 
-  it("is a black hole for longer than the lease, loses nothing", { timeout: limit }, async () => {
+  it("is a black hole for longer than the lease, loses nothing", { timeout: 180_000 }, async () => {
     const setting = await begin({ isProxied: true })
     const { proxies } = setting
     const figures = await runRounds({

@@ -176,7 +176,7 @@ class Round {
   async run(fault: RoundsOptions["fault"]): Promise<Figures> {
     const { channels, chronicle, exchange, publishers, random, sessions } = this.#parts
     const publishing = Promise.all(publishers.map((publisher) => this.#publish(publisher)))
-    // Looked at in the end, which may be later than it fails.
+    // It is awaited at the end only, which may be later than it fails.
     publishing.catch(() => undefined)
     try {
       await this.#published(3 + random.below(20))
@@ -304,12 +304,6 @@ export const assertKept = (
   assert.isAtMost(acknowledging.doubled, atRisk, "with acknowledgements")
   if (!mayDouble) assert.strictEqual(plain.doubled, 0, "without acknowledgements")
 }
-
-/**
- * Twenty rounds that take longer than this, in milliseconds, have come to a stand. A machine that is busy with other
- * things has been seen to need half of it; within a round each wait has a limit of its own, and says what it was for.
- */
-export const limit = 400_000
 
 /** So many seeds. */
 export const seeds = (count: number): ReadonlyArray<number> => Array.from({ length: count }, (_, at) => at + 1)

@@ -1,13 +1,13 @@
 /** A Redis server that dies and comes back, with all that it had or with less. */
 import { afterEach, describe, inject, it } from "@effect/vitest"
 import { releaseAll } from "../../transport/support.ts"
-import { assertKept, limit, runRounds, seeds } from "./rounds.ts"
+import { assertKept, runRounds, seeds } from "./rounds.ts"
 import { assertNoSessions, begin, lasting } from "./setting.ts"
 
 afterEach(releaseAll)
 
 describe.skipIf(inject("redis") === "")("RedisEngine, when Redis", () => {
-  it("is killed and keeps what it has accepted, loses nothing", { timeout: limit }, async () => {
+  it("is killed and keeps what it has accepted, loses nothing", { timeout: 180_000 }, async () => {
     const setting = await begin({ redis: { appendfsync: "always" } })
     const { redis } = setting
     const figures = await runRounds({
@@ -25,7 +25,7 @@ describe.skipIf(inject("redis") === "")("RedisEngine, when Redis", () => {
   })
 
   // As with everysec when the machine dies; but here the file is at any time as long as what was answered.
-  it("goes back to what was on its disk, loses at most what came later", { timeout: limit }, async () => {
+  it("goes back to what was on its disk, loses at most what came later", { timeout: 180_000 }, async () => {
     const setting = await begin({ redis: { appendfsync: "no" } })
     const { redis } = setting
     let atRisk = 0
