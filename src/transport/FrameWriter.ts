@@ -7,7 +7,8 @@
  *
  * The system takes a frame as well for a peer that has closed its socket, as long as nobody has read that it did. The peer's
  * system replies with a reset (see `Receipt`); it does the same for a peer that goes without having read everything. So
- * after a reset the last frame that was taken has not been read. If it was taken long before, the reset has another cause.
+ * after a reset the last bytes have not been read: those of the frame that the system was about to take, or, if there was
+ * none, those of the last one that it has taken. If that was long before, the reset has another cause.
  */
 import type { Duplex, Writable } from "node:stream"
 import type { Frame } from "./Frame.ts"
@@ -93,8 +94,8 @@ export class FrameWriter {
 
   /** What has not left, the oldest first. */
   get frames(): ReadonlyArray<Frame> {
-    const waiting = this.#frames?.slice(this.#taken) ?? []
-    return this.#last !== undefined && this.#isUnread ? [this.#last, ...waiting] : waiting
+    if (this.#frames !== undefined) return this.#frames.slice(this.#taken)
+    return this.#last !== undefined && this.#isUnread ? [this.#last] : []
   }
 
   #keep(frame: Frame): void {
@@ -107,9 +108,15 @@ export class FrameWriter {
     return isReset && performance.now() - this.#lastAt < longestUnread
   }
 
-  /** The peer has closed its socket: its system knows whether it has read everything. */
+  /**
+   * The peer has closed its socket: its system knows whether it has read everything. On a Unix socket every peer that has
+   * closed looks as if it had not; those have no address, not even on this side.
+   */
   ended(): void {
-    if (this.#last !== undefined) Receipt.ask(this.#target.stream, () => this.#isReset = true)
+    const { stream } = this.#target
+    if (this.#last === undefined || this.#frames !== undefined) return
+    if ("localAddress" in stream && stream.localAddress === undefined) return
+    Receipt.ask(stream, () => this.#isReset = true)
   }
 
   /** What was taken is not in doubt any more. */

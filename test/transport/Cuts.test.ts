@@ -3,11 +3,16 @@
  * with its next connect: complete, in order, and nothing twice.
  */
 import { afterEach, assert, describe, it } from "@effect/vitest"
-import { spawn } from "node:child_process"
-import { stat } from "node:fs"
-import { connect as connectTcp, type Socket, type TcpNetConnectOpts } from "node:net"
+import { fork, spawn } from "node:child_process"
+import { mkdtempSync, rmSync, stat } from "node:fs"
+import { createServer as createHttpsServer } from "node:https"
+import { connect as connectTcp, createServer as createTcpServer, type Socket, type TcpNetConnectOpts } from "node:net"
+import { tmpdir } from "node:os"
+import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { Bayeux, type Transport, WebSocketTransport } from "../../src/index.ts"
+import { selfSigned } from "../support/certificate.ts"
+import type { HastyOptions } from "./hasty.ts"
 import {
   atEnd,
   begin,
@@ -21,6 +26,7 @@ import {
   type CutterOptions,
   dataOf,
   flawIn,
+  handshakeMessage,
   holdConnect,
   type Numbered,
   numbersIn,
@@ -35,6 +41,7 @@ import {
   serve,
   type Server,
   type Socket as Client,
+  subscribeMessage,
   until,
   within
 } from "./support.ts"
@@ -347,6 +354,69 @@ describe("a WebSocket that is cut off", () => {
       }
     })
   })
+})
+
+/** Starts a subscriber that drops its connection while it reads; gives its session, and what it has read. */
+const startHasty = async (options: HastyOptions) => {
+  const child = fork(fileURLToPath(new URL("./hasty.ts", import.meta.url)), [JSON.stringify(options)])
+  atEnd(() => child.kill("SIGKILL"))
+  const told = () => new Promise<unknown>((resolve) => child.once("message", resolve))
+  const clientId = await within("a session", told()) as string
+  return { clientId, read: within("what was read", told()) as Promise<ReadonlyArray<number>> }
+}
+
+describe.each(
+  [["over TLS, of 200 times 3 kB", true, 200, 3_000], ["over TCP, of 30 times 400 kB", false, 30, 400_000]] as const
+)("a WebSocket that is cut in the middle of a burst %s", (_, isTls, count, length) => {
+  it("gets nothing again that it has read", { timeout: limit }, async () => {
+    const { cert, key } = isTls ? selfSigned() : { cert: undefined, key: undefined }
+    const server = await serve(isTls ? { node: { createServer: () => createHttpsServer({ cert, key }) } } : {})
+    const options = isTls ? { ca: cert } : {}
+    const publisher = await openSocket(server, options)
+    const padding = "x".repeat(length)
+    const seed = Date.now() % 1_000_000_007
+    const { below } = random(seed)
+    for (let cut = 0; cut < 10; cut++) {
+      const channel = `/a${cut}`
+      const first = await startHasty({ url: server.url, channel, ca: cert, cutAt: 3 + below(24) })
+      await until("it to be attached", async () => (await server.session(first.clientId))?.link === "Attached")
+      for (let n = 1; n <= count; n++) publisher.send({ channel, data: { n, padding } })
+      const read = await first.read
+      await until("all to be published", () => publisher.messages.length >= (cut + 1) * count)
+      await until("the cut to be noticed", async () => (await server.session(first.clientId))?.link === "Detached")
+      const next = await openSocket(server, options)
+      await bindSocket(server, next, first.clientId)
+      await server.publish(channel, { n: count + 1 })
+      await until("the last one", () => numbersIn(next.data).includes(count + 1))
+      const twice = numbersIn(next.data).filter((n) => read.includes(n))
+      assert.deepStrictEqual(twice, [], `cut ${cut} after ${read.length} (seed ${seed})`)
+      next.ws.terminate()
+    }
+  })
+})
+
+it("a WebSocket on a Unix socket gets nothing twice, however it ends", async () => {
+  const server = await serve()
+  const path = join(mkdtempSync(join(tmpdir(), "effect-bayeux-")), "socket")
+  const listener = createTcpServer((socket) => server.http.emit("connection", socket)).listen(path)
+  atEnd(() => {
+    listener.close()
+    rmSync(dirname(path), { recursive: true })
+  })
+  const open = () => openSocket({ url: `ws+unix:${path}:/bayeux` })
+  let socket = await open()
+  const { clientId = "" } = await socket.send(handshakeMessage)
+    .message("a handshake", ({ channel }) => channel === "/meta/handshake")
+  socket.send(subscribeMessage(clientId, "/a"))
+  await bindSocket(server, socket, clientId)
+  for (let n = 0; n < 10; n++) {
+    await server.publish("/a", n)
+    assert.deepStrictEqual(await socket.delivered(1), [n])
+    socket.ws.terminate()
+    await until("the cut to be noticed", async () => (await server.session(clientId))?.link === "Detached")
+    socket = await open()
+    await bindSocket(server, socket, clientId)
+  }
 })
 
 /** Publishes on `/a` in such a way that it is written before the server can see that a client has ended a connection. */

@@ -1,16 +1,14 @@
 // @effect-diagnostics anyUnknownInErrorContext:off -- tests build layers of any kind
 import { afterEach, assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Layer, ManagedRuntime, Option, Scope } from "effect"
-import { execFileSync } from "node:child_process"
-import { mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { readFileSync } from "node:fs"
 import { createServer, type IncomingMessage, request as httpRequest, type Server as HttpServer } from "node:http"
 import { createServer as createHttpsServer, request as httpsRequest } from "node:https"
 import { createRequire } from "node:module"
 import { type AddressInfo, createServer as createTcpServer } from "node:net"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
 import { WebSocketServer } from "ws"
 import { Bayeux, MemoryEngine, Monitor, NodeServer, Transports } from "../../src/index.ts"
+import { selfSigned } from "../support/certificate.ts"
 import {
   atEnd,
   begin,
@@ -46,20 +44,6 @@ const failure = async (options: Parameters<typeof serverLayer>[0]) => {
   const exit = await Effect.runPromiseExit(Effect.scoped(Layer.build(serverLayer(options))))
   if (Exit.isSuccess(exit)) throw new Error("The server did start")
   return Option.getOrThrow(Cause.findErrorOption(exit.cause)) as Error
-}
-
-/** A key and a certificate of our own, for localhost. */
-const selfSigned = () => {
-  const folder = mkdtempSync(join(tmpdir(), "effect-bayeux-"))
-  const [key, cert] = [join(folder, "key.pem"), join(folder, "cert.pem")]
-  try {
-    const subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
-    const kind = ["-x509", "-nodes", "-days", "2", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
-    execFileSync("openssl", ["req", ...kind, "-keyout", key, "-out", cert, ...subject], { stdio: "pipe" })
-    return { key: readFileSync(key, "utf8"), cert: readFileSync(cert, "utf8") }
-  } finally {
-    rmSync(folder, { recursive: true })
-  }
 }
 
 /** A server for HTTPS, and a way to post messages to it. */
