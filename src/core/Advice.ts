@@ -20,10 +20,13 @@ export const retry = (settings: Settings, connectionType: string): Advice =>
     ? { reconnect: "retry", interval: settings.timeout, timeout: 0 }
     : { reconnect: "retry", interval: settings.interval, timeout: settings.timeout }
 
+/** How long a client stays away, at the least, that is sent back without having been served. */
+export const pause = 1_000
+
 /** The session goes on, but there is no need to connect again at once. */
 export const later = (settings: Settings): Advice => ({
   reconnect: "retry",
-  interval: Math.max(settings.interval, 1_000),
+  interval: Math.max(settings.interval, pause),
   timeout: settings.timeout
 })
 

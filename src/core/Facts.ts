@@ -215,7 +215,7 @@ const sessionWanted = (state: State.State, clientId: ClientId, position: number,
 /** What waits here is answered like a connect that is held when the session gets a newer connection. */
 const adoptionSuperseded = (state: State.State, clientId: ClientId, out: Out): State.State =>
   awaited(state, clientId, (input) => {
-    if (input._tag === "Received") answer(input, Links.connectReply(state, clientId, input.message), out)
+    if (input._tag === "Received") answer(input, Links.supersededReply(state, clientId, input.message), out)
     else out.push({ _tag: "CloseConnection", connection: input.connection.id, reason: "SessionMoved" })
   })
 

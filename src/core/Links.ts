@@ -35,6 +35,15 @@ export const connectReply = (state: State.State, clientId: ClientId, request: Me
     advice: Advice.retry(state.settings, request.connectionType)
   })
 
+/**
+ * The answer to a connect whose place another one has taken; nothing is delivered with it. Mostly nobody reads it. Two
+ * clients that use one session do, and would take the place from each other as fast as they can: so it sends back later.
+ */
+export const supersededReply = (state: State.State, clientId: ClientId, request: Message.Connect): Message.Reply => ({
+  ...connectReply(state, clientId, request),
+  advice: Advice.later(state.settings)
+})
+
 const reply = (
   session: Session.Session,
   connection: ConnectionId,
@@ -88,11 +97,11 @@ export const detach = (state: State.State, session: Session.Session): State.Stat
   )
 }
 
-/** The answer that a held connect gets when another one takes its place: nothing is delivered with it. */
+/** Answers a held connect when another one takes its place. */
 const supersede = (state: State.State, session: Session.Session, out: Out): void => {
   if (session.link._tag === "Detached" || session.link.held === undefined) return
   const { request, slot } = session.link.held
-  out.push(reply(session, session.link.connection, slot, [connectReply(state, session.clientId, request)]))
+  out.push(reply(session, session.link.connection, slot, [supersededReply(state, session.clientId, request)]))
 }
 
 /** Takes the session off its connection, whose held connect is answered. */

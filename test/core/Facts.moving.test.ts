@@ -131,7 +131,9 @@ describe("a connect of a session that is not here", () => {
     const superseded = new One()
     superseded.connect()
     const answers = repliesIn(superseded.happens({ _tag: "AdoptionSuperseded", clientId }))
-    assert.deepStrictEqual(answers.map(({ advice, successful }) => [successful, advice?.reconnect]), [[true, "retry"]])
+    assert.deepStrictEqual(answers.map(({ advice, successful }) => [successful, advice?.reconnect, advice?.interval]), [
+      [true, "retry", 1_000]
+    ])
   })
 
   it("is refused at once when there cannot be a session of that name", () => {
@@ -158,7 +160,8 @@ describe("a session that another process wants", () => {
     held.adopts()
     held.connect()
     const answered = held.happens({ _tag: "SessionWanted", clientId, position: 9 })
-    assert.deepStrictEqual(repliesIn(answered).map(({ successful }) => successful), [true])
+    const told = repliesIn(answered).map(({ advice, successful }) => [successful, advice?.interval])
+    assert.deepStrictEqual(told, [[true, 1_000]], "it comes back after whoever has taken its place")
     const attached = new One()
     attached.adopts()
     attached.connect({ ...poll, kind: "socket" })

@@ -77,6 +77,20 @@ describe("a held connect", () => {
     )
   })
 
+  it.each(["exchange", "socket"] as const)(
+    "sends a client back after a second when another connect has taken its place over an %s",
+    (kind) => {
+      const trial = new Trial({ interval: 20 })
+      const clientId = trial.handshake()
+      trial.receive(trial.open(kind), connect(clientId))
+      const answered = repliesIn(trial.receive(trial.open(kind), connect(clientId)))
+      assert.deepStrictEqual(answered.map(({ advice }) => advice), [
+        { reconnect: "retry", interval: 1_000, timeout: 1_000 }
+      ])
+      assert.deepStrictEqual(repliesIn(trial.advance(1_000)).map(({ advice }) => advice?.interval), [20])
+    }
+  )
+
   it("is refused for a session or a transport that does not exist", () => {
     const trial = new Trial()
     const ask = (message: unknown) => repliesIn(trial.receive(trial.open("exchange"), message))[0]
@@ -148,6 +162,8 @@ describe("a socket", () => {
     trial.receive(first.connection, connect(second, { connectionType: "websocket" }))
     trial.publish("/a", 1)
     assert.deepStrictEqual(deliveredTo(trial.outputs, first.connection), [], "it is the second one's connection now")
+    const superseded = repliesIn(trial.outputs).find(({ channel }) => channel === "/meta/connect")
+    assert.deepStrictEqual(superseded?.advice?.interval, 1_000, "the first one comes back later")
     assert.strictEqual(State.session(trial.state, first.clientId)?.queue.length, 1)
   })
 })

@@ -1,0 +1,36 @@
+/**
+ * Clients that follow the advice to the letter never come back faster than a few times a second, whatever becomes of
+ * their requests. They are as quick as can be: each reads its answers at once and acts on them the moment it may.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import * as fc from "fast-check"
+import { type Conduct, Obedient, World } from "./obedience.ts"
+
+/** Handshake and connect, each once or twice: when a client begins, and when its session has been taken from it. */
+const mostPerSecond = 5
+
+const client = fc.record<Conduct>({
+  kind: fc.constantFrom("exchange", "socket", "stream"),
+  merges: fc.boolean(),
+  acknowledges: fc.boolean(),
+  /** Whose session it uses, if that is not its own. */
+  guestOf: fc.option(fc.nat(3), { nil: undefined }),
+  /** Over whose socket it connects, if that is not its own. */
+  socketOf: fc.option(fc.nat(3), { nil: undefined }),
+  begins: fc.nat(700)
+})
+
+describe("obedient clients", () => {
+  it("do not spin, whoever shares sessions and sockets with whom", () => {
+    fc.assert(
+      fc.property(fc.array(client, { minLength: 1, maxLength: 5 }), fc.nat(2), (conducts, publishes) => {
+        const world = new World()
+        const clients = conducts.map((conduct) => new Obedient(world, conduct))
+        world.publishes(publishes)
+        world.run(20_000)
+        for (const { busiest } of clients) assert.isAtMost(busiest, mostPerSecond + publishes)
+      }),
+      { numRuns: 150 }
+    )
+  })
+})

@@ -1,0 +1,240 @@
+/** Clients that do what the advice says, at once and to the letter, and a server for them in virtual time. */
+import type * as Advice from "../../src/core/Advice.ts"
+import type { Connection } from "../../src/core/Connection.ts"
+import * as Machine from "../../src/core/Machine.ts"
+import * as Message from "../../src/core/Message.ts"
+import type { Output } from "../../src/core/Output.ts"
+import type * as Settings from "../../src/core/Settings.ts"
+import { Trial } from "./trial.ts"
+
+/** How long a message is under way, in milliseconds. */
+const latency = 1
+
+/** A server, its clients and what is to happen next. */
+export class World {
+  readonly trial: Trial
+  readonly clients: Array<Obedient> = []
+  #plans: Array<{ readonly at: number; readonly act: () => void }> = []
+  readonly #asking = new Map<unknown, (reply: Message.Reply) => void>()
+  readonly #closing = new Map<number, Array<() => void>>()
+  #ids = 0
+
+  constructor(settings: Partial<Settings.Settings> = {}) {
+    this.trial = new Trial(settings)
+  }
+
+  get now(): number {
+    return this.trial.now
+  }
+
+  /** What happens after so many milliseconds. */
+  after(millis: number, act: () => void): void {
+    const at = this.now + millis
+    const place = this.#plans.findLastIndex((plan) => plan.at <= at) + 1
+    this.#plans.splice(place, 0, { at, act })
+  }
+
+  /** Somebody publishes so many messages a second. */
+  publishes(perSecond: number): void {
+    if (perSecond === 0) return
+    this.after(1_000 / perSecond, () => {
+      this.tell(this.trial.publish("/a", this.now))
+      this.publishes(perSecond)
+    })
+  }
+
+  /** Sends a message; its answer is read as soon as it can be. */
+  ask(connection: Connection, message: object, answered: (reply: Message.Reply) => void): void {
+    const id = ++this.#ids
+    this.#asking.set(id, answered)
+    this.after(latency, () => this.tell(this.trial.receive(connection, { ...message, id })))
+  }
+
+  open(connection: Connection, closed: () => void): void {
+    const known = this.#closing.get(connection.id)
+    if (known === undefined) this.#closing.set(connection.id, [closed])
+    else known.push(closed)
+  }
+
+  /** Clients are told what comes of a step. */
+  tell(outputs: ReadonlyArray<Output>): void {
+    for (const output of outputs) {
+      if (output._tag === "Reply") { for (const message of output.messages) this.#answer(message) }
+      if (output._tag === "CloseConnection") this.#close(output.connection)
+    }
+  }
+
+  #answer(message: Message.Outgoing): void {
+    if (!Message.isReply(message)) return
+    const answered = this.#asking.get(message.id)
+    this.#asking.delete(message.id)
+    if (answered !== undefined) this.after(latency, () => answered(message))
+  }
+
+  #close(connection: number): void {
+    const closed = this.#closing.get(connection) ?? []
+    this.#closing.delete(connection)
+    this.tell(this.trial.step({ _tag: "ConnectionClosed", connection }))
+    for (const each of closed) this.after(latency, each)
+  }
+
+  /** Lets time pass. */
+  run(millis: number): void {
+    const until = this.now + millis
+    for (;;) {
+      const next = Math.min(this.#plans[0]?.at ?? Infinity, Machine.nextDeadline(this.trial.state))
+      if (next > until) break
+      this.tell(this.trial.advance(Math.max(0, next - this.now)))
+      const plan = this.#plans[0]
+      if (plan !== undefined && plan.at <= this.now) {
+        this.#plans.shift()
+        plan.act()
+      }
+    }
+    this.tell(this.trial.advance(until - this.now))
+  }
+}
+
+/** What a client is like. */
+export interface Conduct {
+  readonly kind: "exchange" | "socket" | "stream"
+  /** Advice that says nothing about a field leaves it as it was, as with Faye; otherwise as it is by default. */
+  readonly merges: boolean
+  readonly acknowledges: boolean
+  /** Whose session it uses, if that is not its own. */
+  readonly guestOf: number | undefined
+  /** Over whose socket it connects, if that is not its own. */
+  readonly socketOf: number | undefined
+  /** When it begins, in milliseconds. */
+  readonly begins: number
+}
+
+const types = { exchange: "long-polling", socket: "websocket", stream: "eventsource" }
+const byDefault: Advice.Advice = { interval: 0 }
+
+/** A client that does what it is told. */
+export class Obedient {
+  readonly #world: World
+  readonly #conduct: Conduct
+  clientId: string | undefined
+  #advice = byDefault
+  #socket: Connection | undefined
+  #number: number | undefined
+  #connects = 0
+  readonly #sentAt: Array<number> = []
+
+  constructor(world: World, conduct: Conduct) {
+    this.#world = world
+    this.#conduct = conduct
+    world.clients.push(this)
+    world.after(conduct.begins, () => this.#begin())
+  }
+
+  /** The most requests that it has made in a second. */
+  get busiest(): number {
+    return this.#sentAt.reduce((most, at, i) => {
+      const last = this.#sentAt.findLastIndex((other) => other < at + 1_000)
+      return Math.max(most, last - i + 1)
+    }, 0)
+  }
+
+  #begin(): void {
+    const { guestOf } = this.#conduct
+    const host = guestOf === undefined ? undefined : this.#world.clients[guestOf]?.clientId
+    if (host === undefined) return this.#handshake()
+    this.clientId = host
+    this.#connect()
+  }
+
+  #send(connection: Connection, message: object, answered: (reply: Message.Reply) => void): void {
+    this.#sentAt.push(this.#world.now)
+    this.#world.ask(connection, message, (reply) => {
+      if (reply.advice !== undefined) {
+        this.#advice = { ...(this.#conduct.merges ? this.#advice : byDefault), ...reply.advice }
+      }
+      answered(reply)
+    })
+  }
+
+  #handshake(): void {
+    const { acknowledges, kind } = this.#conduct
+    const supportedConnectionTypes = kind === "stream" ? Object.values(types) : [types[kind]]
+    const message = {
+      channel: "/meta/handshake",
+      version: "1.0",
+      supportedConnectionTypes,
+      ext: { ack: acknowledges && kind !== "stream" }
+    }
+    this.#send(this.#world.trial.open("exchange"), message, (reply) => {
+      if (!reply.successful) return this.#again("handshake")
+      this.clientId = reply.clientId
+      this.#number = undefined
+      this.#subscribe()
+      this.#stream()
+      this.#connect()
+    })
+  }
+
+  #subscribe(): void {
+    const { clientId } = this
+    const message = { channel: "/meta/subscribe", clientId, subscription: "/a" }
+    this.#send(this.#world.trial.open("exchange"), message, () => undefined)
+  }
+
+  #stream(): void {
+    if (this.#conduct.kind !== "stream" || this.clientId === undefined) return
+    const { trial } = this.#world
+    this.#world.tell(trial.step({ _tag: "StreamOpened", connection: trial.open("stream"), clientId: this.clientId }))
+  }
+
+  #connect(): void {
+    const { clientId } = this
+    const connectionType = types[this.#conduct.kind]
+    const ext = this.#number === undefined ? undefined : { ext: { ack: this.#number } }
+    const connect = ++this.#connects
+    const message = { channel: "/meta/connect", clientId, connectionType, ...ext }
+    this.#send(this.#connection(), message, (reply) => {
+      if (typeof reply.ext?.ack === "number") this.#number = reply.ext.ack
+      if (connect === this.#connects) this.#again("retry")
+    })
+  }
+
+  #connection(): Connection {
+    const { kind, socketOf } = this.#conduct
+    if (kind !== "socket") return this.#world.trial.open("exchange")
+    const other = socketOf === undefined ? undefined : this.#world.clients[socketOf]?.socket
+    if (other !== undefined) this.#watch(other)
+    return other ?? this.socket ?? this.#openSocket()
+  }
+
+  /** The socket that it has opened. */
+  get socket(): Connection | undefined {
+    return this.#socket
+  }
+
+  #openSocket(): Connection {
+    this.#socket = this.#world.trial.open("socket")
+    this.#watch(this.#socket)
+    return this.#socket
+  }
+
+  /** A client that loses its socket while it waits for an answer asks again after a second, as both clients do. */
+  #watch(socket: Connection): void {
+    const connect = this.#connects
+    this.#world.open(socket, () => {
+      if (socket === this.#socket) this.#socket = undefined
+      if (connect === this.#connects) this.#world.after(1_000, () => this.#connect())
+    })
+  }
+
+  #again(otherwise: "retry" | "handshake"): void {
+    const { interval = 0, reconnect = otherwise } = this.#advice
+    if (reconnect === "none") return
+    const connect = this.#connects
+    this.#world.after(interval, () => {
+      if (connect !== this.#connects) return
+      if (reconnect === "handshake" || this.clientId === undefined) this.#handshake()
+      else this.#connect()
+    })
+  }
+}
