@@ -8,6 +8,8 @@
  */
 import { type Duration, Effect } from "effect"
 import type { Audience, Listener } from "./Audience.ts"
+import type { Advice } from "./core/Advice.ts"
+import type { BayeuxError } from "./core/BayeuxError.ts"
 import * as Channel from "./core/Channel.ts"
 import type { ClientId } from "./core/ClientId.ts"
 import type { Connection, ConnectionId, Kind } from "./core/Connection.ts"
@@ -45,6 +47,15 @@ const needsAnswer = ({ _tag }: Message.Incoming): boolean => _tag === "Connect" 
 /** What comes back if it cannot be written: the deliveries as they were before extensions. */
 const deliveries = (messages: ReadonlyArray<Message.Outgoing>): ReadonlyArray<Message.Delivery> =>
   messages.map(Original.of).filter(Message.isDelivery)
+
+/** A reply that an extension has refused: it says no more that there is a session, but still what the server offers. */
+const refused = (reply: Message.Reply, error: BayeuxError, advice: Advice | undefined): Message.Reply => {
+  const { supportedConnectionTypes, version } = reply
+  return Message.failed(Message.refuse(reply, error), error, advice, {
+    ...(version === undefined ? undefined : { version }),
+    ...(supportedConnectionTypes === undefined ? undefined : { supportedConnectionTypes })
+  })
+}
 
 /** Whether what an extension has taken out was for others. */
 const isPublished = ({ channel }: Message.Raw): boolean => typeof channel === "string" && !Channel.isMeta(channel)
@@ -247,10 +258,7 @@ export class ShellConnection implements OpenConnection, Connection, Listener {
       }),
       Effect.catchTag(
         "Refusal",
-        ({ advice, error }) =>
-          Effect.succeed(
-            Message.isReply(message) ? Message.failed(Message.refuse(message, error), error, advice) : undefined
-          )
+        ({ advice, error }) => Effect.succeed(Message.isReply(message) ? refused(message, error, advice) : undefined)
       ),
       Effect.tap((outgoing) =>
         Effect.sync(() => {

@@ -227,6 +227,8 @@ describe("a refusal", () => {
         channel: "/meta/handshake",
         successful: false,
         id: 9,
+        version: "1.0",
+        supportedConnectionTypes: ["websocket", "long-polling", "eventsource"],
         error: "407:realm,user:Log in first",
         advice: { reconnect: "none" }
       })
@@ -242,6 +244,7 @@ describe("a refusal", () => {
       assert.deepStrictEqual(reply, {
         channel: "/meta/subscribe",
         successful: false,
+        clientId,
         subscription: ["/a", "/b"],
         error: "403::No"
       })

@@ -92,15 +92,10 @@ const answerHandshake = (
   origin: Origin<Message.Handshake>,
   out: Out
 ): void => {
-  const supportedConnectionTypes = Protocol.connectionTypes(state, origin.connection, acknowledges)
+  const offer = Protocol.offer(state, origin.connection, acknowledges)
   const advice = Advice.retry(state.settings, "")
-  const { version } = Message
   const ext = acknowledges ? { ext: { ack: true } } : undefined
-  answer(
-    origin,
-    Message.succeeded(origin.request, { clientId, version, supportedConnectionTypes, advice, ...ext }),
-    out
-  )
+  answer(origin, Message.succeeded(origin.request, { clientId, ...offer, advice, ...ext }), out)
 }
 
 const subscribed = (state: State.State, fact: Of<"Subscribed">, out: Out): State.State => {
@@ -254,7 +249,7 @@ const sessionEnded = (before: State.State, fact: Of<"SessionEnded">, out: Out): 
   } else if (session !== undefined) emit({ _tag: "Depart", clientId }, out)
   if (origin !== undefined) answer(origin, Message.succeeded(origin.request, { clientId }), out)
   if (session !== undefined) dismiss(session, cause, out)
-  const state = awaited(before, clientId, (input) => turnAway(input, clientId, cause, out))
+  const state = awaited(before, clientId, (input) => turnAway(before, input, clientId, cause, out))
   if (session === undefined) return state
   const { link } = session
   if (link._tag === "Attached") {
@@ -293,9 +288,15 @@ const lastReply = (request: Message.Connect, clientId: ClientId, cause: Cause): 
     : Message.failed(request, BayeuxError.clientUnknown(clientId), adviceAfter(cause))
 
 /** A session ended while it was on its way here: what waited for it is told like what is held. */
-const turnAway = (input: State.Awaiting, clientId: ClientId, cause: Cause, out: Out): void => {
+const turnAway = (
+  state: State.State,
+  input: State.Awaiting,
+  clientId: ClientId,
+  cause: Cause,
+  out: Out
+): void => {
   if (input._tag === "Received") answer(input, lastReply(input.message, clientId, cause), out)
-  else Protocol.turnAway(input, BayeuxError.clientUnknown(clientId), out)
+  else Protocol.turnAway(state, input, BayeuxError.clientUnknown(clientId), out)
 }
 
 const endOf = ({ clientId }: Session.Session, cause: Cause): EndSession => ({
@@ -322,8 +323,10 @@ const adviceAfter = (cause: Cause): Advice.Advice => {
 
 /** The engine has refused an order: whoever waits for it is told, and a session that was to end lives on. */
 const refused = (state: State.State, { error, order }: Of<"Refused">, now: number, out: Out): State.State => {
-  if (order.origin !== undefined) Protocol.refuse(order.origin, order.origin.request, error, out)
-  if (order._tag === "Adopt") return awaited(state, order.clientId, (input) => Protocol.turnAway(input, error, out))
+  if (order.origin !== undefined) Protocol.refuse(state, order.origin, order.origin.request, error, out)
+  if (order._tag === "Adopt") {
+    return awaited(state, order.clientId, (input) => Protocol.turnAway(state, input, error, out))
+  }
   if (order._tag === "GiveBack") drop("Unwritten", order.messages.length, out)
   if (order._tag !== "EndSession") return state
   const session = State.session(state, order.clientId)

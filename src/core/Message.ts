@@ -78,6 +78,7 @@ export interface Refused {
   readonly _tag: "Refused"
   readonly id: Id
   readonly channel: string | undefined
+  readonly clientId: string | undefined
   readonly subscription: string | ReadonlyArray<string> | undefined
   readonly error: BayeuxError.BayeuxError
   readonly advice: Advice.Advice | undefined
@@ -215,12 +216,12 @@ const isSubscription = (value: unknown): value is string | ReadonlyArray<string>
 /** The refusal of a message whose fields may be anything. */
 export const refuse = (raw: unknown, error: BayeuxError.BayeuxError, advice?: Advice.Advice): Refused => {
   const fields: Fields = isRaw(raw) ? raw : {}
-  const channel = fields["channel"]
-  const subscription = fields["subscription"]
+  const { channel, clientId, subscription } = fields
   return {
     _tag: "Refused",
     id: idOf(fields),
-    channel: typeof channel === "string" ? channel : undefined,
+    channel: isString(channel) ? channel : undefined,
+    clientId: isString(clientId) ? clientId : undefined,
     subscription: isSubscription(subscription) ? subscription : undefined,
     error,
     advice
@@ -423,18 +424,34 @@ export const succeeded = (request: Incoming, fields?: Partial<Reply>): Reply => 
   ...fields
 })
 
-/**
- * A reply that the request was refused. A client that is unknown, or whose handshake or connect failed, is told to
- * shake hands again, as Faye does.
- */
-export const failed = (request: Incoming, error: BayeuxError.BayeuxError, advice?: Advice.Advice): Reply => {
+/** What a refusal repeats of a request to subscribe or unsubscribe: who wanted what. */
+const repeated = (request: Incoming, channel: string | undefined): Partial<Reply> | undefined => {
+  if (channel !== Channel.subscribe && channel !== Channel.unsubscribe) return undefined
+  const clientId = "clientId" in request ? request.clientId : undefined
   const subscription = "subscription" in request ? request.subscription : undefined
+  return {
+    ...(isString(clientId) && clientId !== "" ? { clientId } : undefined),
+    subscription: subscription === undefined || subscription === "" ? [] : subscription
+  }
+}
+
+/**
+ * A reply that the request was refused, with further fields. A client that is unknown, or whose handshake or connect
+ * failed, is told to shake hands again, as Faye does.
+ */
+export const failed = (
+  request: Incoming,
+  error: BayeuxError.BayeuxError,
+  advice?: Advice.Advice,
+  fields?: Partial<Reply>
+): Reply => {
   const channel = channelOf(request)
   const again = BayeuxError.isClientUnknown(error) || channel === Channel.handshake || channel === Channel.connect
   const told = advice ?? (again ? Advice.handshake : undefined)
   return {
     ...common(request, false),
-    ...(subscription === undefined ? undefined : { subscription }),
+    ...repeated(request, channel),
+    ...fields,
     error: BayeuxError.print(error),
     ...(told === undefined ? undefined : { advice: told })
   }

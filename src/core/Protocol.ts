@@ -49,8 +49,24 @@ const adviceWith = (error: BayeuxError.BayeuxError, { _tag }: Message.Incoming):
   return _tag === "Connect" ? Advice.inAMoment("retry") : undefined
 }
 
+/** What a handshake is told of the server, also if it is refused: a client may find out what it can try next. */
+export const offer = (
+  state: State.State,
+  connection: Connection,
+  acknowledges: boolean
+): Pick<Message.Reply, "version" | "supportedConnectionTypes"> => ({
+  version: Message.version,
+  supportedConnectionTypes: connectionTypes(state, connection, acknowledges)
+})
+
+const offerIn = (state: State.State, connection: Connection, message: Message.Incoming) =>
+  Message.channelOf(message) === Channel.handshake
+    ? offer(state, connection, message._tag === "Handshake" && message.acknowledges)
+    : undefined
+
 /** Answers a request with an error. */
 export const refuse = (
+  state: State.State,
   input: { readonly connection: Connection; readonly slot: number },
   message: Message.Incoming,
   error: BayeuxError.BayeuxError,
@@ -61,7 +77,7 @@ export const refuse = (
     _tag: "Reply",
     connection: input.connection.id,
     slot: input.slot,
-    messages: [Message.failed(message, error, advice)],
+    messages: [Message.failed(message, error, advice, offerIn(state, input.connection, message))],
     clientId: undefined
   })
   if (isPublish(message)) out.push({ _tag: "Drop", reason: "Refused", messages: 1 })
@@ -85,7 +101,7 @@ export const handshake = (state: State.State, input: HandshakeReceived, out: Out
     const { local } = connection
     commit({ _tag: "CreateSession", clientId: freshId, local, acknowledges, identity, origin }, out)
   } else {
-    refuse(input, message, BayeuxError.connectionTypesMismatch(types), out)
+    refuse(state, input, message, BayeuxError.connectionTypesMismatch(types), out)
   }
   return state
 }
@@ -95,7 +111,7 @@ export const receive = (state: State.State, input: Received, out: Out): State.St
   const { message } = input
   switch (message._tag) {
     case "Refused":
-      refuse(input, message, message.error, out)
+      refuse(state, input, message, message.error, out)
       return state
     case "Publish":
       publish(state, input, message, out)
@@ -123,7 +139,9 @@ const publish = (state: State.State, input: Received, message: Message.Publish, 
   const session = message.clientId === null ? null : State.session(state, message.clientId)
   const isKnown = session !== undefined
   const clientId = isKnown ? session?.clientId ?? null : ClientId.parse(message.clientId ?? "")
-  if (clientId === undefined) return refuse(input, message, BayeuxError.clientUnknown(message.clientId ?? ""), out)
+  if (clientId === undefined) {
+    return refuse(state, input, message, BayeuxError.clientUnknown(message.clientId ?? ""), out)
+  }
   const { channel, data, id, traceparent } = message
   const origin = { connection: input.connection, slot: input.slot, request: message }
   const arrivedAt = input.now
@@ -139,7 +157,7 @@ const connect = (state: State.State, input: ConnectReceived, out: Out): State.St
   const session = State.session(state, clientId)
   if (session === undefined) return adopt(state, input, out)
   if (!connectionTypes(state, input.connection, session.acknowledges).includes(connectionType)) {
-    refuse(input, input.message, BayeuxError.connectionTypesMismatch([connectionType]), out)
+    refuse(state, input, input.message, BayeuxError.connectionTypesMismatch([connectionType]), out)
     return state
   }
   return Links.connect(state, input, out)
@@ -154,7 +172,7 @@ const adopt = (state: State.State, input: State.Awaiting, out: Out): State.State
   const name = input._tag === "Received" ? input.message.clientId : input.clientId
   const clientId = ClientId.parse(name)
   if (clientId === undefined) {
-    turnAway(input, BayeuxError.clientUnknown(name), out)
+    turnAway(state, input, BayeuxError.clientUnknown(name), out)
     return state
   }
   const waiting = Option.getOrElse(HashMap.get(state.awaiting, clientId), () => [])
@@ -166,8 +184,13 @@ const adopt = (state: State.State, input: State.Awaiting, out: Out): State.State
 }
 
 /** What waited for a session is told that it does not come. */
-export const turnAway = (input: State.Awaiting, error: BayeuxError.BayeuxError, out: Out): void => {
-  if (input._tag === "Received") refuse(input, input.message, error, out)
+export const turnAway = (
+  state: State.State,
+  input: State.Awaiting,
+  error: BayeuxError.BayeuxError,
+  out: Out
+): void => {
+  if (input._tag === "Received") refuse(state, input, input.message, error, out)
   else out.push({ _tag: "CloseConnection", connection: input.connection.id, reason: "UnknownClient" })
 }
 
@@ -193,8 +216,10 @@ const changeSubscriptions = (
 ): void => {
   const { _tag, clientId: name, patterns } = message
   const clientId = named(state, name)
-  if (clientId === undefined) return refuse(input, message, BayeuxError.clientUnknown(name), out)
-  if (error !== undefined && State.session(state, clientId) !== undefined) return refuse(input, message, error, out)
+  if (clientId === undefined) return refuse(state, input, message, BayeuxError.clientUnknown(name), out)
+  if (error !== undefined && State.session(state, clientId) !== undefined) {
+    return refuse(state, input, message, error, out)
+  }
   const origin = { connection: input.connection, slot: input.slot, request: message }
   commit({ _tag, clientId, patterns, forbidden: error, origin }, out)
 }
@@ -202,7 +227,7 @@ const changeSubscriptions = (
 /** `/meta/disconnect`: ends the session. */
 const disconnect = (state: State.State, input: Received, message: Message.Disconnect, out: Out): void => {
   const clientId = named(state, message.clientId)
-  if (clientId === undefined) return refuse(input, message, BayeuxError.clientUnknown(message.clientId), out)
+  if (clientId === undefined) return refuse(state, input, message, BayeuxError.clientUnknown(message.clientId), out)
   const origin = { connection: input.connection, slot: input.slot, request: message }
   commit({ _tag: "EndSession", clientId, cause: clientRequest, origin }, out)
 }

@@ -125,7 +125,14 @@ describe("an order that the engine refuses", () => {
       fact: { _tag: "Refused", order, error }
     })
     assert.deepStrictEqual(repliesIn(outputs), [
-      { channel: "/meta/subscribe", successful: false, id: "1", subscription: "/a", error: "503::Service unavailable" }
+      {
+        channel: "/meta/subscribe",
+        successful: false,
+        id: "1",
+        clientId,
+        subscription: "/a",
+        error: "503::Service unavailable"
+      }
     ])
     assert.strictEqual(state, trial.state)
   })

@@ -47,9 +47,12 @@ describe("/meta/handshake", () => {
     [{ supportedConnectionTypes: "websocket" }, "400:supportedConnectionTypes:Bad request"],
     [{ supportedConnectionTypes: [1] }, "400:supportedConnectionTypes:Bad request"],
     [{ supportedConnectionTypes: [] }, "301::Connection types not supported"]
-  ])("refuses %j", (change, error) => {
+  ])("refuses %j, and says what is offered", (change, error) => {
     const trial = new Trial()
-    assert.strictEqual(ask(trial, { ...handshake, ...change }).error, error)
+    const reply = ask(trial, { ...handshake, ...change })
+    assert.strictEqual(reply.error, error)
+    assert.strictEqual(reply.version, "1.0")
+    assert.deepStrictEqual(reply.supportedConnectionTypes, ["websocket", "long-polling", "eventsource"])
     assert.deepStrictEqual(trial.events, [])
   })
 
@@ -171,6 +174,33 @@ describe("/meta/unsubscribe", () => {
       ask(trial, { channel: "/meta/unsubscribe", clientId, subscription }).error
     assert.strictEqual(unsubscribe("/meta/*"), "403:/meta/*:Forbidden channel")
     assert.strictEqual(unsubscribe("x"), "405:x:Invalid channel")
+  })
+})
+
+describe.each([["/meta/subscribe"], ["/meta/unsubscribe"]])("a refusal of %s", (channel) => {
+  it.each<[string, object, Partial<Message.Reply>]>([
+    ["a forbidden channel", { subscription: "/meta/x" }, { subscription: "/meta/x" }],
+    ["several, one of them forbidden", { subscription: ["/a", "/meta/x"] }, { subscription: ["/a", "/meta/x"] }],
+    ["a channel that is none", { subscription: "a" }, { subscription: "a" }],
+    ["nothing", {}, { subscription: [] }],
+    ["an empty string", { subscription: "" }, { subscription: [] }],
+    ["what is no subscription", { subscription: 5 }, { subscription: [] }]
+  ])("repeats who wanted what: %s", (_, change, expected) => {
+    const trial = new Trial()
+    const clientId = trial.handshake()
+    const { channel: answered, error, ...reply } = ask(trial, { channel, clientId, id: 1, ...change })
+    assert.isDefined(error)
+    assert.deepStrictEqual(reply, { successful: false, id: 1, clientId, ...expected })
+    assert.strictEqual(answered, channel)
+  })
+
+  it("repeats a clientId that nobody has, and none that is no text", () => {
+    const ask401 = ask(new Trial(), { channel, clientId: "x", subscription: "/a" })
+    assert.deepStrictEqual([ask401.clientId, ask401.subscription], ["x", "/a"])
+    for (const clientId of [undefined, null, "", 5, {}]) {
+      const reply = ask(new Trial(), { channel, clientId, subscription: "/a" })
+      assert.deepStrictEqual(["clientId" in reply, reply.subscription], [false, "/a"])
+    }
   })
 })
 

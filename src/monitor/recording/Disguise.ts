@@ -102,7 +102,10 @@ export const delivery = (self: Disguise, message: Message.Delivery): Message.Del
 
 const message = <M extends Message.Incoming>(self: Disguise, incoming: M): M => {
   if (incoming._tag === "Handshake") return incoming
-  if (incoming._tag === "Refused") return { ...incoming, error: error(self, incoming.error) }
+  if (incoming._tag === "Refused") {
+    const name = incoming.clientId === undefined ? undefined : self.nameOf(incoming.clientId)
+    return { ...incoming, clientId: name, error: error(self, incoming.error) }
+  }
   const name = incoming.clientId === null ? null : self.nameOf(incoming.clientId)
   return incoming._tag === "Publish"
     ? { ...incoming, clientId: name, data: dataOf(self, incoming.channel, incoming.data) }
