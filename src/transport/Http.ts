@@ -5,13 +5,16 @@
  */
 import { Result } from "effect"
 import { isUtf8 } from "node:buffer"
+import { createHash } from "node:crypto"
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http"
+import * as ContentEncoding from "./ContentEncoding.ts"
 import type { CloseReason } from "./Transport.ts"
 
-/** Why a request was refused: a status and what to do about it. */
+/** Why a request was refused: a status and what to do about it, in words and, where there are such, in headers. */
 export interface HttpError {
   readonly status: number
   readonly sentence: string
+  readonly headers?: OutgoingHttpHeaders
 }
 
 const stopping: HttpError = { status: 503, sentence: "The server stops: try again in a moment" }
@@ -76,24 +79,51 @@ const discard = (request: IncomingMessage): void => {
 /** Answers with a sentence. */
 export const respondError = (
   { request, response }: { readonly request: IncomingMessage; readonly response: ServerResponse },
-  { sentence, status }: HttpError,
+  error: HttpError,
   headers: OutgoingHttpHeaders = {}
 ): void => {
   if (response.headersSent || response.destroyed) return
   if (!request.complete) discard(request)
   const type = { "Content-Type": "text/plain; charset=utf-8" }
-  respond(response, status, { ...withCors(request, type), ...headers }, `${sentence}\n`)
+  respond(response, error.status, { ...withCors(request, type), ...error.headers, ...headers }, `${error.sentence}\n`)
+}
+
+/** A file that is served as it is. */
+export interface Asset {
+  readonly body: Buffer
+  readonly type: string
+  readonly etag: string
+}
+
+/** A file, with a tag that stands for its bytes. */
+export const asset = (body: Buffer, type: string): Asset => ({
+  body,
+  type,
+  etag: `"${createHash("sha256").update(body).digest("hex").slice(0, 32)}"`
+})
+
+/** Whether the peer has what the tag stands for. Proxies that compress make tags weak (RFC 9110, section 13.1.2). */
+const isKnown = (request: IncomingMessage, etag: string): boolean =>
+  request.headers["if-none-match"]?.split(",").some((given) => {
+    const tag = given.trim()
+    return tag === "*" || tag === etag || tag === `W/${etag}`
+  }) === true
+
+/** Answers with a file, or with 304 if the peer has it. */
+export const respondAsset = (request: IncomingMessage, response: ServerResponse, { body, etag, type }: Asset): void => {
+  const headers = { "Content-Type": type, "Cache-Control": "no-cache", "ETag": etag }
+  if (!isKnown(request, etag)) return respond(response, 200, headers, body)
+  response.writeHead(304, headers)
+  response.end()
 }
 
 const tooLarge = (limit: number) =>
   fail(413, `The body is longer than ${limit} bytes, the most that is accepted: send fewer or smaller messages at once`)
 
-/** Reads a body in UTF-8 of at most `limit` bytes. Nothing is called when the peer leaves before its end. */
-export const readBody = (
-  request: IncomingMessage,
-  limit: number,
-  done: (body: Result.Result<string, HttpError>) => void
-): void => {
+type Body = Result.Result<Buffer, HttpError>
+
+/** Reads the bytes of a body as they were sent. */
+const readBytes = (request: IncomingMessage, limit: number, done: (body: Body) => void): void => {
   if (Number(request.headers["content-length"] ?? 0) > limit) return done(tooLarge(limit))
   const chunks: Array<Buffer> = []
   let length = 0
@@ -104,11 +134,53 @@ export const readBody = (
     request.off("data", onData).off("end", onEnd)
     done(tooLarge(limit))
   }
-  const onEnd = () => {
-    const body = chunks.length === 1 ? chunks[0] as Buffer : Buffer.concat(chunks)
-    done(isUtf8(body) ? Result.succeed(body.toString("utf8")) : fail(400, "The body is not UTF-8: send JSON in UTF-8"))
-  }
+  const onEnd = () => done(Result.succeed(chunks.length === 1 ? chunks[0] as Buffer : Buffer.concat(chunks)))
   request.on("data", onData).on("end", onEnd)
+}
+
+const notUnderstood = (encoding: string) =>
+  Result.fail<HttpError>({
+    status: 415,
+    sentence: `The encoding "${encoding}" is not understood: send the body as it is, or in ${
+      ContentEncoding.names.join(", ")
+    }`,
+    headers: { "Accept-Encoding": ContentEncoding.names.join(", ") }
+  })
+
+/** What was compressed, as it was before; that is bounded, too. */
+const inflate = (
+  request: IncomingMessage,
+  encoding: string,
+  { bytes, limit }: { readonly bytes: Buffer; readonly limit: number },
+  done: (body: Body) => void
+): void =>
+  ContentEncoding.decode(encoding, bytes, limit, (decoded) => {
+    if (request.socket.destroyed) return
+    if (decoded instanceof Buffer) return done(Result.succeed(decoded))
+    const sentence = `The body is not what its encoding "${encoding}" says: it cannot be read`
+    done(decoded === "TooLong" ? tooLarge(limit) : fail(400, sentence))
+  })
+
+const decodeText = (bytes: Buffer): Result.Result<string, HttpError> =>
+  isUtf8(bytes) ? Result.succeed(bytes.toString("utf8")) : fail(400, "The body is not UTF-8: send JSON in UTF-8")
+
+/**
+ * Reads a body in UTF-8 of at most `limit` bytes, before and after it was compressed. Nothing is called when the peer
+ * leaves before its end.
+ */
+export const readBody = (
+  request: IncomingMessage,
+  limit: number,
+  done: (body: Result.Result<string, HttpError>) => void
+): void => {
+  const encoding = request.headers["content-encoding"]?.trim().toLowerCase() ?? ""
+  const finish = (body: Body) => done(Result.flatMap(body, decodeText))
+  if (encoding === "" || encoding === "identity") return readBytes(request, limit, finish)
+  if (!ContentEncoding.isKnown(encoding)) return done(notUnderstood(encoding))
+  readBytes(request, limit, (body) =>
+    Result.isFailure(body)
+      ? finish(body)
+      : inflate(request, encoding, { bytes: body.success, limit }, finish))
 }
 
 /** The deepest nesting of arrays and objects that is accepted: more could exhaust the stack when it is written again. */
@@ -173,8 +245,12 @@ export const parseFields = (fields: ReadonlyArray<string>): Result.Result<Readon
   return Result.succeed(all)
 }
 
+/** A text without the byte order mark that some programs put before it (RFC 8259, section 8.1). */
+export const withoutMark = (text: string): string => text.charCodeAt(0) === 0xfeff ? text.slice(1) : text
+
 /** The messages in a JSON text: an array of them, or a single one (specification, "Messages"). */
-export const parseMessages = (text: string): Result.Result<ReadonlyArray<unknown>, HttpError> => {
+export const parseMessages = (given: string): Result.Result<ReadonlyArray<unknown>, HttpError> => {
+  const text = withoutMark(given)
   if (isTooDeep(text)) return fail(400, `The messages are nested deeper than ${maxDepth} levels: flatten their data`)
   let json: unknown
   try {

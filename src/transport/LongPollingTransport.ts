@@ -16,25 +16,37 @@ import {
   respond,
   respondError,
   tooMany,
-  withCors
+  withCors,
+  withoutMark
 } from "./Http.ts"
 import { type Envelope, exchange } from "./HttpExchange.ts"
 import type { HttpCall } from "./Transport.ts"
 
+const HeaderName = Schema.String.check(
+  Schema.isPattern(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, { expected: "the name of a header, such as \"X-Auth-Token\"" })
+)
+
 /** The options of {@link layer}. */
 export const LongPollingOptions = Schema.Struct({
   /** The longest body in bytes; a longer one is answered with 413. Default: 1 MiB. */
-  maxBodyLength: Schema.optionalKey(Options.Count)
+  maxBodyLength: Schema.optionalKey(Options.Count),
+  /**
+   * The headers that pages of other origins may send beside those of Bayeux's clients, by their names; `any` allows what
+   * a page asks for. Default: `any`.
+   */
+  allowedHeaders: Schema.optionalKey(Schema.Union([Schema.Literal("any"), Schema.Array(HeaderName)]))
 })
 /** The options of {@link layer}. */
 export type LongPollingOptions = typeof LongPollingOptions.Type
+
+type AllowedHeaders = "any" | ReadonlyArray<string>
 
 type Messages = Result.Result<ReadonlyArray<unknown>, HttpError>
 
 /** A form may hold several `message` fields, each with a message or an array of them. */
 const parseForm = (body: string): Messages => {
   if (body.split("&", maxMessages + 1).length > maxMessages) return tooMany
-  const fields = new URLSearchParams(body).getAll("message")
+  const fields = new URLSearchParams(withoutMark(body)).getAll("message")
   if (fields.length === 0) {
     const sentence =
       "The form has no field \"message\": put an array of Bayeux messages there, or send it as application/json"
@@ -76,14 +88,27 @@ const post = (call: HttpCall, maxBodyLength: number): void =>
     else exchange(call, messages.success, envelope)
   })
 
+/** What Bayeux's clients send. */
+const usualHeaders = ["Accept", "Authorization", "Content-Type", "Pragma", "X-Requested-With"]
+
+/** The headers that a page may send, of those that it asks for. Who asks for none is told the usual ones. */
+const allowed = ({ request }: HttpCall, headers: AllowedHeaders): string => {
+  const asked = request.headers["access-control-request-headers"]
+  const others = headers === "any"
+    ? asked?.split(",").map((name) => name.trim()).filter((name) => name !== "")
+    : headers
+  const known = new Set(usualHeaders.map((name) => name.toLowerCase()))
+  return [...usualHeaders, ...(others ?? []).filter((name) => !known.has(name.toLowerCase()))].join(", ")
+}
+
 /** Answers the question of a browser whether a page of another origin may send messages. */
-const preflight = ({ request, response }: HttpCall): void =>
+const preflight = (call: HttpCall, headers: AllowedHeaders): void =>
   respond(
-    response,
+    call.response,
     200,
-    withCors(request, {
+    withCors(call.request, {
       "Access-Control-Allow-Methods": "POST, GET",
-      "Access-Control-Allow-Headers": "Accept, Authorization, Content-Type, Pragma, X-Requested-With",
+      "Access-Control-Allow-Headers": allowed(call, headers),
       "Access-Control-Max-Age": "86400"
     }),
     ""
@@ -92,12 +117,16 @@ const preflight = ({ request, response }: HttpCall): void =>
 /** Offers long-polling. */
 export const layer = (options: LongPollingOptions = {}): Layer.Layer<never, Options.OptionsInvalid, Bayeux> =>
   Layer.effectDiscard(Effect.gen(function*() {
-    const { maxBodyLength = 1 << 20 } = yield* Options.decode("LongPollingTransport.layer", LongPollingOptions, options)
+    const { allowedHeaders = "any", maxBodyLength = 1 << 20 } = yield* Options.decode(
+      "LongPollingTransport.layer",
+      LongPollingOptions,
+      options
+    )
     const bayeux = yield* Bayeux
     yield* bayeux.addTransport({
       connectionTypes: ["long-polling", "cross-origin-long-polling"],
       handle: (call) => {
-        if (call.request.method === "OPTIONS") preflight(call)
+        if (call.request.method === "OPTIONS") preflight(call, allowedHeaders)
         else if (call.request.method === "POST") post(call, maxBodyLength)
         else return false
         return true

@@ -45,7 +45,9 @@ const below = (mount: string, path: string): string | undefined => {
   return path.slice(mount.length)
 }
 
-/** `GET {mount}/health`, for load balancers: 503 while the engine cannot do its work. */
+const isRead = ({ method }: IncomingMessage): boolean => method === "GET" || method === "HEAD"
+
+/** `GET {mount}/health`, or `HEAD`, for load balancers: 503 while the engine cannot do its work. */
 const respondHealth = (bayeux: Bayeux["Service"], response: ServerResponse): void => {
   const { since, status } = Effect.runSync(bayeux.health)
   const headers = { "Content-Type": "application/json" }
@@ -54,7 +56,7 @@ const respondHealth = (bayeux: Bayeux["Service"], response: ServerResponse): voi
 
 const explain = (method: string, path: string, mount: string) => {
   if (path !== "" && path !== "/") return { status: 404, sentence: `There is nothing here: send messages to ${mount}` }
-  return method === "GET" || method === "POST"
+  return method === "GET" || method === "HEAD" || method === "POST"
     ? {
       status: 400,
       sentence: "The request has no messages: send a POST with JSON, or a GET with \"message\" and \"jsonp\""
@@ -98,7 +100,7 @@ export const make = (bayeux: Bayeux["Service"], mount: string): Mount => {
         respondError({ request, response }, closeErrors.Shutdown, { "Connection": "close", "Retry-After": 1 })
         return true
       }
-      if (path === "/health" && request.method === "GET") {
+      if (path === "/health" && isRead(request)) {
         respondHealth(bayeux, response)
         return true
       }
@@ -112,7 +114,7 @@ export const make = (bayeux: Bayeux["Service"], mount: string): Mount => {
       }
       if (!bayeux.transports().some((transport) => transport.handle?.(call) === true)) {
         const error = explain(request.method ?? "", path, mount)
-        respondError(call, error, error.status === 405 ? { Allow: "GET, POST, OPTIONS" } : {})
+        respondError(call, error, error.status === 405 ? { Allow: "GET, HEAD, POST, OPTIONS" } : {})
       }
       return true
     },

@@ -89,6 +89,8 @@ class Peer implements Sink, Target {
   #receive(data: Buffer, isBinary: boolean): void {
     this.#isAlive = true
     if (isBinary) return this.#refuse(unsupportedData, "Send text messages with JSON")
+    // An empty text says that its sender is there; Faye's server leaves it without an answer, too.
+    if (data.length === 0) return
     const messages = parseMessages(data.toString("utf8"))
     if (Result.isSuccess(messages)) this.#connection.receive(messages.success)
     else this.#refuse(invalidPayload, messages.failure.sentence)

@@ -156,7 +156,7 @@ describe("a body", () => {
     ["is null", "null"],
     ["is a string", "\"/meta/handshake\""],
     ["is true", "true"],
-    ["has a byte order mark", "\ufeff[]"],
+    ["has two byte order marks", "\ufeff\ufeff[]"],
     ["is two arrays", "[][]"],
     ["is nested too deeply", "[".repeat(101) + "]".repeat(101)],
     ["is nested too deeply with objects", "{\"a\":".repeat(200) + "1" + "}".repeat(200)],
@@ -329,13 +329,13 @@ describe("a request", () => {
     assert.isTrue(answer.messages[0]?.successful)
   })
 
-  it.each([["PUT"], ["DELETE"], ["PATCH"], ["TRACE"], ["HEAD"], ["PROPFIND"], ["QUERY"], ["M-SEARCH"]])(
+  it.each([["PUT"], ["DELETE"], ["PATCH"], ["TRACE"], ["PROPFIND"], ["QUERY"], ["M-SEARCH"]])(
     "by the method %s gets 405 and is told what is allowed",
     async (method) => {
       const answer = await request(server.url, { method })
       assert.strictEqual(answer.status, 405)
-      assert.strictEqual(answer.headers.allow, "GET, POST, OPTIONS")
-      if (method !== "HEAD") isSentence(answer)
+      assert.strictEqual(answer.headers.allow, "GET, HEAD, POST, OPTIONS")
+      isSentence(answer)
     }
   )
 

@@ -1,5 +1,6 @@
 import { afterEach, assert, describe, it } from "@effect/vitest"
 import { Agent } from "node:http"
+import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from "node:zlib"
 import { LongPollingTransport } from "../../src/index.ts"
 import {
   begin,
@@ -112,6 +113,75 @@ describe("long-polling, the way in", () => {
       assert.strictEqual(refused.status, 413)
       assert.include(refused.text, "200 bytes")
     }
+  })
+
+  it.each([
+    ["gzip", gzipSync],
+    ["x-gzip", gzipSync],
+    ["GZIP", gzipSync],
+    ["deflate", deflateSync],
+    ["deflate", deflateRawSync],
+    ["br", brotliCompressSync],
+    ["identity", (body: Buffer) => body]
+  ])("takes a body in the encoding %s, as JSON and as a form", async (encoding, compress) => {
+    const server = await serve()
+    const clientId = await begin(server, "/a")
+    const send = (body: string, type: string) => {
+      const headers = { "Content-Type": type, "Content-Encoding": encoding }
+      return request(server.url, { method: "POST", body: compress(Buffer.from(body)), headers })
+    }
+    assert.isTrue((await send(json(publish(1)), "application/json")).messages[0]?.successful)
+    assert.isTrue((await send(form(publish(2)), formType)).messages[0]?.successful)
+    assert.deepStrictEqual(await poll(server, clientId), [1, 2])
+  })
+
+  it("takes no body that is longer than it may be when it is read, however short it was made", async () => {
+    const maxBodyLength = 2_000
+    const server = await serve({ transports: LongPollingTransport.layer({ maxBodyLength }) })
+    const short = json([{ channel: "/a", data: "" }])
+    const send = (length: number, headers: object) => {
+      const body = gzipSync(json([{ channel: "/a", data: "x".repeat(length - short.length) }]))
+      return post(server, [], { body, headers: { "Content-Encoding": "gzip", ...headers } })
+    }
+    for (const headers of [{}, { "Transfer-Encoding": "chunked" }]) {
+      assert.strictEqual((await send(maxBodyLength, headers)).status, 200)
+      const refused = await send(maxBodyLength + 1, headers)
+      assert.deepStrictEqual([refused.status, refused.text.includes("2000 bytes")], [413, true])
+      assert.strictEqual((await send(100_000_000, headers)).status, 413)
+    }
+  })
+
+  it.each([["compress"], ["zstd"], ["gzip, gzip"], ["nonsense"], ["constructor"]])(
+    "does not take the encoding %s, and says which ones it takes",
+    async (encoding) => {
+      const server = await serve()
+      const answer = await post(server, [handshakeMessage], { headers: { "Content-Encoding": encoding } })
+      assert.strictEqual(answer.status, 415)
+      assert.include(answer.text, encoding)
+      assert.strictEqual(answer.headers["accept-encoding"], "gzip, deflate, br")
+    }
+  )
+
+  it.each([
+    ["is something else", Buffer.from("[]")],
+    ["ends too early", gzipSync("[]").subarray(0, 12)],
+    ["is empty", Buffer.alloc(0)]
+  ])("answers a body that %s than its encoding says with 400", async (_, body) => {
+    const server = await serve()
+    const answer = await post(server, [], { body, headers: { "Content-Encoding": "gzip" } })
+    assert.strictEqual(answer.status, 400)
+    assert.include(answer.text, "gzip")
+  })
+
+  it.each([
+    ["JSON", "application/json", `\ufeff${json([publish(1)])}`],
+    ["JSON without a type", "text/plain", `\ufeff${json([publish(1)])}`],
+    ["a form", formType, `\ufeff${form(publish(1))}`],
+    ["a form's field", formType, `message=${encodeURIComponent(`\ufeff${json([publish(1)])}`)}`]
+  ])("skips a byte order mark before %s", async (_, type, body) => {
+    const server = await serve()
+    const answer = await request(server.url, { method: "POST", body, headers: { "Content-Type": type } })
+    assert.deepStrictEqual([answer.status, answer.messages.map(({ successful }) => successful)], [200, [true]])
   })
 
   it("is found at the mount and below it, where CometD's client sends its messages, and nowhere else", async () => {
@@ -333,5 +403,34 @@ describe("long-polling from another origin", () => {
     assert.match(String(headers["access-control-allow-headers"]), /\bContent-Type\b/)
     assert.isAbove(Number(headers["access-control-max-age"]), 0)
     assert.deepStrictEqual(await server.sessions(), [])
+  })
+
+  const headersAllowed = async (asked: string | undefined, options?: LongPollingTransport.LongPollingOptions) => {
+    const server = await serve({ transports: LongPollingTransport.layer(options) })
+    const headers = { "Origin": origin, "Access-Control-Request-Method": "POST" }
+    const { headers: { "access-control-allow-headers": allowed = "" } } = await request(server.url, {
+      method: "OPTIONS",
+      headers: asked === undefined ? headers : { ...headers, "Access-Control-Request-Headers": asked }
+    })
+    return allowed
+  }
+  const usual = "Accept, Authorization, Content-Type, Pragma, X-Requested-With"
+
+  it("allows the headers that the page asks for, as each client can set its own", async () => {
+    assert.strictEqual(await headersAllowed(undefined), usual)
+    assert.strictEqual(await headersAllowed("content-type,x-auth-token, X-B"), `${usual}, x-auth-token, X-B`)
+    assert.strictEqual(await headersAllowed(", ,"), usual)
+  })
+
+  it("allows only those that are named, if some are", async () => {
+    const options = { allowedHeaders: ["X-Auth-Token", "accept"] }
+    assert.strictEqual(await headersAllowed("x-other", options), `${usual}, X-Auth-Token`)
+    assert.strictEqual(await headersAllowed("x-other", { allowedHeaders: [] }), usual)
+  })
+
+  it("does not start with a name that no header can have", async () => {
+    const layer = LongPollingTransport.layer({ allowedHeaders: ["X-Auth-Token", "a b"] })
+    const started = serve({ transports: layer })
+    await started.then(() => assert.fail("it has started"), (error: Error) => assert.include(error.message, "a b"))
   })
 })

@@ -81,6 +81,30 @@ describe("a server of its own", () => {
     assert.include(elsewhere.text, "/a/b")
   })
 
+  it("tells its health to a GET and, without the body, to a HEAD", async () => {
+    const server = await serve()
+    const get = await request(`${server.url}/health`)
+    const head = await request(`${server.url}/health`, { method: "HEAD" })
+    assert.strictEqual(get.status, 200)
+    assert.strictEqual((JSON.parse(get.text) as { readonly status: string }).status, "up")
+    assert.deepStrictEqual([head.status, head.text], [200, ""])
+    const lasting = (headers: typeof get.headers) => ({ ...headers, date: "" })
+    assert.deepStrictEqual(lasting(head.headers), lasting(get.headers))
+    assert.strictEqual((await request(`${server.url}/health`, { method: "PUT" })).status, 404)
+  })
+
+  it.each([["/"], ["/bayeux"], ["/bayeux/x"], ["/bayeux.js"], [`/bayeux/${"0".repeat(40)}`]])(
+    "answers a HEAD of %s as it would answer a GET",
+    async (path) => {
+      const server = await serve()
+      const ask = async (method: string) => {
+        const { headers, status } = await request(new URL(path, server.url).href, { method })
+        return [status, headers["content-length"], headers["content-type"]]
+      }
+      assert.deepStrictEqual(await ask("HEAD"), await ask("GET"))
+    }
+  )
+
   it("fails with a sentence that names the port when that is in use, and leaves nothing behind", async () => {
     const other = createTcpServer()
     atEnd(() => other.close())
@@ -172,6 +196,12 @@ describe("a server of its own", () => {
       assert.isTrue(text === expected, "it is the package's file")
       const again = await request(url, { headers: { "If-None-Match": String(headers.etag) } })
       assert.deepStrictEqual([again.status, again.text], [304, ""])
+      for (const tags of [`W/${headers.etag}`, `"a", W/"b,c" , ${headers.etag}`, "*"]) {
+        assert.strictEqual((await request(url, { headers: { "If-None-Match": tags } })).status, 304, tags)
+      }
+      for (const tags of ["\"a\"", "W/*", `w/${headers.etag}`, ""]) {
+        assert.strictEqual((await request(url, { headers: { "If-None-Match": tags } })).status, 200, tags)
+      }
       const head = await request(url, { method: "HEAD" })
       assert.deepStrictEqual([head.status, head.headers["content-length"]], [200, `${Buffer.byteLength(expected)}`])
     }

@@ -1,20 +1,12 @@
 /** The files of the monitor page: its own, in the folder `page` of the package, and those of uPlot, which draws its charts. */
 import { Effect } from "effect"
-import { createHash } from "node:crypto"
 import { readdir, readFile } from "node:fs/promises"
-import type { IncomingMessage, ServerResponse } from "node:http"
 import { createRequire } from "node:module"
 import { extname } from "node:path"
-import { respond } from "../../transport/Http.ts"
-
-interface Asset {
-  readonly body: Buffer
-  readonly type: string
-  readonly etag: string
-}
+import * as Http from "../../transport/Http.ts"
 
 /** The files by name. */
-export type Assets = ReadonlyMap<string, Asset>
+export type Assets = ReadonlyMap<string, Http.Asset>
 
 const types: { readonly [extension: string]: string } = {
   ".css": "text/css; charset=utf-8",
@@ -26,11 +18,10 @@ const types: { readonly [extension: string]: string } = {
 /** It lies beside `src` and `dist`, so it is at the same place for both. */
 const folder = new URL("../../../page/", import.meta.url)
 
-const load = async (name: string, file: URL | string): Promise<readonly [name: string, asset: Asset]> => {
-  const body = await readFile(file)
-  const etag = `"${createHash("sha256").update(body).digest("hex").slice(0, 32)}"`
-  return [name, { body, type: types[extname(name)] ?? "application/octet-stream", etag }]
-}
+const load = async (name: string, file: URL | string): Promise<readonly [name: string, asset: Http.Asset]> => [
+  name,
+  Http.asset(await readFile(file), types[extname(name)] ?? "application/octet-stream")
+]
 
 /** Reads them. A package without them is broken. */
 export const read: Effect.Effect<Assets> = Effect.promise(async () => {
@@ -44,11 +35,3 @@ export const read: Effect.Effect<Assets> = Effect.promise(async () => {
     ])
   )
 })
-
-/** Answers with a file, or with 304 if it is known; nothing may be loaded or sent but from and to where it came from. */
-export const answer = (request: IncomingMessage, response: ServerResponse, { body, etag, type }: Asset): void => {
-  const headers = { "Content-Type": type, "Cache-Control": "no-cache", "ETag": etag }
-  if (request.headers["if-none-match"] !== etag) return respond(response, 200, headers, body)
-  response.writeHead(304, headers)
-  response.end()
-}

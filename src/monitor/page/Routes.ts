@@ -1,10 +1,10 @@
 /** What is found at and below the path of the monitor page, and what each request to it is answered. */
 import { Result } from "effect"
 import type { IncomingMessage, ServerResponse } from "node:http"
-import { type HttpError, readBody, respond } from "../../transport/Http.ts"
+import { type HttpError, readBody, respond, respondAsset } from "../../transport/Http.ts"
 import type { PathHandler } from "../../transport/NodeServer.ts"
 import type { Access } from "./Access.ts"
-import * as Assets from "./Assets.ts"
+import type * as Assets from "./Assets.ts"
 import * as Filter from "./Filter.ts"
 import type { Watch } from "./Watch.ts"
 
@@ -69,7 +69,7 @@ const showLogin = (assets: Assets.Assets, { response }: Call, complaint: string)
 const showFile = (assets: Assets.Assets, call: Call, name: string): void => {
   const asset = assets.get(name)
   if (asset === undefined) refuse(call, nothingHere)
-  else Assets.answer(call.request, call.response, asset)
+  else respondAsset(call.request, call.response, asset)
 }
 
 const feed = ({ access, watch }: Parts, call: Call): void => {
