@@ -61,8 +61,11 @@ const makeFreshIds = (): () => ClientId.ClientId => {
 /** So few connections get each message by themselves: gathering them costs more than it saves. */
 const fewestTogether = 8
 
-/** What a timer of the system can do at most; a longer wait takes several. */
-const longestTimer = 2 ** 31 - 1
+/** How often the time is looked at while anything is due at all, in milliseconds. */
+const heartbeat = 1_000
+
+/** A timer that comes so late was held up by a busy process; later still, the process was as good as halted (milliseconds). */
+const late = { busy: 100, halted: 1_000 }
 
 /** The running machine. */
 export class Shell {
@@ -90,7 +93,9 @@ export class Shell {
 
   readonly #epoch: number
   #turnBegan: number | undefined
+  /** When the timer is to come, and when the time was last looked at before. */
   #timerAt = Infinity
+  #lookedAt = 0
   #timer: Fiber.Fiber<void> | undefined
 
   /**
@@ -105,15 +110,18 @@ export class Shell {
     return Math.floor(this.#epoch + Number(this.#parts.clock.monotonicTimeNanosUnsafe()) / 1e6)
   }
 
-  /** A timer that comes too early does no harm, so it is only moved forward. */
+  /** A timer that comes too early does no harm, so it is only moved forward. It comes with each heartbeat. */
   #setTimer(): void {
-    const next = Machine.nextDeadline(this.#state)
-    if (next >= this.#timerAt || next === Infinity) return
+    const deadline = Machine.nextDeadline(this.#state)
+    if (deadline >= this.#timerAt || deadline === Infinity) return
+    const { now } = this
+    const next = Math.min(deadline, now + heartbeat)
     this.#timer?.interruptUnsafe()
     this.#timerAt = next
+    this.#lookedAt = now
     this.#timer = this.#parts.runFork(
       Effect.andThen(
-        this.#parts.clock.sleep(Duration.millis(Math.min(Math.max(0, next - this.now), longestTimer))),
+        this.#parts.clock.sleep(Duration.millis(Math.max(0, next - now))),
         Effect.sync(() => this.#timeIsUp())
       )
     )
@@ -121,12 +129,25 @@ export class Shell {
 
   /** A timer that comes late was held up by a busy process, and so was what has arrived meanwhile: that goes first. */
   #timeIsUp(): void {
-    const isLate = this.now - this.#timerAt > 100
+    const isLate = this.now - this.#timerAt > late.busy
+    this.#mindHalt(this.now)
     this.#timerAt = Infinity
     this.#timer = undefined
     const pass = () => this.step({ _tag: "DeadlinePassed", now: this.now })
-    if (isLate) setImmediate(pass)
+    if (Machine.nextDeadline(this.#state) > this.now) this.#setTimer()
+    else if (isLate) setImmediate(pass)
     else pass()
+  }
+
+  /**
+   * The heart has not beaten: the process was halted (a suspended machine, a frozen container). Nobody could reach it
+   * meanwhile, and what has arrived in its sockets is not read yet, so that time does not count.
+   */
+  #mindHalt(now: number): void {
+    if (now - this.#timerAt <= late.halted) return
+    const milliseconds = now - this.#lookedAt
+    this.#timerAt = this.#lookedAt = now
+    this.step({ _tag: "Halted", now, milliseconds })
   }
 
   // -------------------------------------------------------------------------------------------------------------------
@@ -137,8 +158,8 @@ export class Shell {
 
   /** Something happens: the machine takes a step, and further ones for what that brings about. */
   step(input: Input): void {
-    this.#inputs.push(input)
     this.#beginTurn()
+    this.#inputs.push(input)
     if (this.#isStepping) return
     this.#isStepping = true
     for (let input = this.#inputs.shift(); input !== undefined; input = this.#inputs.shift()) this.#reduce(input)
@@ -231,9 +252,11 @@ export class Shell {
   #beginTurn(): void {
     if (this.#isInTurn) return
     this.#isInTurn = true
-    this.#turnBegan = this.#readClock()
-    this.#host.probe?.turnBegan(this.#turnBegan)
+    const now = this.#turnBegan = this.#readClock()
+    this.#host.probe?.turnBegan(now)
     setImmediate(this.#endTurn)
+    this.#mindHalt(now)
+    this.#lookedAt = now
   }
 
   readonly #endTurn = (): void => {
@@ -322,6 +345,7 @@ export class Shell {
       },
       received: (connection, message, slot, alone) => this.#received(connection, message, slot, alone),
       streamOpened: (connection, clientId) => this.step({ _tag: "StreamOpened", now: this.now, connection, clientId }),
+      heard: (connection) => this.step({ _tag: "Heard", now: this.now, connection }),
       ending: (connection) => this.step({ _tag: "ConnectionEnding", now: this.now, connection }),
       closed: (connection) => {
         this.#connections.delete(connection)

@@ -31,6 +31,7 @@ export interface Host {
   readonly decode: (raw: unknown) => Message.Incoming
   readonly received: (connection: Connection, message: Message.Incoming, slot: number, alone: boolean) => void
   readonly streamOpened: (connection: Connection, clientId: string) => void
+  readonly heard: (connection: ConnectionId) => void
   readonly ending: (connection: ConnectionId) => void
   readonly closed: (connection: ConnectionId) => void
   readonly returned: (clientId: ClientId, messages: ReadonlyArray<Message.Delivery>) => void
@@ -137,6 +138,10 @@ export class ShellConnection implements OpenConnection, Connection, Listener {
     }
     this.#isHandedIn = this.kind === "exchange" || messages.length === 0
     if (this.#isHandedIn) this.#touch()
+  }
+
+  heard(): void {
+    if (this.#isOpen && this.#clientId !== undefined) this.#host.heard(this.id)
   }
 
   attach(clientId: string): void {

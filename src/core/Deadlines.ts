@@ -74,6 +74,15 @@ const split = (self: Deadlines, entry: Entry): readonly [Deadlines, Deadlines] =
   return [{ ...self, after: before }, after]
 }
 
+/** All entries are later by so many milliseconds. */
+export const postpone = (self: Deadlines, milliseconds: number): Deadlines =>
+  self && {
+    ...self,
+    at: self.at + milliseconds,
+    before: postpone(self.before, milliseconds),
+    after: postpone(self.after, milliseconds)
+  }
+
 /** Takes out the entry of a session at exactly this time; without such an entry nothing changes. */
 export const remove = (self: Deadlines, at: number, clientId: ClientId): Deadlines => {
   if (self === undefined) return undefined

@@ -41,6 +41,20 @@ export interface StreamOpened {
   readonly clientId: string
 }
 
+/** The peer of a connection has shown that it is there: it has answered a ping, or sent something. */
+export interface Heard {
+  readonly _tag: "Heard"
+  readonly now: number
+  readonly connection: ConnectionId
+}
+
+/** The process has not run for so many milliseconds, up to now: it was halted, or too busy to read. */
+export interface Halted {
+  readonly _tag: "Halted"
+  readonly now: number
+  readonly milliseconds: number
+}
+
 /** A connection is about to be closed from this side: a connect that is held on it is to be answered. */
 export interface ConnectionEnding {
   readonly _tag: "ConnectionEnding"
@@ -96,6 +110,8 @@ export type Input =
   | Received
   | HandshakeReceived
   | StreamOpened
+  | Heard
+  | Halted
   | ConnectionEnding
   | ConnectionClosed
   | Returned

@@ -250,6 +250,16 @@ export const close = (state: State.State, connection: ConnectionId): State.State
   return session === undefined ? state : detach(state, session)
 }
 
+/**
+ * A socket is alive. So is the session that has connected over it and is still there: what has been said of a socket says
+ * nothing of sessions elsewhere. Streams and held polls are not asked.
+ */
+export const heard = (state: State.State, connection: ConnectionId, now: number): State.State => {
+  const session = State.sessionOf(state, connection)
+  if (session?.link._tag !== "Attached" || session.local) return state
+  return arm(state, Session.heard(session, now, state.settings.sessionTimeout))
+}
+
 // ---------------------------------------------------------------------------------------------------------------------
 // messages
 

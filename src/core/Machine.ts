@@ -48,6 +48,10 @@ const transition = (state: State.State, input: Input, out: Array<Output>): State
       return Facts.apply(state, input.fact, input.now, out)
     case "StreamOpened":
       return Protocol.openStream(state, input, out)
+    case "Heard":
+      return Links.heard(state, input.connection, input.now)
+    case "Halted":
+      return State.postpone(state, input.milliseconds)
     case "ConnectionEnding":
       return Links.end(state, input.connection, out)
     case "ConnectionClosed":

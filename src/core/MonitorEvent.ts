@@ -12,7 +12,7 @@ import type { ClientId } from "./ClientId.ts"
  * Why a session or a subscription ended. What to do about each is in `docs/monitoring.md`.
  *
  * - `ClientRequest`: the client asked for it, or the application for a session of its own.
- * - `Timeout`: the session did not connect for the session time-out; it was last heard at `lastSeen` (milliseconds).
+ * - `Timeout`: the session did not connect for the session time-out; it last did at `lastSeen` (milliseconds).
  * - `Kicked`: the application ended the session.
  * - `QueueOverflow`: more messages waited for the session than its queue may hold.
  * - `Shutdown`: the server stopped.

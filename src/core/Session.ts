@@ -50,7 +50,7 @@ export interface Session {
   readonly createdAt: number
   /** When it last shook hands or connected. */
   readonly lastSeen: number
-  /** When it ends if it does not connect before. */
+  /** When it ends if it does not connect before, and its socket is not heard. */
   readonly expiresAt: number
   readonly subscriptions: HashSet.HashSet<Pattern>
   readonly link: Link
@@ -131,6 +131,20 @@ export const seen = (self: Session, now: number, sessionTimeout: number): Sessio
   lastSeen: now,
   expiresAt: self.local ? Infinity : now + sessionTimeout
 })
+
+/** Its client is there, although it has not connected: it may stay away for another `sessionTimeout`. */
+export const heard = (self: Session, now: number, sessionTimeout: number): Session => ({
+  ...self,
+  expiresAt: Math.max(self.expiresAt, now + sessionTimeout)
+})
+
+/** Everything that is due for it is due later. */
+export const postpone = (self: Session, milliseconds: number): Session => {
+  const { armedAt, expiresAt, link } = self
+  const later = { ...self, armedAt: armedAt + milliseconds, expiresAt: expiresAt + milliseconds }
+  if (link._tag === "Detached" || link.held === undefined) return later
+  return { ...later, link: { ...link, held: { ...link.held, until: link.held.until + milliseconds } } }
+}
 
 /** When it has to be looked at: its held connect is to be answered, or it ends. */
 export const dueAt = (self: Session): number =>

@@ -9,7 +9,7 @@ export interface Settings {
   readonly timeout: number
   /** How long a client waits before it connects again. */
   readonly interval: number
-  /** A session ends when it has not connected for this long. Faye's rule: twice the time-out. */
+  /** A session ends when it has not connected, nor its socket been heard, for this long. Faye's rule: twice the time-out. */
   readonly sessionTimeout: number
   /** The longest queue of a session; a session that outgrows it ends with the cause `QueueOverflow`. */
   readonly maxQueueLength: number

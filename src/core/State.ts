@@ -65,6 +65,13 @@ export const setSession = (self: State, session: Session.Session): State => ({
   sessions: HashMap.set(self.sessions, session.clientId, session)
 })
 
+/** Everything that is due is due later. */
+export const postpone = (self: State, milliseconds: number): State => ({
+  ...self,
+  sessions: HashMap.map(self.sessions, (session) => Session.postpone(session, milliseconds)),
+  deadlines: Deadlines.postpone(self.deadlines, milliseconds)
+})
+
 /** All sessions, as the owner of the server sees them. */
 export const infos = (self: State): ReadonlyArray<Session.Info> =>
   Array.from(HashMap.values(self.sessions), Session.info)

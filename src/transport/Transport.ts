@@ -83,6 +83,8 @@ export interface OpenConnection {
   readonly receive: (messages: ReadonlyArray<unknown>) => void
   /** Asks for the messages of a session, for a stream. */
   readonly attach: (clientId: string) => void
+  /** The peer has shown that it is there, without a message: it has answered a ping. */
+  readonly heard: () => void
   /** The connection is gone, with what its sink has not written. */
   readonly closed: () => void
   /** Closes the connection from this side: what is held is answered, what was sent leaves first. */

@@ -3,10 +3,11 @@
  *
  * `ws` does the protocol. What is sent to many is framed once (`WebSocketFrame`) and written to the socket beneath.
  */
-import { Duration, Effect, Layer, Result, Schedule, Schema } from "effect"
+import { Clock, Duration, Effect, Layer, Result, Schema } from "effect"
 import type { Duplex } from "node:stream"
 import { type WebSocket, WebSocketServer } from "ws"
 import { Bayeux } from "../Bayeux.ts"
+import * as Now from "../Now.ts"
 import * as Options from "../Options.ts"
 import type { Frame } from "./Frame.ts"
 import { FrameWriter, type Taken, type Target, writeToSocket } from "./FrameWriter.ts"
@@ -57,6 +58,8 @@ class Peer implements Sink, Target {
   readonly #writer: FrameWriter
   readonly #isCompressing: boolean
   #isAlive = true
+  /** It has sent something since it was last asked. */
+  #hasSpoken = false
 
   constructor(socket: WebSocket, call: UpgradeCall, maxBuffered: number, open: Set<Peer>) {
     const { owner, request, socket: stream } = call
@@ -84,10 +87,11 @@ class Peer implements Sink, Target {
   #answered(): void {
     this.#isAlive = true
     this.#writer.settle()
+    this.#connection.heard()
   }
 
   #receive(data: Buffer, isBinary: boolean): void {
-    this.#isAlive = true
+    this.#isAlive = this.#hasSpoken = true
     if (isBinary) return this.#refuse(unsupportedData, "Send text messages with JSON")
     // An empty text says that its sender is there; Faye's server leaves it without an answer, too.
     if (data.length === 0) return
@@ -129,13 +133,29 @@ class Peer implements Sink, Target {
     this.#socket.terminate()
   }
 
-  /** Asks whether the peer is still there; one that has not answered the last time is given up. */
-  ping(): void {
-    if (!this.#isAlive) return this.#socket.terminate()
-    this.#isAlive = false
+  /**
+   * Asks whether the peer is still there. One that has not answered the last time is given up, unless the process comes
+   * late: then the answer may wait to be read.
+   */
+  ping(isLate: boolean): void {
+    if (!this.#isAlive && !isLate) return this.#socket.terminate()
+    if (this.#hasSpoken) this.#connection.heard()
+    this.#isAlive = this.#hasSpoken = false
     this.#socket.ping()
   }
 }
+
+/** A timer that comes so late was held up: the process was halted, or is too busy to read. In milliseconds. */
+const longestDelay = 1_000
+
+const every = Effect.fnUntraced(function*(pause: Duration.Duration, act: (isLate: boolean) => void) {
+  const now = Now.make(yield* Clock.Clock)
+  for (;;) {
+    const next = now() + Duration.toMillis(pause)
+    yield* Effect.sleep(pause)
+    act(now() - next > longestDelay)
+  }
+})
 
 /** Offers WebSocket. */
 export const layer = (options: WebSocketOptions = {}): Layer.Layer<never, Options.OptionsInvalid, Bayeux> =>
@@ -158,8 +178,7 @@ export const layer = (options: WebSocketOptions = {}): Layer.Layer<never, Option
         return true
       }
     })
-    yield* Effect.sync(() => open.forEach((peer) => peer.ping())).pipe(
-      Effect.repeat(Schedule.spaced(Duration.fromInputUnsafe(ping))),
-      Effect.forkScoped
-    )
+    yield* Effect.forkScoped(every(Duration.fromInputUnsafe(ping), (isLate) => {
+      for (const peer of open) peer.ping(isLate)
+    }))
   }))

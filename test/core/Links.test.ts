@@ -13,6 +13,71 @@ const connect = (clientId: string, more: object = {}) => ({
 })
 const delivery = (data: number) => new Message.Delivery("/a" as never, data, undefined, data)
 
+describe("a socket that is heard", () => {
+  const heard = (trial: Trial, { id }: { readonly id: number }) => trial.step({ _tag: "Heard", connection: id })
+  const lives = (trial: Trial, clientId: string) => State.session(trial.state, clientId) !== undefined
+
+  it("lets its session live for another session time-out, to the millisecond, but is no connect", () => {
+    const trial = new Trial()
+    const { clientId, connection } = trial.socket()
+    trial.advance(1_500)
+    heard(trial, connection)
+    trial.advance(1_999)
+    assert.isTrue(lives(trial, clientId))
+    assert.strictEqual(State.session(trial.state, clientId)?.lastSeen, 0)
+    trial.advance(1)
+    assert.isFalse(lives(trial, clientId))
+  })
+
+  it("says nothing of a session that has only shaken hands over it, or has gone elsewhere", () => {
+    const trial = new Trial()
+    const socket = trial.open("socket")
+    const [reply] = repliesIn(trial.receive(socket, {
+      channel: "/meta/handshake",
+      version: "1.0",
+      supportedConnectionTypes: ["websocket"]
+    }))
+    const { clientId, connection } = trial.socket()
+    trial.receive(trial.open("exchange"), connect(clientId, { advice: { timeout: 0 } }))
+    trial.advance(1_500)
+    const { state } = trial
+    heard(trial, socket)
+    heard(trial, connection)
+    assert.strictEqual(trial.state, state)
+    trial.advance(500)
+    assert.isFalse(lives(trial, reply?.clientId ?? ""))
+    assert.isFalse(lives(trial, clientId))
+  })
+
+  it("does not end a session that may live longer", () => {
+    const trial = new Trial()
+    const { clientId, connection } = trial.socket()
+    trial.step({ _tag: "Halted", milliseconds: 5_000 })
+    heard(trial, connection)
+    trial.advance(6_999)
+    assert.isTrue(lives(trial, clientId))
+  })
+})
+
+describe("a process that was halted", () => {
+  it("has lost that time: what was due is due later, and nothing before", () => {
+    const trial = new Trial()
+    const poll = trial.poll()
+    const idle = trial.handshake()
+    trial.advance(400)
+    trial.now += 60_000
+    trial.step({ _tag: "Halted", milliseconds: 60_000 })
+    assert.deepStrictEqual(repliesIn(trial.advance(599)), [])
+    assert.strictEqual(repliesIn(trial.advance(1)).length, 1)
+    trial.advance(999)
+    assert.isDefined(State.session(trial.state, idle))
+    trial.advance(1)
+    assert.isUndefined(State.session(trial.state, idle))
+    trial.advance(1_000)
+    assert.isUndefined(State.session(trial.state, poll.clientId))
+  })
+})
+
 describe("a held connect", () => {
   it("is answered when there is something to deliver, with all messages of the turn", () => {
     const trial = new Trial()

@@ -87,6 +87,8 @@ const action = fc.oneof(
   },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("end" as const), connection: fc.nat(7) }) },
   { weight: 4, arbitrary: fc.record({ do: fc.constant("endTurn" as const) }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant("hear" as const), connection: fc.nat(7) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("halt" as const), millis: fc.constantFrom(1, 999, 10_000) }) },
   {
     weight: 3,
     arbitrary: fc.record({ do: fc.constant("advance" as const), millis: fc.constantFrom(1, 299, 700, 1_000, 1_999) })
@@ -108,7 +110,8 @@ interface ModelSession {
   readonly expected: Array<number>
   /** Everything it got, in order. */
   readonly received: Array<number>
-  lastConnect: number
+  /** When it last connected, or its socket was heard; a halt of the process does not count. */
+  lastSign: number
   /** The number of the last answer that its client has read. */
   number: number
   /** How many messages the server knows to have arrived. */
@@ -237,7 +240,7 @@ class Model {
       subscriptions: new Set(),
       expected: [],
       received: [],
-      lastConnect: this.trial.now,
+      lastSign: this.trial.now,
       number: 0,
       acknowledged: 0,
       isDisordered: false
@@ -311,6 +314,10 @@ class Model {
         return this.end(action)
       case "endTurn":
         return void this.observe(this.trial.endTurn())
+      case "hear":
+        return this.hear(action)
+      case "halt":
+        return this.halt(action.millis)
       case "advance":
         return this.advance(action.millis)
       case "garbage":
@@ -352,7 +359,7 @@ class Model {
     const isOffered = connectionType !== "iframe" && !(owner?.acknowledges === true && type === "eventsource")
     const isRefused = owner === undefined || !isOffered || !this.sessions.has(clientId)
     if (!isRefused) {
-      owner.lastConnect = this.trial.now
+      owner.lastSign = this.trial.now
       if (nonsense === null) owner.acknowledged = arrived
     }
     const own = replies.filter((reply) => reply.channel === "/meta/connect" && !reply.successful)
@@ -461,10 +468,29 @@ class Model {
     if (via?.isOpen === true) this.observe(this.trial.step({ _tag: "ConnectionEnding", connection: via.connection.id }))
   }
 
-  /** Time passes: a session ends when it has not connected for the session time-out, to the millisecond. */
+  /** A socket is alive: so is the session that is there, if it has connected over it or opened it as a stream. */
+  hear({ connection }: Of<"hear">): void {
+    const via = this.connections[this.connections.length - 1 - connection]
+    if (via?.isOpen !== true) return
+    this.observe(this.trial.step({ _tag: "Heard", connection: via.connection.id }))
+    const link = State.session(this.trial.state, via.owner ?? "")?.link
+    const session = this.sessions.get(via.owner ?? "")
+    if (session === undefined || link?._tag !== "Attached" || link.connection !== via.connection.id) return
+    session.lastSign = Math.max(session.lastSign, this.trial.now)
+  }
+
+  /** Time passes in which the process does not run: nothing is due in it, and everything that is due later by so much. */
+  halt(millis: number): void {
+    this.observe(this.trial.endTurn())
+    this.trial.now += millis
+    for (const session of this.sessions.values()) session.lastSign += millis
+    this.observe(this.trial.step({ _tag: "Halted", milliseconds: millis }))
+  }
+
+  /** Time passes: a session ends when there was no sign of it for the session time-out, to the millisecond. */
   advance(millis: number): void {
-    const expiring = [...this.sessions.values()].filter(({ lastConnect, local }) =>
-      !local && lastConnect + settings.sessionTimeout <= this.trial.now + millis
+    const expiring = [...this.sessions.values()].filter(({ lastSign, local }) =>
+      !local && lastSign + settings.sessionTimeout <= this.trial.now + millis
     )
     this.observe(this.trial.advance(millis))
     for (const { id } of expiring) this.finish(id)
@@ -508,7 +534,7 @@ class Model {
   collect(): void {
     for (const session of this.sessions.values()) {
       if (!session.acknowledges) continue
-      session.lastConnect = this.trial.now
+      session.lastSign = this.trial.now
       for (const isFirst of [true, false]) {
         const arrived = session.received.length
         const connect = {

@@ -88,6 +88,7 @@ const route = (services: ReadonlyArray<Service>, settle: () => Promise<unknown>)
     }
     return {
       receive: (messages) => inTurn((connection) => connection.receive(messages), messages.some(isConnect)),
+      heard: () => connection?.heard(),
       attach: (clientId) => inTurn((connection) => connection.attach(clientId), true),
       closed: () => breakBy((connection) => connection.closed()),
       end: () => breakBy((connection) => connection.end())

@@ -288,6 +288,20 @@ describe("pings", () => {
     assert.deepStrictEqual(await poll(server, clientId), [1])
   })
 
+  it("keep the session of a peer that answers them, and end that of one that does not, without a connect", async () => {
+    const server = await serve({ ...withOptions({ ping: 100 }), bayeux: { timeout: 300 } })
+    const { clientId, socket } = await beginSocket(server, "/a")
+    const silent = await begin(server, "/a")
+    const raw = await connectRawWebSocket(server)
+    await bindRaw(server, raw, silent)
+    const before = socket.pings
+    await until("fifteen pings", () => socket.pings >= before + 15)
+    assert.strictEqual(await link(server, clientId), "Attached")
+    assert.isUndefined(await server.session(silent))
+    socket.ws.terminate()
+    await until("the session to end", async () => await server.session(clientId) === undefined)
+  })
+
   it("do not cut off a peer that sends messages and no pongs", async () => {
     const server = await serve(withOptions({ ping: 150 }))
     const raw = await connectRawWebSocket(server)

@@ -195,6 +195,8 @@ export const input = (self: Disguise, input: Exclude<Input, { readonly _tag: "Ha
     }
     case "EndRequested":
       return { ...input, clientId: clientId(self, input.clientId) }
+    case "Heard":
+    case "Halted":
     case "ConnectionEnding":
     case "ConnectionClosed":
     case "DeadlinePassed":

@@ -116,6 +116,8 @@ const ofInput = (input: Input, { after, before, clientId, refOf }: Around): Read
         : []
     }
     case "HandshakeReceived":
+    case "Heard":
+    case "Halted":
     case "DeadlinePassed":
     case "EndRequested":
     case "TransportsChanged":

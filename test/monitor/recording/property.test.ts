@@ -48,6 +48,8 @@ const action = fc.oneof(
   { weight: 1, arbitrary: fc.record({ do: fc.constant("kick" as const), session }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("stream" as const), session }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constant("close" as const), back: fc.nat(9), unwritten: fc.nat(2) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("hear" as const), back: fc.nat(9) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("halt" as const), millis: fc.constantFrom(1, 5_000) }) },
   {
     weight: 2,
     arbitrary: fc.record({ do: fc.constant("advance" as const), millis: fc.constantFrom(0, 299, 999, 2_001) })
@@ -124,6 +126,15 @@ class Flight {
         return
       case "close":
         this.#close(action.back, action.unwritten)
+        return
+      case "hear": {
+        const connection = this.connections.at(-1 - action.back)
+        if (connection !== undefined) trial.step({ _tag: "Heard", connection: connection.id })
+        return
+      }
+      case "halt":
+        trial.now += action.millis
+        trial.step({ _tag: "Halted", milliseconds: action.millis })
         return
       case "advance":
         trial.advance(action.millis)
