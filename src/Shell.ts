@@ -351,7 +351,8 @@ export class Shell {
         this.#connections.delete(connection)
         this.step({ _tag: "ConnectionClosed", now: this.now, connection })
       },
-      returned: (clientId, messages) => this.step({ _tag: "Returned", now: this.now, clientId, messages }),
+      returned: (clientId, messages, reset) =>
+        this.step({ _tag: "Returned", now: this.now, clientId, messages, reset }),
       touched: (connection) => {
         this.#beginTurn()
         if (connection.local) this.#touchLocal(connection)

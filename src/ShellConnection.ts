@@ -13,6 +13,7 @@ import type { BayeuxError } from "./core/BayeuxError.ts"
 import * as Channel from "./core/Channel.ts"
 import type { ClientId } from "./core/ClientId.ts"
 import type { Connection, ConnectionId, Kind } from "./core/Connection.ts"
+import type { Returned } from "./core/Input.ts"
 import * as Message from "./core/Message.ts"
 import * as Extension from "./Extension.ts"
 import type { Probe } from "./monitor/Probe.ts"
@@ -34,7 +35,7 @@ export interface Host {
   readonly heard: (connection: ConnectionId) => void
   readonly ending: (connection: ConnectionId) => void
   readonly closed: (connection: ConnectionId) => void
-  readonly returned: (clientId: ClientId, messages: ReadonlyArray<Message.Delivery>) => void
+  readonly returned: (clientId: ClientId, messages: ReadonlyArray<Message.Delivery>, reset: Returned["reset"]) => void
   /** The connection has something to do at the end of this turn. */
   readonly touched: (connection: ShellConnection) => void
 }
@@ -60,6 +61,8 @@ const refused = (reply: Message.Reply, error: BayeuxError, advice: Advice | unde
 
 /** Whether what an extension has taken out was for others. */
 const isPublished = ({ channel }: Message.Raw): boolean => typeof channel === "string" && !Channel.isMeta(channel)
+
+const isHandshakeReply = ({ channel }: Message.Outgoing): boolean => channel === Channel.handshake
 
 /** What was written for a session, deliveries and replies. */
 interface Delivered {
@@ -335,12 +338,18 @@ export class ShellConnection implements OpenConnection, Connection, Listener {
     this.close("Shutdown")
   }
 
-  closed(): void {
+  closed(resetBy?: string): void {
     if (!this.#isOpen) return
     this.#isOpen = false
     this.#leaveAudience()
     this.#host.closed(this.id)
-    for (const { clientId, messages } of this.#returnable) this.#host.returned(clientId, deliveries(messages))
+    const reset = resetBy === undefined ? undefined : { connection: this.id, peer: resetBy }
+    for (const { clientId, messages } of this.#returnable) {
+      const returned = deliveries(messages)
+      if (returned.length > 0 || (reset !== undefined && messages.some(isHandshakeReply))) {
+        this.#host.returned(clientId, returned, reset)
+      }
+    }
   }
 
   /** What was for sessions and may not have left. */

@@ -18,6 +18,9 @@ import { type Cause, clientRequest, type Event, handshake, type Move, unsubscrib
 import type { Adopted, CreateSession, EndSession, Fact, Origin } from "./Order.ts"
 import type { DropReason, Output } from "./Output.ts"
 import * as Protocol from "./Protocol.ts"
+import * as Resets from "./Resets.ts"
+import * as Retries from "./Retries.ts"
+import * as Returns from "./Returns.ts"
 import * as Routes from "./Routes.ts"
 import * as Session from "./Session.ts"
 import * as State from "./State.ts"
@@ -25,14 +28,13 @@ import * as State from "./State.ts"
 type Out = Array<Output>
 type Of<Tag extends Fact["_tag"]> = Extract<Fact, { readonly _tag: Tag }>
 
-const answer = (origin: Pick<Origin<never>, "connection" | "slot">, message: Message.Reply, out: Out): void => {
-  out.push({
-    _tag: "Reply",
-    connection: origin.connection.id,
-    slot: origin.slot,
-    messages: [message],
-    clientId: undefined
-  })
+const answer = (
+  origin: Pick<Origin<never>, "connection" | "slot">,
+  message: Message.Reply,
+  out: Out,
+  clientId?: ClientId
+): void => {
+  out.push({ _tag: "Reply", connection: origin.connection.id, slot: origin.slot, messages: [message], clientId })
 }
 
 const emit = (event: Event | Move, out: Out): void => {
@@ -73,7 +75,7 @@ export const apply = (state: State.State, fact: Fact, now: number, out: Out): St
     case "AdoptionSuperseded":
       return adoptionSuperseded(state, fact.clientId, out)
     case "GivenBack":
-      return Links.takeBack(state, fact.clientId, fact.messages, out)
+      return Returns.takeBack(state, fact.clientId, fact.messages, out)
     case "Refused":
       return refused(state, fact, now, out)
   }
@@ -83,7 +85,8 @@ const sessionCreated = (state: State.State, order: CreateSession, now: number, o
   const { clientId, identity, origin } = order
   emit(handshake(clientId, identity), out)
   if (origin !== undefined) answerHandshake(state, order, origin, out)
-  return Links.arm(state, Session.make(order, now, state.settings.sessionTimeout))
+  const retries = Retries.make(origin?.request)
+  return Links.arm(state, Session.make({ ...order, retries }, now, state.settings.sessionTimeout))
 }
 
 const answerHandshake = (
@@ -95,7 +98,7 @@ const answerHandshake = (
   const offer = Protocol.offer(state, origin.connection, acknowledges)
   const advice = Advice.retry(state.settings, "")
   const ext = acknowledges ? { ext: { ack: true } } : undefined
-  answer(origin, Message.succeeded(origin.request, { clientId, ...offer, advice, ...ext }), out)
+  answer(origin, Message.succeeded(origin.request, { clientId, ...offer, advice, ...ext }), out, clientId)
 }
 
 const subscribed = (state: State.State, fact: Of<"Subscribed">, out: Out): State.State => {
@@ -149,20 +152,6 @@ const published = (
   return overflowing.reduce((state, clientId) => requestEnd(state, clientId, { _tag: "QueueOverflow" }, out), next)
 }
 
-/** Messages that could not be written go out again, here or by the process to which their session has gone. */
-export const returned = (
-  state: State.State,
-  clientId: ClientId,
-  messages: ReadonlyArray<Message.Delivery>,
-  out: Out
-): State.State => {
-  if (State.session(state, clientId) !== undefined) return Links.takeBack(state, clientId, messages, out)
-  if (messages.length > 0) {
-    out.push({ _tag: "Commit", order: { _tag: "GiveBack", clientId, messages, origin: undefined } })
-  }
-  return state
-}
-
 // ---------------------------------------------------------------------------------------------------------------------
 // sessions that move
 
@@ -174,7 +163,8 @@ const sessionAdopted = (before: State.State, adopted: Adopted, now: number, out:
     ...Session.make({ ...adopted, local: false }, now, before.settings.sessionTimeout),
     createdAt: adopted.createdAt,
     subscriptions: HashSet.fromIterable(subscriptions),
-    queue: MessageQueue.restore(MessageQueue.empty, queue)
+    queue: MessageQueue.restore(MessageQueue.empty, queue),
+    resets: { ...Resets.none, againUpTo: adopted.againUpTo }
   }
   emitArrival(session, out)
   const state = resume(before, clientId, out)
@@ -203,7 +193,11 @@ const sessionWanted = (state: State.State, clientId: ClientId, position: number,
   if (session === undefined || session.local || session.ending) return state
   const queued = MessageQueue.toArray(session.queue).map((message) => message.position)
   const released = release(state, clientId, out)
-  out.push({ _tag: "Commit", order: { _tag: "Yield", clientId, position, queued, origin: undefined } })
+  const { resets: { againUpTo }, retries } = session
+  out.push({
+    _tag: "Commit",
+    order: { _tag: "Yield", clientId, position, queued, retries, againUpTo, origin: undefined }
+  })
   return released
 }
 

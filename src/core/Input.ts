@@ -7,6 +7,7 @@ import type { Connection, ConnectionId } from "./Connection.ts"
 import type { Connect, Delivery, Handshake, Incoming } from "./Message.ts"
 import type { Cause } from "./MonitorEvent.ts"
 import type { Fact } from "./Order.ts"
+import type { Address } from "./Resets.ts"
 
 /** A message arrived. `slot` is its place among the answers of the connection; `alone` says that its batch is just it. */
 export interface Received {
@@ -69,12 +70,17 @@ export interface ConnectionClosed {
   readonly connection: ConnectionId
 }
 
-/** Messages that had left for a session could not be written: they come back, after their connection was closed. */
+/**
+ * Messages that had left for a session come back, after their connection was closed: they could not be written. With
+ * `reset` they were written to their end, and then a peer reset the connection, which may mean that it has not read them;
+ * without messages it was the answer to the handshake.
+ */
 export interface Returned {
   readonly _tag: "Returned"
   readonly now: number
   readonly clientId: ClientId
   readonly messages: ReadonlyArray<Delivery>
+  readonly reset?: { readonly connection: ConnectionId; readonly peer: Address } | undefined
 }
 
 /** It is as late as `Machine.nextDeadline` said, or later. */

@@ -22,6 +22,8 @@ import type { ConnectReceived, StreamOpened } from "./Input.ts"
 import * as Message from "./Message.ts"
 import * as MessageQueue from "./MessageQueue.ts"
 import type { Output } from "./Output.ts"
+import * as Retries from "./Retries.ts"
+import * as Returns from "./Returns.ts"
 import * as Routes from "./Routes.ts"
 import * as Session from "./Session.ts"
 import * as State from "./State.ts"
@@ -63,7 +65,9 @@ const answer = (
   const last = session.acknowledges ? queued.at(-1)?.position : undefined
   const ext = last === undefined ? undefined : { ext: { ack: last } }
   out.push(reply(session, connection, slot, [{ ...connectReply(state, session.clientId, request), ...ext }, ...queued]))
-  return session.acknowledges ? { ...session, sent: last ?? session.sent } : { ...session, queue: MessageQueue.empty }
+  if (session.acknowledges) return { ...session, sent: last ?? session.sent }
+  const retries = Retries.answered(session.retries, request, connection, queued)
+  return { ...session, queue: MessageQueue.empty, retries }
 }
 
 /** Sees to it that the session is looked at when its held connect or its end is due (see `Deadlines`). */
@@ -127,7 +131,9 @@ const seen = (state: State.State, input: ConnectReceived): Session.Session => {
   const session = State.session(state, clientId)
   if (session === undefined) throw new Error("A connect came through whose session does not exist")
   const sent = state.isShared ? Number.MAX_SAFE_INTEGER : session.sent
-  return Session.acknowledge(Session.seen(session, input.now, state.settings.sessionTimeout), acknowledged, sent)
+  const retries = Retries.connected(session.retries, input.message, input.connection.id)
+  const connected = { ...Session.seen(session, input.now, state.settings.sessionTimeout), retries }
+  return Session.acknowledge(connected, acknowledged, sent)
 }
 
 /** Whether the connect is held: the client can wait, and nothing waits for it. */
@@ -145,7 +151,8 @@ const hold = (state: State.State, input: ConnectReceived): Session.HeldConnect =
  * A connect of a session that exists. A connect of the same session that is held elsewhere is answered at once; one
  * that came with other messages is not held, so that it delays none of their answers.
  */
-export const connect = (state: State.State, input: ConnectReceived, out: Out): State.State => {
+export const connect = (before: State.State, input: ConnectReceived, out: Out): State.State => {
+  const state = Returns.settle(before, input, out)
   if (input.connection.kind === "socket") return connectSocket(state, input, out)
   const link = State.session(state, input.message.clientId)?.link
   const isStreaming = link?._tag === "Attached" && link.kind === "stream"
@@ -290,30 +297,6 @@ export const enqueue = (
     }
   })
   return [{ ...state, sessions, woken: woken.length === 0 ? state.woken : [...state.woken, ...woken] }, overflowing]
-}
-
-/**
- * Messages that could not be written: they go out again by the session's new connection, or to their place in its queue.
- * What a session acknowledges is in its queue still, or was acknowledged.
- */
-export const takeBack = (
-  state: State.State,
-  clientId: ClientId,
-  messages: ReadonlyArray<Message.Delivery>,
-  out: Out
-): State.State => {
-  const session = State.session(state, clientId)
-  if (session === undefined || session.acknowledges || messages.length === 0) return state
-  if (session.link._tag === "Attached") {
-    const connections = [session.link.connection]
-    for (const message of messages) out.push({ _tag: "Deliver", connections, message })
-    return state
-  }
-  const isWoken = session.link._tag === "Polling" && session.queue.length === 0
-  return State.setSession(
-    isWoken ? { ...state, woken: [...state.woken, clientId] } : state,
-    { ...session, queue: MessageQueue.restore(session.queue, messages) }
-  )
 }
 
 /** Answers the connects of all sessions that were woken in this turn, each with everything that waits for it. */

@@ -16,6 +16,7 @@ import type { EndRequested, Input } from "./Input.ts"
 import * as Links from "./Links.ts"
 import type { Output } from "./Output.ts"
 import * as Protocol from "./Protocol.ts"
+import * as Returns from "./Returns.ts"
 import * as Session from "./Session.ts"
 import * as State from "./State.ts"
 
@@ -57,7 +58,7 @@ const transition = (state: State.State, input: Input, out: Array<Output>): State
     case "ConnectionClosed":
       return Links.close(state, input.connection)
     case "Returned":
-      return Facts.returned(state, input.clientId, input.messages, out)
+      return Returns.returned(state, input, out)
     case "DeadlinePassed":
       return deadlinePassed(state, input.now, out)
     case "EndRequested":

@@ -15,6 +15,7 @@ import type { ClientId } from "./ClientId.ts"
 import type { Connection } from "./Connection.ts"
 import type { Delivery, Disconnect, Handshake, Id, Publish, Subscription } from "./Message.ts"
 import type { Cause } from "./MonitorEvent.ts"
+import type { Retries } from "./Retries.ts"
 import type { Traceparent } from "./Traceparent.ts"
 
 /** Whom to answer: the place of the request among the answers of its connection. */
@@ -92,13 +93,15 @@ export interface Adopt {
 
 /**
  * Let another process have a session that was here until `position`. `queued` are the positions of the messages that
- * wait for it.
+ * wait for it, `againUpTo` is that of `Resets`.
  */
 export interface Yield {
   readonly _tag: "Yield"
   readonly clientId: ClientId
   readonly position: number
   readonly queued: ReadonlyArray<number>
+  readonly retries: Retries
+  readonly againUpTo: number
   readonly origin: undefined
 }
 
@@ -121,6 +124,8 @@ export interface Adopted {
   readonly createdAt: number
   readonly subscriptions: ReadonlyArray<Pattern>
   readonly queue: ReadonlyArray<Delivery>
+  readonly retries: Retries
+  readonly againUpTo: number
 }
 
 /**

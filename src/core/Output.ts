@@ -8,7 +8,8 @@ import type { Order } from "./Order.ts"
 
 /**
  * Answer the request at `slot`: its reply, then what is delivered with it. Each slot is answered exactly once. The
- * deliveries are those of `clientId`; if they cannot be written they come back as `Returned`.
+ * deliveries are those of `clientId`; if they cannot be written they come back as `Returned`. The answer to a handshake
+ * has the `clientId` that it tells.
  */
 export interface Reply {
   readonly _tag: "Reply"

@@ -7,6 +7,8 @@ import type { ClientId } from "./ClientId.ts"
 import type { ConnectionId } from "./Connection.ts"
 import type { Connect } from "./Message.ts"
 import * as MessageQueue from "./MessageQueue.ts"
+import * as Resets from "./Resets.ts"
+import type { Retries } from "./Retries.ts"
 
 /** A `/meta/connect` that waits for its answer until there is something to deliver, `until` at the latest. */
 export interface HeldConnect {
@@ -55,6 +57,9 @@ export interface Session {
   readonly subscriptions: HashSet.HashSet<Pattern>
   readonly link: Link
   readonly queue: MessageQueue.MessageQueue
+  /** What its client says by the ids of its connects. */
+  readonly retries: Retries
+  readonly resets: Resets.Resets
   /** The time of its entry in the deadlines, `Infinity` when it has none. */
   readonly armedAt: number
   /** Its end has been ordered and not yet carried out. */
@@ -87,7 +92,10 @@ export const detached: Link = { _tag: "Detached" }
 
 /** A session as it begins. */
 export const make = (
-  { acknowledges, clientId, identity, local }: Pick<Session, "acknowledges" | "clientId" | "identity" | "local">,
+  { acknowledges, clientId, identity, local, retries }: Pick<
+    Session,
+    "acknowledges" | "clientId" | "identity" | "local" | "retries"
+  >,
   now: number,
   sessionTimeout: number
 ): Session => ({
@@ -103,6 +111,8 @@ export const make = (
   subscriptions: HashSet.empty(),
   link: detached,
   queue: MessageQueue.empty,
+  retries,
+  resets: Resets.none,
   armedAt: Infinity,
   ending: false
 })

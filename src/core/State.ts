@@ -11,6 +11,7 @@ import type { ConnectionId } from "./Connection.ts"
 import * as Deadlines from "./Deadlines.ts"
 import type { ConnectReceived, StreamOpened } from "./Input.ts"
 import * as MessageQueue from "./MessageQueue.ts"
+import type { Disbelieved } from "./Resets.ts"
 import * as Routes from "./Routes.ts"
 import * as Session from "./Session.ts"
 import type { Settings } from "./Settings.ts"
@@ -34,6 +35,8 @@ export interface State {
   readonly woken: ReadonlyArray<ClientId>
   /** What waits for sessions that this process is about to adopt: their connects, and streams that were opened. */
   readonly awaiting: HashMap.HashMap<ClientId, ReadonlyArray<Awaiting>>
+  /** The peers that reset connections of which they have read everything. */
+  readonly disbelieved: Disbelieved
 }
 
 /** A server to which nobody has come yet. */
@@ -46,7 +49,8 @@ export const make = (settings: Settings, connectionTypes: ReadonlyArray<string>,
   bindings: HashMap.empty(),
   deadlines: Deadlines.empty,
   woken: [],
-  awaiting: HashMap.empty()
+  awaiting: HashMap.empty(),
+  disbelieved: []
 })
 
 /** The session of that name, if there is one. Any string may be asked for. */

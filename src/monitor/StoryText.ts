@@ -36,6 +36,12 @@ const there = ({ createdAt, link, queueLength, subscriptions }: Session.Info): s
   `is there since ${time(createdAt)}, ${link.toLowerCase()}, subscribed to ${subscriptions.join(" ") || "nothing"}, ` +
   `${count(queueLength)} waiting`
 
+const reasons = {
+  Unwritten: "it could not be written after all",
+  Reset: "the connection of its answer was reset",
+  AskedAgain: "the client had not read it, and asked for it again"
+} as const
+
 const sentence = (told: Story.Happening): string => {
   switch (told._tag) {
     case "There":
@@ -73,7 +79,7 @@ const sentence = (told: Story.Happening): string => {
     case "Written":
       return `${nameOf(told.message)} was written to connection ${told.connection}`
     case "CameBack":
-      return `${nameOf(told.message)} came back: it could not be written after all`
+      return `${nameOf(told.message)} came back: ${reasons[told.why]}`
     case "Acknowledged":
       return `${nameOf(told.message)} was acknowledged`
     case "Lost":

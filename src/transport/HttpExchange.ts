@@ -40,10 +40,11 @@ class Exchange implements Sink, Receipt.Doubt {
   send(frame: Frame): void {
     const { request, response } = this.#call
     const { body, headers } = this.#envelope
+    const text = body(frame)
     this.#isSent = true
     this.#inDoubt = frame
     Receipt.watch(response, this)
-    if (!response.destroyed) respond(response, 200, withCors(request, headers), body(frame))
+    if (!response.destroyed) respond(response, 200, withCors(request, headers), text)
   }
 
   close(reason: CloseReason): void {
@@ -61,6 +62,10 @@ class Exchange implements Sink, Receipt.Doubt {
 
   lost(): void {
     this.#connection.closed()
+  }
+
+  reset(peer: string): void {
+    this.#connection.closed(peer)
   }
 }
 

@@ -1,14 +1,14 @@
 /**
- * Whether an answer that was handed to the operating system has met anybody.
+ * What becomes of an answer that was handed to the operating system.
  *
  * A response is finished when the system has taken it; a peer that had gone by then never sees it, and the messages in
  * it would be lost. So an answer stays in doubt until the next request comes over the same connection, or until that
- * connection ends: in good order, or not. One case looks like good order and is not: the peer closed its socket before
- * it got the whole answer. Then its system has replied to our bytes with a reset, which Linux keeps to itself while
- * there is an end of file to read; but it tells when asked by an empty write, which puts nothing on the wire (EPIPE).
+ * connection ends. One that was not taken to its end is lost. One that was may have been read, although the peer's system
+ * has reset the connection: what that proves is for the core to say (`core/Resets`). A reset that Linux keeps to itself,
+ * because there is an end of file to read, it tells when asked by an empty write, which puts nothing on the wire (EPIPE).
  *
- * What this cannot see is a peer that vanishes without a word, or whose reset is still under way when its connection
- * ends; only a client that acknowledges what it has read can tell.
+ * On a Unix socket the same empty write fails for each peer that has closed, and after a second a reset has another cause
+ * than the answer: both say nothing.
  *
  * `FrameWriter` asks in the same way of the last frame on a connection that stays open.
  */
@@ -16,28 +16,49 @@ import type { ServerResponse } from "node:http"
 import type { Socket } from "node:net"
 import type { Duplex } from "node:stream"
 
-/** What became of an answer; one of the two is called, once. */
+/** What became of an answer; one of these is called, once. */
 export interface Doubt {
   readonly confirmed: () => void
+  /** The system has not taken it. */
   readonly lost: () => void
+  /** The system has taken it, and then the peer at this address has reset the connection. */
+  readonly reset: (peer: string) => void
 }
 
-/** The answers in doubt on each connection. */
-const doubts = new WeakMap<Socket, Map<ServerResponse, Doubt>>()
+/** How long a peer that reads may take to read what its system has got, in milliseconds. */
+export const longestUnread = 1_000
 
-const settle = (socket: Socket, outcome: keyof Doubt): void => {
-  const open = doubts.get(socket)
-  if (open === undefined || open.size === 0) return
-  const settled = [...open]
-  open.clear()
-  for (const [response, doubt] of settled) doubt[response.writableFinished ? outcome : "lost"]()
+interface Open {
+  readonly doubt: Doubt
+  finishedAt: number
+}
+
+/** The answers in doubt on a connection, and the address at its other end; a Unix socket has none. */
+interface Doubts {
+  readonly peer: string | undefined
+  readonly open: Map<ServerResponse, Open>
+}
+
+const doubtsOf = new WeakMap<Socket, Doubts>()
+
+const settle = (socket: Socket, isReset: boolean): void => {
+  const doubts = doubtsOf.get(socket)
+  if (doubts === undefined || doubts.open.size === 0) return
+  const settled = [...doubts.open]
+  doubts.open.clear()
+  for (const [response, { doubt, finishedAt }] of settled) {
+    const isLate = performance.now() - finishedAt > longestUnread
+    if (!response.writableFinished) doubt.lost()
+    else if (isReset && !isLate && doubts.peer !== undefined) doubt.reset(doubts.peer)
+    else doubt.confirmed()
+  }
 }
 
 /** The peer has sent another request over the connection, so it has read what had been written by then. */
 export const confirm = (socket: Socket): void => {
-  const open = doubts.get(socket)
+  const open = doubtsOf.get(socket)?.open
   if (open === undefined || open.size === 0) return
-  for (const [response, doubt] of open) {
+  for (const [response, { doubt }] of open) {
     if (!response.writableFinished) continue
     open.delete(response)
     doubt.confirmed()
@@ -53,10 +74,13 @@ export const ask = (stream: Duplex, isReset: () => void): void => {
   if (stream.writable && asked.writable) asked.write("", (error) => error && isReset())
 }
 
-const attend = (socket: Socket): void => {
-  socket.prependListener("end", () => ask(socket, () => settle(socket, "lost")))
-  socket.prependListener("error", () => settle(socket, "lost"))
-  socket.on("close", (hadError: boolean) => settle(socket, hadError ? "lost" : "confirmed"))
+const attend = (socket: Socket): Doubts => {
+  const doubts = { peer: socket.remoteAddress, open: new Map() }
+  doubtsOf.set(socket, doubts)
+  if (doubts.peer !== undefined) socket.prependListener("end", () => ask(socket, () => settle(socket, true)))
+  socket.prependListener("error", () => settle(socket, true))
+  socket.on("close", (hadError: boolean) => settle(socket, hadError))
+  return doubts
 }
 
 /** How long a peer that wants its connection closed has to do it itself, and then to see that we did (milliseconds). */
@@ -80,16 +104,20 @@ const linger = (socket: Socket): void => {
 export const watch = (response: ServerResponse, doubt: Doubt): void => {
   const { socket } = response.req
   if (socket.destroyed) return doubt.lost()
-  let open = doubts.get(socket)
-  if (open === undefined) {
-    doubts.set(socket, open = new Map())
-    attend(socket)
-  }
-  open.set(response, doubt)
+  const { open } = doubtsOf.get(socket) ?? attend(socket)
+  open.set(response, { doubt, finishedAt: Infinity })
   if (!response.shouldKeepAlive) linger(socket)
 }
 
 /** The response of an answer is closed: written to its end, or broken off. */
 export const closed = (response: ServerResponse): void => {
-  if (!response.writableFinished) settle(response.req.socket, "lost")
+  const open = doubtsOf.get(response.req.socket)?.open
+  const found = open?.get(response)
+  if (found === undefined) return
+  if (response.writableFinished) {
+    found.finishedAt = performance.now()
+  } else {
+    open?.delete(response)
+    found.doubt.lost()
+  }
 }

@@ -85,8 +85,11 @@ export interface OpenConnection {
   readonly attach: (clientId: string) => void
   /** The peer has shown that it is there, without a message: it has answered a ping. */
   readonly heard: () => void
-  /** The connection is gone, with what its sink has not written. */
-  readonly closed: () => void
+  /**
+   * The connection is gone, with what its sink has not written. `resetBy` is the address of a peer that has reset the
+   * connection when all was written: it may not have read what the sink still has.
+   */
+  readonly closed: (resetBy?: string) => void
   /** Closes the connection from this side: what is held is answered, what was sent leaves first. */
   readonly end: () => void
 }

@@ -8,6 +8,7 @@ import * as Message from "../../src/core/Message.ts"
 import * as MessageQueue from "../../src/core/MessageQueue.ts"
 import type { Fact } from "../../src/core/Order.ts"
 import type { Output } from "../../src/core/Output.ts"
+import * as Retries from "../../src/core/Retries.ts"
 import * as State from "../../src/core/State.ts"
 import * as Invariants from "./invariants.ts"
 import { eventsIn, repliesIn, settings } from "./trial.ts"
@@ -54,7 +55,8 @@ class One {
   /** The session comes here, with what waits for it. */
   adopts(...queue: ReadonlyArray<Message.Delivery>): ReadonlyArray<Output> {
     const subscriptions = ["/a" as never]
-    const session = { clientId, acknowledges: false, identity: "alice", createdAt: 0, subscriptions, queue }
+    const about = { clientId, acknowledges: false, identity: "alice", createdAt: 0 }
+    const session = { ...about, subscriptions, queue, retries: Retries.make(undefined), againUpTo: 0 }
     return this.happens({ _tag: "SessionAdopted", session })
   }
 
@@ -149,7 +151,18 @@ describe("a session that another process wants", () => {
     const outputs = one.happens({ _tag: "SessionWanted", clientId, position: 9 })
     assert.deepStrictEqual(outputs, [
       { _tag: "Emit", event: { _tag: "Depart", clientId } },
-      { _tag: "Commit", order: { _tag: "Yield", clientId, position: 9, queued: [5, 7], origin: undefined } }
+      {
+        _tag: "Commit",
+        order: {
+          _tag: "Yield",
+          clientId,
+          position: 9,
+          queued: [5, 7],
+          retries: Retries.make(undefined),
+          againUpTo: 0,
+          origin: undefined
+        }
+      }
     ])
     assert.isUndefined(State.session(one.state, clientId))
     assert.deepStrictEqual(one.happens({ _tag: "SessionWanted", clientId, position: 10 }), [])

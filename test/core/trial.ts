@@ -96,11 +96,15 @@ export class Trial {
   }
 
   /** Shakes hands over a connection of its own; gives the new session's name. */
-  handshake(kind: Kind = "exchange", local = false): ClientId.ClientId {
+  handshake(
+    kind: Kind = "exchange",
+    local = false,
+    supportedConnectionTypes: ReadonlyArray<string> = local ? ["in-process"] : ["websocket", "long-polling"]
+  ): ClientId.ClientId {
     const replies = this.receive(this.open(kind, local), {
       channel: "/meta/handshake",
       version: "1.0",
-      supportedConnectionTypes: local ? ["in-process"] : ["websocket", "long-polling"]
+      supportedConnectionTypes
     })
     return ClientId.make(repliesIn(replies)[0]?.clientId ?? "none")
   }

@@ -165,14 +165,10 @@ class Process {
     const adoption = this.#arriving
     if (adoption === undefined) return
     this.#arriving = undefined
-    const { acknowledges, clientId, createdAt, identity } = adoption
+    const { clientId } = adoption
     this.#stays.set(clientId, this.stay(clientId) + 1)
-    const queue = this.#partAfter(Replay.from(adoption)).messages(adoption)
-    const subscriptions = adoption.subscriptions.map(({ pattern }) => pattern)
-    this.step({
-      _tag: "Happened",
-      fact: { _tag: "SessionAdopted", session: { clientId, acknowledges, identity, createdAt, subscriptions, queue } }
-    })
+    const session = this.#partAfter(Replay.wantedFrom(adoption)).session(adoption)
+    this.step({ _tag: "Happened", fact: { _tag: "SessionAdopted", session } })
   }
 
   /** One that reaches back far enough goes on, as long as it lasts. */

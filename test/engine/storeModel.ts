@@ -9,6 +9,7 @@ interface Stored {
   generation: number
   readonly local: boolean
   readonly acknowledges: boolean
+  readonly hasUniqueIds: boolean
   readonly identity: string
   readonly since: number
   position: number | undefined
@@ -67,13 +68,14 @@ export class StoreModel {
       generation: 1,
       local: about[0] === "1",
       acknowledges: about[1] === "1",
-      identity: about.slice(2),
+      hasUniqueIds: about[2] === "1",
+      identity: about.slice(3),
       since: this.#last,
       position: undefined,
       wanted: undefined,
       subscriptions: new Map()
     })
-    this.#put(stamp, `C ${id} ${about.slice(2)}`)
+    this.#put(stamp, `C ${id} ${about.slice(3)}`)
   }
 
   #subscribe(stamp: string, id: string, { subscriptions }: Stored, kind: "S" | "U", names: string): void {
@@ -110,14 +112,15 @@ export class StoreModel {
     this.#claim(stamp, id, session, node, position, "")
   }
 
-  #claim(stamp: string, id: string, session: Stored, owner: string, position: number, queued: string): void {
-    const first = queued === "" ? undefined : Number(queued.split(",")[0])
+  #claim(stamp: string, id: string, session: Stored, owner: string, position: number, left: string): void {
+    const first = /^\d+/.exec(left)?.[0]
     session.generation += 1
     session.owner = owner
     session.wanted = undefined
-    session.position = first === undefined ? position : Math.min(position, first - 1)
+    session.position = first === undefined ? position : Math.min(position, Number(first) - 1)
     const subscriptions = [...session.subscriptions].map(([pattern, from]) => `${pattern}=${from}`).join(",")
-    const words = [session.acknowledges ? "1" : "0", 0, subscriptions, queued, session.identity]
+    const flags = `${Number(session.acknowledges)}${session.hasUniqueIds ? "u" : ""}`
+    const words = [flags, 0, subscriptions, left, session.identity]
     this.#put(stamp, `A ${id} ${owner} ${session.generation} ${position} ${words.join(" ")}`)
   }
 

@@ -25,6 +25,7 @@ import {
   Cutter,
   type CutterOptions,
   dataOf,
+  fayeHandshake,
   flawIn,
   handshakeMessage,
   holdConnect,
@@ -89,10 +90,10 @@ const inOtherProcess: Run = (options, tell) =>
   })
 
 /** Has a client connect and cut while another one publishes, until everything is there. */
-const trial = async (run: Run, options: Pick<CutterOptions, "keepAlive" | "manner">) => {
+const trial = async (run: Run, options: Pick<CutterOptions, "ids" | "keepAlive" | "manner">) => {
   const server = await serve()
   const seed = Date.now() % 1_000_000_007
-  const clientId = await begin(server, "/numbers")
+  const clientId = await begin(server, "/numbers", options.ids === "repeated" ? fayeHandshake : {})
   const publisher = await openSocket(server)
   const publish = async (data: Numbered) => void publisher.send({ channel: "/numbers", data })
   let isOver = false
@@ -108,11 +109,11 @@ const trial = async (run: Run, options: Pick<CutterOptions, "keepAlive" | "manne
 
 const places = [["in the same process", inSameProcess], ["in another process", inOtherProcess]] as const
 
-describe.each(places)("a client %s that cuts its connections", (_, run) => {
+describe.each(places)("a client of Faye's kind %s that cuts its connections", (_, run) => {
   it.each(
     [["keep-alive", "always"], ["Connection: close", "never"], ["both by turns", "mixed"]] as const
   )("loses nothing by 200 cuts at random moments with %s", { timeout: limit }, async (_, keepAlive) => {
-    const { count, log, seed } = await trial(run, { keepAlive, manner: "cut" })
+    const { count, log, seed } = await trial(run, { keepAlive, manner: "cut", ids: "repeated" })
     assert.isUndefined(flawIn(log.received, count), `seed ${seed}`)
     assert.isAtLeast(log.before + log.during, 200)
     assert.isAbove(log.during, 0, `no answer was cut in the middle (seed ${seed})`)
@@ -120,13 +121,34 @@ describe.each(places)("a client %s that cuts its connections", (_, run) => {
   })
 })
 
-describe.each(places)("a client %s that reads each answer and closes its connection, as curl does", (_, run) => {
+const leaving = [
+  ["keep-alive", "always", "leave", "closes", "none"],
+  ["Connection: close", "never", "leave", "closes", "none"],
+  ["keep-alive", "always", "reset", "resets", "repeated"],
+  ["Connection: close", "never", "reset", "resets", "repeated"]
+] as const
+
+describe.each(places)("a client %s that reads each answer and ends its connection", (_, run) => {
+  it.each(leaving)(
+    "gets nothing twice with %s (%s, %s) when it %s it and its ids are %s",
+    { timeout: limit },
+    async (_, keepAlive, manner, _how, ids) => {
+      const { count, log, seed } = await trial(run, { keepAlive, manner, ids })
+      assert.isUndefined(flawIn(log.received, count), `seed ${seed}`)
+      assert.isAtLeast(log.after, 200)
+    }
+  )
+
   it.each([["keep-alive", "always"], ["Connection: close", "never"]] as const)(
-    "gets nothing twice with %s",
+    "gets one answer twice at the most with %s when it resets it and says nothing by ids",
     { timeout: limit },
     async (_, keepAlive) => {
-      const { count, log, seed } = await trial(run, { keepAlive, manner: "leave" })
-      assert.isUndefined(flawIn(log.received, count), `seed ${seed}`)
+      const { count, log, seed } = await trial(run, { keepAlive, manner: "reset", ids: "none" })
+      const { received } = log
+      const again = received.findIndex((n, at) => received.indexOf(n) < at)
+      const twice = received.length - new Set(received).size
+      assert.strictEqual(new Set(received).size, count, `seed ${seed}: something was lost`)
+      assert.deepStrictEqual(received.slice(again, again + twice), received.slice(again - twice, again), `seed ${seed}`)
       assert.isAtLeast(log.after, 200)
     }
   )

@@ -180,6 +180,17 @@ export const handshakeMessage = {
   supportedConnectionTypes: ["websocket", "eventsource", "long-polling", "callback-polling"]
 }
 
+/** What Faye's clients say in the place of ours: their ids are used once, and repeated until the answer is read. */
+export const fayeHandshake = {
+  supportedConnectionTypes: [
+    "websocket",
+    "eventsource",
+    "long-polling",
+    "cross-origin-long-polling",
+    "callback-polling"
+  ]
+}
+
 export const connectMessage = (clientId: string, connectionType = "long-polling", more: object = {}) => ({
   channel: "/meta/connect",
   clientId,
@@ -284,8 +295,12 @@ export const post = (
   })
 
 /** Shakes hands by long-polling, subscribes, and gives the client id. */
-export const begin = async (server: Pick<Server, "url">, subscription?: unknown): Promise<string> => {
-  const clientId = (await post(server, [handshakeMessage])).messages[0]?.clientId
+export const begin = async (
+  server: Pick<Server, "url">,
+  subscription?: unknown,
+  more: object = {}
+): Promise<string> => {
+  const clientId = (await post(server, [{ ...handshakeMessage, ...more }])).messages[0]?.clientId
   if (clientId === undefined) throw new Error("The handshake was refused")
   if (subscription === undefined) return clientId
   const [reply] = (await post(server, [subscribeMessage(clientId, subscription)])).messages
@@ -700,8 +715,13 @@ export interface CutterOptions {
   readonly cuts: number
   /** Whether connections are kept for the next request. */
   readonly keepAlive: "always" | "never" | "mixed"
-  /** `cut` breaks connections off at any moment; `leave` reads each answer and closes the connection at once, as curl does. */
-  readonly manner: "cut" | "leave"
+  /**
+   * `cut` breaks connections off at any moment; `leave` reads each answer and closes the connection at once, as curl does;
+   * `reset` reads each answer and resets the connection, as haproxy does.
+   */
+  readonly manner: "cut" | "leave" | "reset"
+  /** `repeated`: as Faye's clients do, which send a connect again with its id until they have read the answer. */
+  readonly ids: "none" | "repeated"
 }
 
 /** What the client tells on its way: that it begins, and that it has made its cuts. */
@@ -740,11 +760,11 @@ interface Plan {
   readonly isDeaf: boolean
   /** Cut as soon as there is a part of the answer. */
   readonly isHasty: boolean
-  /** Close the connection as soon as the answer is there. */
-  readonly isLeaving: boolean
+  /** How to end the connection as soon as the answer is there. */
+  readonly leave: "destroy" | "resetAndDestroy" | undefined
 }
 
-const steady: Plan = { isKept: true, cutAfter: undefined, isDeaf: false, isHasty: false, isLeaving: false }
+const steady: Plan = { isKept: true, cutAfter: undefined, isDeaf: false, isHasty: false, leave: undefined }
 
 /** Connects again and again by long-polling over raw sockets and cuts its connections at moments that are drawn by lot. */
 export class Cutter {
@@ -767,15 +787,22 @@ export class Cutter {
     tell("ready")
     while (!this.#isDone) {
       const isCutting = this.#count < this.#options.cuts
-      const log = this.#take(await this.#attempt(this.#plan(isCutting), connectMessage(this.#options.clientId)))
+      const log = this.#take(await this.#attempt(this.#plan(isCutting), this.#connect()))
       if (log.some(({ last }) => last === true)) this.#isDone = true
       if (isCutting && this.#count >= this.#options.cuts) tell("enough")
     }
     // Whatever would be delivered twice is there by now.
-    const rest = connectMessage(this.#options.clientId, "long-polling", { advice: { timeout: 0 } })
-    this.#take(await this.#attempt(steady, rest))
+    this.#take(await this.#attempt(steady, this.#connect({ advice: { timeout: 0 } })))
     this.#socket?.destroy()
     return { received: this.#received, before: this.#before, during: this.#during, after: this.#after }
+  }
+
+  /** The number of the connect whose answer is awaited. */
+  #id = 1
+
+  #connect(more: object = {}): object {
+    const id = this.#options.ids === "none" ? {} : { id: this.#id.toString(36) }
+    return connectMessage(this.#options.clientId, "long-polling", { ...id, ...more })
   }
 
   destroy(): void {
@@ -784,11 +811,12 @@ export class Cutter {
   }
 
   get #count(): number {
-    return this.#options.manner === "leave" ? this.#after : this.#before + this.#during
+    return this.#options.manner === "cut" ? this.#before + this.#during : this.#after
   }
 
   #take(answer: Answer | undefined): ReadonlyArray<Numbered> {
     if (answer === undefined) return []
+    this.#id++
     if (answer.status !== 200) throw new Error(`A connect was answered with ${answer.status}: ${answer.text}`)
     const refusal = answer.messages.find(({ successful }) => successful === false)
     if (refusal !== undefined) throw new Error(`A connect was refused: ${refusal.error}`)
@@ -802,14 +830,15 @@ export class Cutter {
     const { keepAlive, manner } = this.#options
     const isKept = keepAlive === "mixed" ? chance(0.5) : keepAlive === "always"
     if (!isCutting) return { ...steady, isKept }
-    if (manner === "leave") return { ...steady, isKept, isLeaving: true }
+    if (manner === "leave") return { ...steady, isKept, leave: "destroy" }
+    if (manner === "reset") return { ...steady, isKept, leave: "resetAndDestroy" }
     const cutAfter = pick([-1, 0, 1, 2, 3])
     switch (below(10)) {
       case 0:
       case 1:
         return { ...steady, isKept }
       case 2:
-        return { ...steady, isKept, isLeaving: true }
+        return { ...steady, isKept, leave: "destroy" }
       case 3:
       case 4:
         return { ...steady, isKept, isHasty: true }
@@ -859,8 +888,8 @@ export class Cutter {
         if (length < needed || needed === 0) return void (plan.isHasty && cut())
         const parsed = parseAnswer(Buffer.concat(chunks))
         if (parsed === undefined) throw new Error("An answer has no end")
-        if (plan.isLeaving) {
-          socket.destroy()
+        if (plan.leave !== undefined) {
+          socket[plan.leave]()
           this.#after++
         }
         end(parsed.answer)

@@ -11,6 +11,7 @@ import type { ClientId } from "../../core/ClientId.ts"
 import * as Message from "../../core/Message.ts"
 import type { Cause } from "../../core/MonitorEvent.ts"
 import type { PublishOrder } from "../../core/Order.ts"
+import type { Retries } from "../../core/Retries.ts"
 import type { Traceparent } from "../../core/Traceparent.ts"
 
 /** An entry of the log. Its details are read by its kind's function. */
@@ -36,12 +37,21 @@ export interface Adoption {
   readonly generation: string
   /** It has had, or has queued, everything up to here. */
   readonly position: number
-  /** The positions of what is queued. */
-  readonly queued: ReadonlyArray<number>
+  readonly left: Left
   readonly acknowledges: boolean
   readonly identity: string | undefined
   readonly createdAt: number
   readonly subscriptions: ReadonlyArray<Since>
+}
+
+/** What a process leaves of a session that it gives away. */
+export interface Left {
+  /** The positions of what is queued. */
+  readonly queued: ReadonlyArray<number>
+  readonly ids: Retries["ids"]
+  /** The id of the connect that was last answered, and the positions of what that answer delivered. */
+  readonly answered: { readonly id: Message.Id; readonly positions: ReadonlyArray<number> } | undefined
+  readonly againUpTo: number
 }
 
 /** A subscription, and the position from which it counts. */
@@ -158,17 +168,43 @@ export const ended = (self: LogEntry): Sighting | undefined => {
 /** `W`: the owner that is asked. */
 export const owner = (self: LogEntry): string => cut(self.rest)[1]
 
+const noIds: Left["ids"] = "Unknown"
+
+const joined = (positions: ReadonlyArray<number>): string => positions.join(",")
+
+/** What is left of a session, in one word: `queued;ids;againUpTo;id;positions`, or nothing but `queued`. */
+export const writeLeft = ({ againUpTo, answered, ids, queued }: Left): string => {
+  if (againUpTo === 0 && answered === undefined && ids === noIds) return joined(queued)
+  const id = answered?.id === undefined ? "" : encodeURIComponent(JSON.stringify(answered.id))
+  return [joined(queued), ids, againUpTo, id, joined(answered?.positions ?? [])].join(";")
+}
+
+const positions = (text: string): ReadonlyArray<number> => list(text).map(Number)
+
+const readLeft = (word: string, hasUniqueIds: boolean): Left => {
+  const [queued = "", ids = hasUniqueIds ? "Unique" : noIds, againUpTo = "0", id = "", answered = ""] = word.split(";")
+  return {
+    queued: positions(queued),
+    ids: ids as Left["ids"],
+    againUpTo: Number(againUpTo),
+    answered: id === "" ? undefined : {
+      id: JSON.parse(decodeURIComponent(id)) as Message.Id,
+      positions: positions(answered)
+    }
+  }
+}
+
 /** `A`: the session with its new owner. */
 export const adoption = (self: LogEntry): Adoption => {
   const words = self.rest.split(" ")
-  const [clientId, owner, generation, position, acknowledges, createdAt, subscriptions, queued, identity] = words
+  const [clientId, owner, generation, position, flags = "", createdAt, subscriptions, left, identity] = words
   return {
     clientId: clientId as ClientId,
     owner: owner ?? "",
     generation: generation ?? "",
     position: Number(position),
-    queued: list(queued ?? "").map(Number),
-    acknowledges: acknowledges === "1",
+    left: readLeft(left ?? "", flags.endsWith("u")),
+    acknowledges: flags.startsWith("1"),
     identity: readIdentity(identity ?? ""),
     createdAt: Number(createdAt),
     subscriptions: since(subscriptions ?? "")

@@ -116,16 +116,11 @@ export const join = Effect.fnUntraced(function*(parts: Parts): Effect.fn.Return<
   const arrive = Effect.fnUntraced(function*(reader: Connection.Connection) {
     if (arriving === undefined) return
     const adoption = arriving
-    const part = yield* partAfter(Replay.from(adoption), reader)
+    const part = (yield* partAfter(Replay.wantedFrom(adoption), reader)) ??
+      (yield* partAfter(Replay.from(adoption), reader))
     arriving = undefined
-    const { acknowledges, clientId, createdAt, identity } = adoption
-    if (part === undefined) return lose(clientId)
-    const subscriptions = adoption.subscriptions.map(({ pattern }) => pattern)
-    const queue = part.messages(adoption)
-    listener.onFact({
-      _tag: "SessionAdopted",
-      session: { clientId, acknowledges, identity, createdAt, subscriptions, queue }
-    })
+    if (part === undefined) return lose(adoption.clientId)
+    listener.onFact({ _tag: "SessionAdopted", session: part.session(adoption) })
   })
 
   /** Lets others have a turn when the last one was long ago. */

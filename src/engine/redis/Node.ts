@@ -7,6 +7,7 @@ import * as BayeuxError from "../../core/BayeuxError.ts"
 import type { ClientId } from "../../core/ClientId.ts"
 import * as Message from "../../core/Message.ts"
 import type { Adopt, EndSession, Fact, Order, PublishOrder, Subscribe, Unsubscribe, Yield } from "../../core/Order.ts"
+import * as Retries from "../../core/Retries.ts"
 import * as State from "../../core/State.ts"
 import type { Listener } from "../Engine.ts"
 import * as LogEntry from "./LogEntry.ts"
@@ -358,6 +359,11 @@ const write = ({ generation, isForced, number, order, since }: Pending): Readonl
   return [`${number}`, kind, order.clientId ?? "-", ...words, generation]
 }
 
+const leftOf = ({ againUpTo, queued, retries: { answered, ids } }: Yield): LogEntry.Left => {
+  const positions = answered?.messages.map(({ position }) => position) ?? []
+  return { queued, againUpTo, ids, answered: answered && { id: answered.id, positions } }
+}
+
 type Words = readonly [kind: LogEntry.Kind | "Y", first: string, second: string]
 
 const flag = (is: boolean): string => is ? "1" : ""
@@ -367,7 +373,8 @@ const wordsOf = (order: Order, isForced: boolean, since: number): Words => {
     case "Publish":
       return ["P", LogEntry.write(order), ""]
     case "CreateSession": {
-      const flags = `${Number(order.local)}${Number(order.acknowledges)}`
+      const hasUniqueIds = Retries.make(order.origin?.request).ids === "Unique"
+      const flags = `${Number(order.local)}${Number(order.acknowledges)}${Number(hasUniqueIds)}`
       return ["C", flags + LogEntry.writeIdentity(order.identity), `${since}`]
     }
     case "Subscribe":
@@ -379,7 +386,7 @@ const wordsOf = (order: Order, isForced: boolean, since: number): Words => {
     case "Adopt":
       return ["A", order.acknowledged === undefined ? "" : `${order.acknowledged}`, flag(isForced)]
     case "Yield":
-      return ["Y", `${order.position}`, order.queued.join(",")]
+      return ["Y", `${order.position}`, LogEntry.writeLeft(leftOf(order))]
     case "GiveBack":
       return ["G", LogEntry.writeReturned(order.messages), ""]
   }

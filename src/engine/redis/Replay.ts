@@ -8,11 +8,19 @@
 import * as Channel from "../../core/Channel.ts"
 import type { ClientId } from "../../core/ClientId.ts"
 import type * as Message from "../../core/Message.ts"
+import type { Adopted } from "../../core/Order.ts"
+import type { Retries } from "../../core/Retries.ts"
 import * as LogEntry from "./LogEntry.ts"
 
+const before = (position: number, positions: ReadonlyArray<number> = []): number =>
+  positions[0] === undefined ? position : Math.min(position, positions[0] - 1)
+
 /** The position after which the log is needed. */
-export const from = ({ position, queued }: LogEntry.Adoption): number =>
-  queued[0] === undefined ? position : Math.min(position, queued[0] - 1)
+export const from = ({ left, position }: LogEntry.Adoption): number => before(position, left.queued)
+
+/** The position after which the log has what the session's client may ask for again, too. */
+export const wantedFrom = (adoption: LogEntry.Adoption): number =>
+  before(from(adoption), adoption.left.answered?.positions)
 
 /** When a pattern counted: after `from`, and before `to`. */
 interface Span {
@@ -34,6 +42,9 @@ const spansOf = (adoption: LogEntry.Adoption, own: ReadonlyArray<LogEntry.LogEnt
   }
   return spans
 }
+
+/** The number of a connection of another process: none of this one has it. */
+const elsewhere = 0
 
 type Messages = ReadonlyArray<Message.Delivery>
 
@@ -75,13 +86,9 @@ export class Part {
 
   /** What waits for a session whose adoption is the next entry, or the last one that is here. */
   messages(adoption: LogEntry.Adoption): Messages {
-    const { acknowledges, clientId, position, queued } = adoption
+    const { acknowledges, clientId, left, position } = adoption
     const own = (this.#bySession.get(clientId) ?? []).filter((entry) => entry.position > position)
-    const found = new Set<Message.Delivery>()
-    for (const at of queued) {
-      const message = this.#byPosition.get(at)
-      if (message !== undefined) found.add(message)
-    }
+    const found = new Set(this.#at(left.queued))
     for (const [pattern, spans] of spansOf(adoption, own)) {
       for (const message of this.#after(position, pattern)) {
         if (spans.some(({ from, to }) => from < message.position && message.position < to)) found.add(message)
@@ -91,6 +98,31 @@ export class Part {
     return acknowledges
       ? published
       : [...published, ...own.filter(({ kind }) => kind === "G").flatMap(LogEntry.returned)]
+  }
+
+  /** The session whose adoption is the next entry, or the last one that is here. */
+  session(adoption: LogEntry.Adoption): Adopted {
+    const { acknowledges, clientId, createdAt, identity, left, subscriptions } = adoption
+    return {
+      clientId,
+      acknowledges,
+      identity,
+      createdAt,
+      subscriptions: subscriptions.map(({ pattern }) => pattern),
+      queue: this.messages(adoption),
+      retries: this.#retries(adoption),
+      againUpTo: left.againUpTo
+    }
+  }
+
+  /** What its client may ask for again. */
+  #retries({ left: { answered, ids } }: LogEntry.Adoption): Retries {
+    if (answered === undefined) return { ids, answered: undefined }
+    return { ids, answered: { id: answered.id, connection: elsewhere, messages: this.#at(answered.positions) } }
+  }
+
+  #at(positions: ReadonlyArray<number>): Messages {
+    return positions.flatMap((position) => this.#byPosition.get(position) ?? [])
   }
 
   /** The messages after a position whose channels match the pattern. */

@@ -40,20 +40,20 @@ local function positionOf(id, owner)
   return redis.call('HGET', S(id), 'position') or redis.call('HGET', marks, owner) or text(last)
 end
 
--- The session changes its owner, and goes on from a position, with what is queued.
-local function claim(stamp, id, former, owner, position, queued)
-  local first = string.match(queued, '^%d+')
+-- The session changes its owner, and goes on from a position, with what is left of it: first what is queued.
+local function claim(stamp, id, former, owner, position, left)
+  local first = string.match(left, '^%d+')
   local behind = first and text(math.min(tonumber(position), tonumber(first) - 1)) or position
   local generation = redis.call('HINCRBY', S(id), 'generation', 1)
   redis.call('HSET', S(id), 'owner', owner, 'position', behind)
   redis.call('HDEL', S(id), 'wanted')
   redis.call('SREM', N(former), id)
   redis.call('SADD', N(owner), id)
-  local about = redis.call('HMGET', S(id), 'acknowledges', 'created')
+  local about = redis.call('HMGET', S(id), 'acknowledges', 'created', 'unique')
   local fields, subscriptions = redis.call('HGETALL', U(id)), {}
   for i = 1, #fields, 2 do subscriptions[#subscriptions + 1] = fields[i] .. '=' .. fields[i + 1] end
-  put(stamp .. 'A ' .. id .. ' ' .. owner .. ' ' .. generation .. ' ' .. position .. ' ' .. about[1] .. ' ' .. about[2]
-    .. ' ' .. table.concat(subscriptions, ',') .. ' ' .. queued .. ' '
+  put(stamp .. 'A ' .. id .. ' ' .. owner .. ' ' .. generation .. ' ' .. position .. ' ' .. about[1] .. (about[3] and 'u' or '')
+    .. ' ' .. about[2] .. ' ' .. table.concat(subscriptions, ',') .. ' ' .. left .. ' '
     .. string.match(redis.call('HGET', ids, id) or '', '%S*$'))
 end
 
@@ -94,9 +94,10 @@ function orders.P(stamp, id, message)
 end
 
 function orders.C(stamp, id, about, created)
-  local isLocal, acknowledges, identity = string.match(about, '^(.)(.)(.*)$')
+  local isLocal, acknowledges, isUnique, identity = string.match(about, '^(.)(.)(.)(.*)$')
   redis.call('HSET', S(id), 'owner', node, 'generation', 1, 'created', created,
     'local', isLocal, 'acknowledges', acknowledges)
+  if isUnique == '1' then redis.call('HSET', S(id), 'unique', 1) end
   redis.call('SADD', N(node), id)
   count('sessions', 1)
   if identity ~= '' then redis.call('HSET', ids, id, text(last) .. ' ' .. identity) end
@@ -161,11 +162,11 @@ function orders.A(stamp, id, acknowledged, force)
   claim(stamp, id, owner, node, position, '')
 end
 
-function orders.Y(stamp, id, position, queued, generation)
+function orders.Y(stamp, id, position, left, generation)
   if not isMine(id, generation) then return put(stamp .. 'R 401') end
   local wanted = redis.call('HGET', S(id), 'wanted')
   local owner = wanted and redis.call('HEXISTS', terms, wanted) == 1 and wanted or node
-  claim(stamp, id, node, owner, position, queued)
+  claim(stamp, id, node, owner, position, left)
 end
 
 function orders.G(stamp, id, messages)

@@ -4,10 +4,10 @@
  */
 import type { Schema } from "effect"
 import type { Channel } from "../../core/Channel.ts"
-import type { ClientId } from "../../core/ClientId.ts"
 import type { Input, Received } from "../../core/Input.ts"
 import * as Message from "../../core/Message.ts"
 import type { Fact, Order } from "../../core/Order.ts"
+import type { Retries } from "../../core/Retries.ts"
 import type { Traceparent } from "../../core/Traceparent.ts"
 import { type Line, way } from "./Line.ts"
 
@@ -43,9 +43,15 @@ export const delivery = ({ channel, data, ext, id, position }: MessageFields): M
 const deliveries = (json: Schema.Json | undefined): ReadonlyArray<Message.Delivery> =>
   (json as unknown as ReadonlyArray<MessageFields>).map(delivery)
 
-/** An order as it is written: the messages of one that gives back are made anew. */
+const retries = ({ answered, ids }: Retries): Retries => ({
+  ids,
+  answered: answered && { ...answered, messages: answered.messages.map(delivery) }
+})
+
+/** An order as it is written: the messages that it has are made anew. */
 export const order = (json: Schema.Json | undefined): Order => {
   const order = json as unknown as Order
+  if (order._tag === "Yield") return { ...order, retries: retries(order.retries) }
   return order._tag === "GiveBack" ? { ...order, messages: order.messages.map(delivery) } : order
 }
 
@@ -53,7 +59,14 @@ const fact = (json: Fields, orderOf: () => Order | undefined): Fact | undefined 
   const fact = json as unknown as Fact
   switch (fact._tag) {
     case "SessionAdopted":
-      return { ...fact, session: { ...fact.session, queue: fact.session.queue.map(delivery) } }
+      return {
+        ...fact,
+        session: {
+          ...fact.session,
+          queue: fact.session.queue.map(delivery),
+          retries: retries(fact.session.retries)
+        }
+      }
     case "GivenBack":
       return { ...fact, messages: fact.messages.map(delivery) }
     case "SessionWanted":
@@ -77,7 +90,7 @@ const orderedIn = (json: Fields): number | undefined => json["ordered"] as numbe
 
 const input = (json: Fields, now: number, ordered: ReadonlyMap<number, Order>): Input | undefined => {
   if (json["_tag"] === "Returned") {
-    return { _tag: "Returned", now, clientId: json["clientId"] as ClientId, messages: deliveries(json["messages"]) }
+    return { ...json, now, messages: deliveries(json["messages"]) } as unknown as Input
   }
   if (json["_tag"] !== "Happened") return { ...json, now } as unknown as Input
   const what = json["fact"] as Fields

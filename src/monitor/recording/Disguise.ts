@@ -14,6 +14,7 @@ import type { Connection } from "../../core/Connection.ts"
 import type { Input } from "../../core/Input.ts"
 import * as Message from "../../core/Message.ts"
 import type { Fact, Order, Origin } from "../../core/Order.ts"
+import type { Retries } from "../../core/Retries.ts"
 import type { Session } from "../../core/Session.ts"
 import type { Awaiting } from "../../core/State.ts"
 
@@ -112,6 +113,11 @@ const message = <M extends Message.Incoming>(self: Disguise, incoming: M): M => 
     : { ...incoming, clientId: name }
 }
 
+const retries = (self: Disguise, { answered, ids }: Retries): Retries => ({
+  ids,
+  answered: answered && { ...answered, messages: answered.messages.map((message) => delivery(self, message)) }
+})
+
 const origin = <M extends Message.Incoming>(self: Disguise, from: Origin<M> | undefined): Origin<M> | undefined =>
   from && { connection: connection(from.connection), slot: from.slot, request: message(self, from.request) }
 
@@ -137,8 +143,9 @@ export const order = (self: Disguise, order: Order): Order => {
     case "EndSession":
       return { ...order, clientId: clientId(self, order.clientId), origin: origin(self, order.origin) }
     case "Adopt":
-    case "Yield":
       return { ...order, clientId: clientId(self, order.clientId) }
+    case "Yield":
+      return { ...order, clientId: clientId(self, order.clientId), retries: retries(self, order.retries) }
   }
 }
 
@@ -160,7 +167,8 @@ export const fact = (self: Disguise, fact: Fact): Fact => {
     case "SessionAdopted": {
       const { session } = fact
       const queue = session.queue.map((message) => delivery(self, message))
-      return { ...fact, session: { ...session, clientId: clientId(self, session.clientId), queue } }
+      const moved = { ...session, queue, retries: retries(self, session.retries) }
+      return { ...fact, session: { ...moved, clientId: clientId(self, session.clientId) } }
     }
     case "GivenBack": {
       const messages = fact.messages.map((message) => delivery(self, message))
@@ -191,7 +199,8 @@ export const input = (self: Disguise, input: Exclude<Input, { readonly _tag: "Ha
       return { ...input, connection: connection(input.connection), clientId: self.nameOf(input.clientId) }
     case "Returned": {
       const messages = input.messages.map((message) => delivery(self, message))
-      return { ...input, clientId: clientId(self, input.clientId), messages }
+      const reset = input.reset && { ...input.reset, peer: self.nameOf(input.reset.peer) }
+      return { ...input, clientId: clientId(self, input.clientId), messages, reset }
     }
     case "EndRequested":
       return { ...input, clientId: clientId(self, input.clientId) }
@@ -205,11 +214,16 @@ export const input = (self: Disguise, input: Exclude<Input, { readonly _tag: "Ha
   }
 }
 
-/** A session without its queue, which is written by positions. */
+/** A session without its messages, which are written by positions. */
 export const session = (self: Disguise, session: Session): Session => {
-  const { link } = session
-  const name = clientId(self, session.clientId)
-  if (link._tag === "Detached" || link.held === undefined) return { ...session, clientId: name }
+  const { link, resets } = session
+  const { unsettled } = resets
+  const disguised = {
+    ...session,
+    clientId: clientId(self, session.clientId),
+    resets: { ...resets, unsettled: unsettled && self.nameOf(unsettled) }
+  }
+  if (link._tag === "Detached" || link.held === undefined) return disguised
   const held = { ...link.held, request: message(self, link.held.request) }
-  return { ...session, clientId: name, link: { ...link, held } }
+  return { ...disguised, link: { ...link, held } }
 }

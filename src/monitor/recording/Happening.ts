@@ -3,11 +3,12 @@ import type { Schema } from "effect"
 import { HashSet } from "effect"
 import * as Channel from "../../core/Channel.ts"
 import type { ConnectionId } from "../../core/Connection.ts"
-import type { Input } from "../../core/Input.ts"
+import type { Input, Returned } from "../../core/Input.ts"
 import * as Message from "../../core/Message.ts"
 import * as MessageQueue from "../../core/MessageQueue.ts"
 import type { Cause, MonitorEvent } from "../../core/MonitorEvent.ts"
 import type { Output } from "../../core/Output.ts"
+import * as Retries from "../../core/Retries.ts"
 import * as Session from "../../core/Session.ts"
 import * as State from "../../core/State.ts"
 import type { Step } from "../Replay.ts"
@@ -25,7 +26,8 @@ type OfMessage<Tag extends string, Fields = object> = Of<Tag, { readonly message
 /**
  * - `There`: the recording begins with the session as it is in `info`.
  * - `Connected`: a connect came; it is held until it is answered, or answered at once.
- * - `Written`: a message left for a connection. `CameBack`: it could not be written after all.
+ * - `Written`: a message left for a connection. `CameBack`: it could not be written after all, its answer was reset, or
+ *   the client has asked for it again.
  * - `Lost`: it still waited when the session ended. `Waits`: it still does when the recording ends.
  * - `Came`, `Went`: from and to another process.
  */
@@ -47,7 +49,8 @@ export type Happening =
   | OfMessage<"Matched", { readonly patterns: ReadonlyArray<string> }>
   | OfMessage<"Queued", { readonly waiting: number }>
   | OfMessage<"Written", { readonly connection: ConnectionId }>
-  | OfMessage<"CameBack" | "Acknowledged">
+  | OfMessage<"CameBack", { readonly why: "Unwritten" | "Reset" | "AskedAgain" }>
+  | OfMessage<"Acknowledged">
   | OfMessage<"Lost", { readonly cause: Cause }>
   | OfMessage<"Waits", { readonly why: "NoConnection" | "NotAcknowledged" }>
   | Of<"Ended", { readonly cause: Cause; readonly waiting: number }>
@@ -86,14 +89,16 @@ export const of = (step: Step, clientId: string, refOf: RefOf): ReadonlyArray<Ha
   ]
 }
 
-const ofInput = (input: Input, { after, before, clientId, refOf }: Around): ReadonlyArray<Happening> => {
+const ofInput = (input: Input, around: Around): ReadonlyArray<Happening> => {
+  const { after, before, clientId } = around
   switch (input._tag) {
     case "Received": {
       const { connection: { id: connection }, message, slot } = input
       if (message._tag !== "Connect" || message.clientId !== clientId) return []
       const held = after && Session.held(after)
       const heldUntil = held?.slot === slot && held.request === message ? held.until : undefined
-      return [{ _tag: "Connected", connection, connectionType: message.connectionType, heldUntil }]
+      const connected = { _tag: "Connected", connection, connectionType: message.connectionType, heldUntil } as const
+      return [connected, ...askedAgain(message, connection, around)]
     }
     case "StreamOpened":
       return input.clientId === clientId ? [{ _tag: "StreamOpened", connection: input.connection.id }] : []
@@ -104,7 +109,7 @@ const ofInput = (input: Input, { after, before, clientId, refOf }: Around): Read
         : []
     case "Returned":
       if (input.clientId !== clientId || before === undefined) return []
-      return input.messages.map((message) => ({ _tag: "CameBack", message: refOf(message) }))
+      return cameBack(input, around)
     case "Happened": {
       const { fact } = input
       if (fact._tag === "SessionCreated" && fact.order.clientId === clientId) {
@@ -123,6 +128,31 @@ const ofInput = (input: Input, { after, before, clientId, refOf }: Around): Read
     case "TransportsChanged":
       return []
   }
+}
+
+/** What a client has asked for again by the id of its connect. */
+const askedAgain = (
+  message: Message.Connect,
+  connection: ConnectionId,
+  { before, refOf }: Around
+): ReadonlyArray<Happening> =>
+  before === undefined || before.acknowledges || !Retries.isUnread(before.retries, message, connection)
+    ? []
+    : (before.retries.answered?.messages ?? []).map((message) => ({
+      _tag: "CameBack",
+      message: refOf(message),
+      why: "AskedAgain"
+    }))
+
+/** Of what a reset may have taken, what is to be written again. */
+const cameBack = ({ messages, reset }: Returned, { after, refOf, step }: Around): ReadonlyArray<Happening> => {
+  const why = reset === undefined ? "Unwritten" : "Reset"
+  const queued = after === undefined ? [] : MessageQueue.toArray(after.queue)
+  const pushed = step.outputs.flatMap((output) => output._tag === "Deliver" ? [output.message] : [])
+  const back = new Set([...queued, ...pushed].map(({ position }) => position))
+  return messages
+    .filter(({ position }) => reset === undefined || back.has(position))
+    .map((message) => ({ _tag: "CameBack", message: refOf(message), why }))
 }
 
 const connectionOf = ({ link }: Session.Session): ConnectionId | undefined =>
@@ -180,8 +210,9 @@ type Reply = Extract<Output, { readonly _tag: "Reply" }>
 
 /** Answers to connects of the session; the last one, when it ends, bears no name. */
 const replies = ({ before, clientId, step }: Around): ReadonlyArray<Reply> => {
-  const held = before && Session.held(before)
-  const connection = before && connectionOf(before)
+  if (before === undefined) return []
+  const held = Session.held(before)
+  const connection = connectionOf(before)
   return step.outputs.filter((output): output is Reply =>
     output._tag === "Reply" &&
     (output.clientId === clientId ||

@@ -11,6 +11,7 @@ import * as Deadlines from "../../core/Deadlines.ts"
 import type { Delivery } from "../../core/Message.ts"
 import * as MessageQueue from "../../core/MessageQueue.ts"
 import type { Order } from "../../core/Order.ts"
+import type { Retries } from "../../core/Retries.ts"
 import * as Routes from "../../core/Routes.ts"
 import type { Session } from "../../core/Session.ts"
 import * as State from "../../core/State.ts"
@@ -28,13 +29,12 @@ export const lines = function*(
 ): Generator<string, void> {
   const written = new Set<number>()
   for (const session of HashMap.values(state.sessions)) {
-    const queue = MessageQueue.toArray(session.queue)
-    for (const message of queue) {
+    for (const message of messagesOf(session)) {
       if (written.has(message.position)) continue
       written.add(message.position)
       yield `[${step},"Message",${json(Disguise.delivery(disguise, message))}]`
     }
-    yield `[${step},"Session",${json(write(disguise, session, queue))}]`
+    yield `[${step},"Session",${json(write(disguise, session))}]`
   }
   for (const [order, orderedAt] of ordered) {
     yield `[${step},"Order",${orderedAt},${json(Disguise.order(disguise, order))}]`
@@ -44,18 +44,33 @@ export const lines = function*(
     disguise.nameOf(clientId),
     inputs.map((input) => Disguise.awaiting(disguise, input))
   ])
-  yield `[${step},"Begun",${json(woken)},${json(awaiting)}]`
+  const disbelieved = state.disbelieved.map(disguise.nameOf)
+  yield `[${step},"Begun",${json(woken)},${json(awaiting)},${json(disbelieved)}]`
 }
+
+/** What waits for a session, and what its client may ask for again. */
+const messagesOf = ({ queue, retries }: Session): ReadonlyArray<Delivery> => [
+  ...retries.answered?.messages ?? [],
+  ...MessageQueue.toArray(queue)
+]
+
+const positions = (messages: ReadonlyArray<Delivery>) => messages.map(({ position }) => position)
 
 /** `Infinity` is nothing in JSON. */
 const time = (at: number): number | null => at === Infinity ? null : at
 
-const write = (disguise: Disguise.Disguise, session: Session, queue: ReadonlyArray<Delivery>) => ({
+const write = (disguise: Disguise.Disguise, session: Session) => ({
   ...Disguise.session(disguise, session),
   subscriptions: [...session.subscriptions],
-  queue: queue.map(({ position }) => position),
+  queue: positions(MessageQueue.toArray(session.queue)),
+  retries: writeRetries(session.retries),
   expiresAt: time(session.expiresAt),
   armedAt: time(session.armedAt)
+})
+
+const writeRetries = ({ answered, ids }: Retries) => ({
+  ids,
+  answered: answered && { ...answered, messages: positions(answered.messages) }
 })
 
 type Written = ReturnType<typeof write>
@@ -72,7 +87,7 @@ export class Restoring {
   }
 
   /** Takes a line; with the last one it gives the state. */
-  take([, tag, first = null, second = null]: Line): State.State | undefined {
+  take([, tag, first = null, second = null, third = null]: Line): State.State | undefined {
     switch (tag) {
       case "Message": {
         const message = Decoder.delivery(first as never)
@@ -86,27 +101,36 @@ export class Restoring {
         this.ordered.set(Number(first), Decoder.order(second))
         return undefined
       default:
-        return this.#state(first as unknown as State.State["woken"], second)
+        return this.#state(first as unknown as State.State["woken"], second, third)
     }
   }
 
   #read(written: Written): Session {
-    const messages = written.queue.flatMap((position) => this.#messages.get(position) ?? [])
+    const { answered, ids } = written.retries
     return {
       ...written,
       subscriptions: HashSet.fromIterable(written.subscriptions),
-      queue: MessageQueue.restore(MessageQueue.empty, messages),
+      queue: MessageQueue.restore(MessageQueue.empty, this.#messagesAt(written.queue)),
+      retries: { ids, answered: answered && { ...answered, messages: this.#messagesAt(answered.messages) } },
       expiresAt: written.expiresAt ?? Infinity,
       armedAt: written.armedAt ?? Infinity
     }
   }
 
-  #state(woken: State.State["woken"], awaiting: Schema.Json): State.State {
+  #messagesAt(positions: ReadonlyArray<number>): ReadonlyArray<Delivery> {
+    return positions.flatMap((position) => this.#messages.get(position) ?? [])
+  }
+
+  #state(woken: State.State["woken"], awaiting: Schema.Json, disbelieved: Schema.Json): State.State {
     const { connectionTypes, isShared, settings } = this.header
     const empty = State.make(settings, connectionTypes, isShared)
     const state = this.#sessions.reduce(enter, { ...empty, woken })
     const entries = awaiting as unknown as ReadonlyArray<readonly [ClientId, ReadonlyArray<State.Awaiting>]>
-    return { ...state, awaiting: HashMap.fromIterable(entries) }
+    return {
+      ...state,
+      awaiting: HashMap.fromIterable(entries),
+      disbelieved: (disbelieved ?? []) as State.State["disbelieved"]
+    }
   }
 }
 

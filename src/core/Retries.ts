@@ -1,0 +1,87 @@
+/**
+ * What a client says by the `id`s of its connects.
+ *
+ * Faye's clients send a request again whose answer they have not read, with the same id, and use an id once: a connect
+ * that repeats the id of the connect that was last answered has not read that answer, and a new id says that it was
+ * read. That passes through every proxy. CometD's clients use a new id each time, which says nothing; they acknowledge.
+ *
+ * | ids        | how they are known                                             | the same id again      | a new id |
+ * | ---------- | -------------------------------------------------------------- | ---------------------- | -------- |
+ * | `Unknown`  | from the beginning                                             | says nothing           | nothing  |
+ * | `Distinct` | two connects, one after the other, had different ids           | the answer was not read | nothing  |
+ * | `Unique`   | the handshake names a connection type that only Faye's clients know | the answer was not read | it was  |
+ * | `Reused`   | the same id came again over the socket that carried the answer | says nothing           | nothing  |
+ */
+import type { ConnectionId } from "./Connection.ts"
+import type { Connect, Delivery, Handshake, Id } from "./Message.ts"
+
+/** What the ids of a session have shown. */
+export type Ids = "Unknown" | "Distinct" | "Unique" | "Reused"
+
+/** The answer to a session's last connect: what it delivered over an exchange, for as long as it may be asked for again. */
+export interface Answered {
+  readonly id: Id
+  readonly connection: ConnectionId
+  readonly messages: ReadonlyArray<Delivery>
+}
+
+/** What is kept of a session's connects. */
+export interface Retries {
+  readonly ids: Ids
+  readonly answered: Answered | undefined
+}
+
+/** The connection types that only Faye's clients name. */
+const ofFaye: ReadonlyArray<string> = ["in-process", "cross-origin-long-polling"]
+
+/** The longest id that is kept, in UTF-16 code units. */
+const longestId = 64
+
+const nothing: ReadonlyArray<Delivery> = []
+const unknown: Retries = { ids: "Unknown", answered: undefined }
+const unique: Retries = { ids: "Unique", answered: undefined }
+
+/** The beginning of a session, by its handshake. */
+export const make = (handshake: Pick<Handshake, "supportedConnectionTypes"> | undefined): Retries =>
+  ofFaye.some((type) => handshake?.supportedConnectionTypes.includes(type)) ? unique : unknown
+
+const isTelling = ({ ids }: Retries): boolean => ids === "Distinct" || ids === "Unique"
+
+const isSame = ({ answered }: Retries, { id }: Connect): boolean => id !== undefined && answered?.id === id
+
+/**
+ * Whether a connect says that the last answer was not read. Over the connection that carried the answer it is given once.
+ */
+export const isUnread = (self: Retries, request: Connect, connection: ConnectionId): boolean =>
+  isTelling(self) && isSame(self, request) && self.answered?.connection !== connection
+
+/** Whether a connect says that the last answer was read. */
+export const isRead = (self: Retries, request: Connect): boolean =>
+  self.ids === "Unique" && self.answered !== undefined && request.id !== undefined && !isSame(self, request)
+
+/** What a connect shows. What the last answer has delivered is given back, or has been read. */
+export const connected = (self: Retries, request: Connect, connection: ConnectionId): Retries => {
+  const { answered } = self
+  if (answered === undefined) return self
+  const ids = shown(self, answered, request, connection)
+  return ids === self.ids && answered.messages.length === 0
+    ? self
+    : { ids, answered: { ...answered, messages: nothing } }
+}
+
+const shown = ({ ids }: Retries, answered: Answered, { id }: Connect, connection: ConnectionId): Ids => {
+  if (id === undefined || answered.id === undefined) return ids
+  if (id === answered.id) return connection === answered.connection ? "Reused" : ids
+  return ids === "Unknown" ? "Distinct" : ids
+}
+
+/** A connect is answered, with these messages. */
+export const answered = (
+  { ids }: Retries,
+  { id }: Connect,
+  connection: ConnectionId,
+  messages: ReadonlyArray<Delivery>
+): Retries => {
+  const kept = typeof id === "string" && id.length > longestId ? undefined : id
+  return { ids, answered: { id: kept, connection, messages: kept === undefined ? nothing : messages } }
+}

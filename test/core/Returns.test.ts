@@ -1,0 +1,203 @@
+import { assert, describe, it } from "@effect/vitest"
+import type { ClientId } from "../../src/core/ClientId.ts"
+import type { Connection } from "../../src/core/Connection.ts"
+import type * as Message from "../../src/core/Message.ts"
+import type { Output } from "../../src/core/Output.ts"
+import * as State from "../../src/core/State.ts"
+import { deliveredTo, Trial } from "./trial.ts"
+
+const fayeTypes = ["websocket", "long-polling", "cross-origin-long-polling"]
+
+/** A client that polls, subscribed to `/a`. */
+class Poller {
+  readonly trial: Trial
+  readonly clientId: ClientId
+
+  constructor(supportedConnectionTypes: ReadonlyArray<string>, trial = new Trial()) {
+    this.trial = trial
+    this.clientId = trial.handshake("exchange", false, supportedConnectionTypes)
+    trial.receive(trial.open("exchange"), { channel: "/meta/subscribe", clientId: this.clientId, subscription: "/a" })
+  }
+
+  /** Connects; gives the connection. */
+  connect(id: string | undefined, connection = this.trial.open("exchange"), more: object = {}): Connection {
+    const connect = { channel: "/meta/connect", clientId: this.clientId, connectionType: "long-polling", ...more }
+    this.trial.receive(connection, id === undefined ? connect : { ...connect, id })
+    return connection
+  }
+
+  /** Connects, and publishes while the connect is held; gives the connection. */
+  get(id: string | undefined, ...data: ReadonlyArray<unknown>): Connection {
+    const connection = this.connect(id)
+    for (const each of data) this.trial.publish("/a", each)
+    this.trial.endTurn()
+    return connection
+  }
+
+  /** What came over a connection. */
+  over(connection: Connection): ReadonlyArray<unknown> {
+    return deliveredTo(this.trial.outputs, connection)
+  }
+
+  /** What an answer delivered was written, and then the peer reset the connection. */
+  reset(connection: Connection, peer = "192.0.2.1"): void {
+    this.trial.step({ _tag: "ConnectionClosed", connection: connection.id })
+    const messages = messagesTo(this.trial.outputs, connection)
+    this.trial.step({
+      _tag: "Returned",
+      clientId: this.clientId,
+      messages,
+      reset: { connection: connection.id, peer }
+    })
+  }
+
+  /** The answer to the handshake was written, and then reset. */
+  resetHandshake(peer = "192.0.2.1"): void {
+    const reset = { connection: 1, peer }
+    this.trial.step({ _tag: "Returned", clientId: this.clientId, messages: [], reset })
+  }
+
+  get session() {
+    return State.session(this.trial.state, this.clientId)
+  }
+}
+
+const messagesTo = (outputs: ReadonlyArray<Output>, { id }: Connection): ReadonlyArray<Message.Delivery> =>
+  outputs.flatMap((output) =>
+    output._tag === "Reply" && output.connection === id ? output.messages.slice(1) as Array<Message.Delivery> : []
+  )
+
+describe("a connect that repeats the id of the one that was last answered", () => {
+  it("gets the messages of that answer again, once for each connection, whatever lies between", () => {
+    const faye = new Poller(fayeTypes)
+    assert.deepStrictEqual(faye.over(faye.get("3", 1, 2)), [1, 2])
+    faye.trial.publish("/a", 3)
+    assert.deepStrictEqual(faye.over(faye.connect("3")), [1, 2, 3])
+    faye.trial.publish("/b", "something else", faye.clientId)
+    assert.deepStrictEqual(faye.over(faye.connect("3")), [1, 2, 3])
+    assert.deepStrictEqual(faye.over(faye.get("4", 4)), [4])
+    assert.deepStrictEqual(faye.over(faye.connect("5")), [])
+  })
+
+  it("gets nothing again over the connection that carried the answer", () => {
+    const faye = new Poller(fayeTypes)
+    const connection = faye.get("3", 1)
+    faye.connect("3", connection)
+    assert.deepStrictEqual(faye.over(connection), [1])
+  })
+
+  it("gets nothing again from a client that has one id for everything, or none", () => {
+    for (const id of ["1", undefined]) {
+      const client = new Poller(["long-polling"])
+      for (const n of [1, 2, 3]) assert.deepStrictEqual(client.over(client.get(id, n)), [n])
+    }
+  })
+
+  it("gets it again from any client whose connects had different ids so far", () => {
+    const client = new Poller(["long-polling"])
+    client.get("one", 1)
+    assert.deepStrictEqual(client.over(client.get("two", 2)), [2])
+    assert.deepStrictEqual(client.over(client.connect("two")), [2])
+  })
+
+  it("gets by an open socket what the poll before it has not read", () => {
+    const faye = new Poller(fayeTypes)
+    faye.get("3", 1)
+    const socket = faye.connect("3", faye.trial.open("socket"), { connectionType: "websocket" })
+    assert.deepStrictEqual(faye.over(socket), [1])
+    faye.connect("3", socket, { connectionType: "websocket" })
+    assert.deepStrictEqual(faye.over(socket), [1])
+  })
+
+  it("keeps nothing for an id that is too long to be kept", () => {
+    const faye = new Poller(fayeTypes)
+    const id = "x".repeat(65)
+    faye.get(id, 1)
+    assert.deepStrictEqual(faye.session?.retries.answered?.messages, [])
+    assert.deepStrictEqual(faye.over(faye.connect(id)), [])
+  })
+
+  it("keeps what was answered no longer than until the next connect", () => {
+    const faye = new Poller(fayeTypes)
+    faye.get("3", 1)
+    assert.strictEqual(faye.session?.retries.answered?.messages.length, 1)
+    faye.connect("4")
+    assert.strictEqual(faye.session?.retries.answered?.messages.length, 0)
+  })
+})
+
+describe("a reset behind an answer that was written to its end", () => {
+  it("brings the messages back once, and not again", () => {
+    const client = new Poller(["long-polling"])
+    client.reset(client.get(undefined, 1))
+    const second = client.connect(undefined)
+    assert.deepStrictEqual(client.over(second), [1])
+    client.reset(second)
+    assert.deepStrictEqual(client.over(client.connect(undefined)), [])
+    client.reset(client.get(undefined, 2))
+    assert.deepStrictEqual(client.over(client.connect(undefined)), [], "the peer is not believed any more")
+  })
+
+  it("brings nothing back to a client whose ids say what it has read", () => {
+    const faye = new Poller(fayeTypes)
+    faye.reset(faye.get("3", 1))
+    assert.deepStrictEqual(faye.over(faye.connect("4")), [])
+    assert.deepStrictEqual(
+      faye.trial.state.disbelieved,
+      ["192.0.2.1"],
+      "its new id has shown that it had read the answer"
+    )
+  })
+
+  it("is right where the client asks again", () => {
+    const faye = new Poller(fayeTypes)
+    faye.reset(faye.get("3", 1))
+    assert.deepStrictEqual(faye.over(faye.connect("3")), [1])
+    assert.deepStrictEqual(faye.trial.state.disbelieved, [])
+  })
+
+  it("proves nothing from a peer that has reset the answer to a handshake which was read", () => {
+    const client = new Poller(["long-polling"])
+    client.resetHandshake()
+    client.reset(client.get(undefined, 1))
+    assert.deepStrictEqual(client.over(client.connect(undefined)), [])
+    const other = new Poller(["long-polling"], client.trial)
+    other.reset(other.get(undefined, 2))
+    assert.deepStrictEqual(other.over(other.connect(undefined)), [])
+    const elsewhere = new Poller(["long-polling"], client.trial)
+    elsewhere.reset(elsewhere.get(undefined, 3), "192.0.2.2")
+    assert.deepStrictEqual(elsewhere.over(elsewhere.connect(undefined)), [3])
+  })
+
+  it("proves nothing that is told when the client has connected again", () => {
+    const client = new Poller(["long-polling"])
+    client.resetHandshake("192.0.2.3")
+    client.connect(undefined)
+    assert.deepStrictEqual(client.trial.state.disbelieved, ["192.0.2.3"])
+    const other = new Poller(["long-polling"])
+    const first = other.get(undefined, 1)
+    other.get(undefined, 2)
+    other.reset(first)
+    assert.deepStrictEqual(other.over(other.connect(undefined)), [])
+  })
+
+  it("brings nothing back to another process, to which the client came before the reset", () => {
+    const trial = new Trial()
+    const clientId = "elsewhere" as ClientId
+    const reset = { connection: 1, peer: "192.0.2.1" }
+    const { state } = trial
+    assert.deepStrictEqual(trial.step({ _tag: "Returned", clientId, messages: [], reset }), [])
+    assert.strictEqual(trial.state, state)
+  })
+
+  it("remembers a thousand peers at the most", () => {
+    const trial = new Trial()
+    for (let n = 0; n < 1_010; n++) {
+      const client = new Poller(["long-polling"], trial)
+      client.resetHandshake(`peer ${n}`)
+      client.connect(undefined)
+    }
+    assert.strictEqual(trial.state.disbelieved.length, 1_000)
+    assert.strictEqual(trial.state.disbelieved[999], "peer 1009")
+  })
+})
