@@ -38,6 +38,7 @@ describe("effect-bayeux", () => {
     const options = [
       "host",
       "port",
+      "socket",
       "mount",
       "timeout",
       "interval",

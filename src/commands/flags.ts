@@ -19,6 +19,23 @@ export const flags = {
     fromEnvironment(Config.Int("PORT")),
     Flag.withDefault(8000)
   ),
+  socket: Flag.String("socket").pipe(
+    Flag.withDescription("The path of a Unix socket to listen on, in place of --host and --port"),
+    fromEnvironment(Config.NonEmptyString("SOCKET")),
+    Flag.optional
+  ),
+  socketMode: Flag.String("socket-mode").pipe(
+    Flag.withDescription(
+      "The permissions of the Unix socket: who may connect (default: 660, the user and the group of this process)"
+    ),
+    fromEnvironment(Config.String("SOCKET_MODE")),
+    Flag.withDefault("660"),
+    Flag.filter(
+      (mode) => /^[0-7]{3}$/.test(mode),
+      (mode) => `"${mode}" is no permissions: give three digits from 0 to 7, such as 660`
+    ),
+    Flag.map((mode) => parseInt(mode, 8))
+  ),
   mount: Flag.String("mount").pipe(
     Flag.withDescription("The path of the service (default: /bayeux)"),
     fromEnvironment(Config.String("MOUNT")),
@@ -107,6 +124,8 @@ export const flags = {
 export interface Settings {
   readonly host: string
   readonly port: number
+  readonly socket: Option.Option<string>
+  readonly socketMode: number
   readonly mount: string
   readonly timeout: number
   readonly interval: number

@@ -26,9 +26,9 @@ import * as NodeServer from "../transport/NodeServer.ts"
 import * as WebSocketTransport from "../transport/WebSocketTransport.ts"
 import type { Settings } from "./flags.ts"
 
-/** Whether the monitor page may be served: whoever listens for other machines needs a token for it. */
-const isMonitored = ({ host, monitorToken }: Settings): boolean =>
-  Option.isSome(monitorToken) || host === "localhost" || MonitorPage.isLoopback(host)
+/** Whether the monitor page may be served: who listens for others than this machine, or for a proxy, needs a token. */
+const isMonitored = ({ host, monitorToken, socket }: Settings): boolean =>
+  Option.isSome(monitorToken) || (Option.isNone(socket) && (host === "localhost" || MonitorPage.isLoopback(host)))
 
 const monitorPath = "/monitor"
 
@@ -89,8 +89,14 @@ const recorderLayer = ({ record, recordPlain, recordRedact, recordSize }: Settin
     redact: recordRedact
   })
 
+const listening = ({ host, port, socket, socketMode }: Settings) =>
+  Option.match(socket, {
+    onNone: () => ({ host, port }),
+    onSome: (socketPath) => ({ socketPath, socketMode })
+  })
+
 const serverLayer = (settings: Settings) => {
-  const { host, interval, mount, ping, port, timeout } = settings
+  const { interval, mount, ping, timeout } = settings
   const transports = Layer.mergeAll(
     WebSocketTransport.layer({ ping: ping * 1000 }),
     EventSourceTransport.layer({ ping: ping * 1000 }),
@@ -99,7 +105,7 @@ const serverLayer = (settings: Settings) => {
     FayeClient.layer
   )
   const outside = ChatPage.serve(mount, isMonitored(settings))
-  const server = NodeServer.layer({ host, port, mount, createServer: () => createServer(outside) })
+  const server = NodeServer.layer({ ...listening(settings), mount, createServer: () => createServer(outside) })
   return Layer.mergeAll(monitorLayer(settings), settings.metrics ? MetricsPage.layer() : Layer.empty).pipe(
     Layer.provideMerge(server),
     Layer.provide(transports),
@@ -112,9 +118,9 @@ const serverLayer = (settings: Settings) => {
 }
 
 const announce = Effect.gen(function*() {
-  const { url } = yield* NodeServer.NodeServer
-  const page = new URL("/", url)
-  yield* Effect.logInfo(`Listening on ${url} (try it at ${page})`)
+  const { address, url } = yield* NodeServer.NodeServer
+  const page = address.port === 0 ? "" : ` (try it at ${new URL("/", url).href})`
+  yield* Effect.logInfo(`Listening on ${url}${page}`)
 })
 
 /** Prints events in a scope that outlives the monitor, whose end is the end of the events. */

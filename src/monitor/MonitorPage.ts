@@ -90,8 +90,7 @@ export const layer = (
     if (decoded.token === undefined && !isLoopback(host)) {
       return yield* new Options.OptionsInvalid({
         owner: "MonitorPage.layer",
-        issue:
-          `the server listens on ${host}, for other machines, and there is no token, so all of them could see the ` +
+        issue: `the server listens on ${host}, for others, too, and there is no token, so all of them could see the ` +
           "page and end sessions: give a token, or have the server listen on 127.0.0.1"
       })
     }

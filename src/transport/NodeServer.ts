@@ -2,16 +2,16 @@
  * Serving a Bayeux service with Node: on a server of its own, or beside whatever an existing server does.
  */
 import { Context, Duration, Effect, Layer, Schedule, Schema, type Scope } from "effect"
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
-import type { Server as HttpsServer } from "node:https"
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
 import type { Socket } from "node:net"
 import { Bayeux } from "../Bayeux.ts"
 import * as Options from "../Options.ts"
 import { respondError } from "./Http.ts"
+import { type AnyServer, onPort, onSocket, ServerError } from "./Listening.ts"
 import * as Mount from "./Mount.ts"
 
-/** A Node server for HTTP or HTTPS. */
-export type AnyServer = Server | HttpsServer
+export type { AnyServer }
+export { ServerError }
 
 const attachFields = {
   /** Where the service is found. Default: `/bayeux`. */
@@ -31,7 +31,11 @@ export const NodeServerOptions = Schema.Struct({
   /** The address to listen on. Default: `127.0.0.1`. */
   host: Schema.optionalKey(Schema.NonEmptyString),
   /** The port to listen on; 0 takes a free one. Default: 8000. */
-  port: Schema.optionalKey(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 65_535 })))
+  port: Schema.optionalKey(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 65_535 }))),
+  /** The path of a Unix socket to listen on, in place of an address and a port. */
+  socketPath: Schema.optionalKey(Schema.NonEmptyString),
+  /** The permissions of the Unix socket. Default: `0o660`, the user and the group of this process may connect. */
+  socketMode: Schema.optionalKey(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 0o777 })))
 })
 /** The options of {@link layer}. */
 export type NodeServerOptions = typeof NodeServerOptions.Type & {
@@ -39,20 +43,11 @@ export type NodeServerOptions = typeof NodeServerOptions.Type & {
   readonly createServer?: () => AnyServer
 }
 
-/** A server could not be started. */
-export class ServerError extends Schema.TaggedError<ServerError>()("ServerError", {
-  reason: Schema.String,
-  cause: Schema.Defect()
-}) {
-  override get message() {
-    return this.reason
-  }
-}
-
 /** A listening server. */
 export class NodeServer extends Context.Service<NodeServer, {
+  /** Of a Unix socket the host is its path, and the port 0. */
   readonly address: { readonly host: string; readonly port: number }
-  /** The URL of the service, such as `http://127.0.0.1:8000/bayeux`. */
+  /** The URL of the service, such as `http://127.0.0.1:8000/bayeux`; of a Unix socket `http://unix:/path:/bayeux`. */
   readonly url: string
   readonly server: AnyServer
 }>()("effect-bayeux/transport/NodeServer") {}
@@ -190,23 +185,6 @@ export const attach = Effect.fn("NodeServer.attach")(function*(
 const nothingHere = (mount: string) => (...[request, response]: Parameters<Mount.Mount["request"]>): void =>
   respondError({ request, response }, { status: 404, sentence: `There is nothing here: the service is at ${mount}` })
 
-const listen = (server: AnyServer, host: string, port: number): Effect.Effect<void, ServerError> =>
-  Effect.callback((resume) => {
-    const onError = (cause: Error) =>
-      resume(Effect.fail(
-        new ServerError({
-          reason:
-            `The server cannot listen on ${host}, port ${port} (${cause.message}): choose another port, or 0 for a free one`,
-          cause
-        })
-      ))
-    server.once("error", onError)
-    server.listen({ host, port }, () => {
-      server.off("error", onError)
-      resume(Effect.void)
-    })
-  })
-
 /** Ends the server: no new connections, then the rest of the grace period for the open ones. */
 const close = (server: AnyServer, gracePeriod: Duration.Duration): Effect.Effect<void> =>
   Effect.callback<void>((resume) => {
@@ -238,20 +216,32 @@ const tune = (server: AnyServer): AnyServer => {
   return Object.assign(server, { shouldUpgradeCallback: isWebSocket })
 }
 
+const listen = (server: AnyServer, options: typeof NodeServerOptions.Type) => {
+  const { host = "127.0.0.1", port = 8000, socketMode = 0o660, socketPath } = options
+  if (socketPath === undefined) return onPort(server, host, port)
+  if (options.host === undefined && options.port === undefined) return onSocket(server, socketPath, socketMode)
+  const issue = `there are a Unix socket, ${socketPath}, and a host or a port: give the one or the other`
+  return Effect.fail(new Options.OptionsInvalid({ owner: "NodeServer.layer", issue }))
+}
+
+const urlOf = (server: AnyServer, { host, port }: { readonly host: string; readonly port: number }, mount: string) => {
+  const scheme = "setSecureContext" in server ? "https" : "http"
+  if (typeof server.address() === "string") return `${scheme}://unix:${host}:${mount}`
+  return `${scheme}://${host.includes(":") ? `[${host}]` : host}:${port}${mount}`
+}
+
 const make = Effect.fnUntraced(function*({ createServer: create = createServer, ...input }: NodeServerOptions) {
   const options = yield* Options.decode("NodeServer.layer", NodeServerOptions, input)
-  const { gracePeriod = "3 seconds", host = "127.0.0.1", mount = "/bayeux", port = 8000 } = options
+  const { gracePeriod = "3 seconds", mount = "/bayeux" } = options
   const bayeux = yield* Bayeux
   const patience = Duration.fromInputUnsafe(gracePeriod)
   const server = yield* Effect.sync(() => tune(create()))
   const attached = Effect.sync(() => attachTo(bayeux, server, mount, patience))
   const stop = (end: Effect.Effect<void>) => Effect.all([end, close(server, patience)], { concurrency: "unbounded" })
   yield* Effect.asVoid(Effect.acquireRelease(attached, stop))
-  yield* listen(server, host, port)
+  yield* listen(server, options)
   const address = addressOf(server)
-  const scheme = "setSecureContext" in server ? "https" : "http"
-  const name = address.host.includes(":") ? `[${address.host}]` : address.host
-  return NodeServer.of({ address, server, url: `${scheme}://${name}:${address.port}${mount}` })
+  return NodeServer.of({ address, server, url: urlOf(server, address, mount) })
 })
 
 /** A server of its own. It listens when the layer is built and stops, in good order, when its scope ends. */

@@ -125,13 +125,13 @@ export interface Server {
 
 /** The layer of a server: what it is made of outlives its listening. */
 export const serverLayer = ({ bayeux, node, transports = Transports.layer }: ServeOptions = {}) =>
-  NodeServer.layer({ port: 0, ...node }).pipe(
+  NodeServer.layer(node?.socketPath === undefined ? { port: 0, ...node } : node).pipe(
     Layer.provide(transports),
     Layer.provideMerge(Bayeux.layer(bayeux)),
     Layer.provideMerge(Layer.mergeAll(MemoryEngine.layer, Monitor.layer()))
   )
 
-/** Starts a server on a free port of 127.0.0.1. */
+/** Starts a server on a free port of 127.0.0.1, or on the Unix socket that is given. */
 export const serve = (options: ServeOptions = {}): Promise<Server> => serveLayer(serverLayer(options))
 
 /** Starts a server, and whatever else the layer has. */
