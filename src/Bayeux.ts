@@ -191,6 +191,21 @@ const makeTransports = (shell: Shell) => {
   }
 }
 
+/**
+ * Ends the connections of a server. Streams are told whether somebody else goes on with their sessions; where that cannot
+ * be found out in time it is likely, for otherwise the engine would end with this process.
+ */
+const endConnections = (shell: Shell, engine: Engine["Service"], owner: object): Effect.Effect<void> =>
+  Effect.flatMap(
+    engine.isShared
+      ? engine.hasOthers.pipe(
+        Effect.timeoutOrElse({ duration: "500 millis", orElse: () => Effect.succeed(true) }),
+        Effect.orElseSucceed(() => true)
+      )
+      : Effect.succeed(false),
+    (goesOn) => Effect.sync(() => shell.endConnections(owner, goesOn))
+  )
+
 /** Ends a session, wherever it is. An engine that cannot be asked knows of none. */
 const disconnect = (shell: Shell, engine: Engine["Service"], name: string, cause: Cause): Effect.Effect<boolean> =>
   Effect.gen(function*() {
@@ -235,7 +250,7 @@ const make = Effect.fnUntraced(function*(input: unknown) {
     addTransport: transports.add,
     transports: transports.list,
     open,
-    endConnections: (owner) => Effect.sync(() => shell.endConnections(owner))
+    endConnections: (owner) => endConnections(shell, engine, owner)
   })
 })
 

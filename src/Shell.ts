@@ -200,6 +200,9 @@ export class Shell {
         return
       case "Deliver":
         return this.#deliver(output)
+      case "Advise":
+        this.#connections.get(output.connection)?.advise(output.message)
+        return
       case "Emit":
         this.#parts.monitor.emit(output.event, now)
         return
@@ -346,7 +349,7 @@ export class Shell {
       received: (connection, message, slot, alone) => this.#received(connection, message, slot, alone),
       streamOpened: (connection, clientId) => this.step({ _tag: "StreamOpened", now: this.now, connection, clientId }),
       heard: (connection) => this.step({ _tag: "Heard", now: this.now, connection }),
-      ending: (connection) => this.step({ _tag: "ConnectionEnding", now: this.now, connection }),
+      ending: (connection, goesOn) => this.step({ _tag: "ConnectionEnding", now: this.now, connection, goesOn }),
       closed: (connection) => {
         this.#connections.delete(connection)
         this.step({ _tag: "ConnectionClosed", now: this.now, connection })
@@ -376,9 +379,9 @@ export class Shell {
     for (const connection of this.#connections.values()) yield* connection.inDoubt
   }
 
-  /** Ends the connections that came through a server. */
-  endConnections(owner: object): void {
-    for (const connection of [...this.#connections.values()]) if (connection.owner === owner) connection.end()
+  /** Ends the connections that came through a server. `goesOn` if other processes can go on with their sessions. */
+  endConnections(owner: object, goesOn: boolean): void {
+    for (const connection of [...this.#connections.values()]) if (connection.owner === owner) connection.end(goesOn)
   }
 
   #isStopped = false
@@ -394,7 +397,7 @@ export class Shell {
     for (const { clientId, local } of [...HashMap.values(this.#state.sessions)]) {
       if (local || !this.#parts.engine.isShared) this.endSession(clientId, { _tag: "Shutdown" })
     }
-    for (const connection of [...this.#connections.values()]) connection.end()
+    for (const connection of [...this.#connections.values()]) connection.end(this.#parts.engine.isShared)
     this.#flushLocal()
     this.#endTurn()
     for (const connection of [...this.#connections.values()]) connection.abort("Shutdown")

@@ -33,7 +33,7 @@ export interface Host {
   readonly received: (connection: Connection, message: Message.Incoming, slot: number, alone: boolean) => void
   readonly streamOpened: (connection: Connection, clientId: string) => void
   readonly heard: (connection: ConnectionId) => void
-  readonly ending: (connection: ConnectionId) => void
+  readonly ending: (connection: ConnectionId, goesOn: boolean) => void
   readonly closed: (connection: ConnectionId) => void
   readonly returned: (clientId: ClientId, messages: ReadonlyArray<Message.Delivery>, reset: Returned["reset"]) => void
   /** The connection has something to do at the end of this turn. */
@@ -188,6 +188,11 @@ export class ShellConnection implements OpenConnection, Connection, Listener {
     this.#touch()
   }
 
+  /** What the peer has not asked for. */
+  advise(message: Message.Reply): void {
+    this.#passOut([message], (passed) => this.#write(passed))
+  }
+
   join(audience: Audience): boolean {
     if (this.local || this.#isPassing || this.#audience !== undefined || this.#frame !== Frame.empty) return false
     this.#audience = audience
@@ -332,9 +337,9 @@ export class ShellConnection implements OpenConnection, Connection, Listener {
     this.#touch()
   }
 
-  end(): void {
+  end(goesOn = false): void {
     if (!this.#isOpen) return
-    this.#host.ending(this.id)
+    this.#host.ending(this.id, goesOn)
     this.close("Shutdown")
   }
 

@@ -894,13 +894,20 @@ describe("a connection", () => {
       assert.deepStrictEqual(peer.messages, [])
     }))
 
-  scenario("that asks for the stream of a session that does not exist is closed", (bayeux) =>
-    Effect.gen(function*() {
-      const peer = new Peer(bayeux, { kind: "stream" })
-      peer.connection.attach("nobody")
-      yield* turn
-      assert.deepStrictEqual([peer.end, peer.frames.length, peer.boundTo], ["UnknownClient", 0, []])
-    }))
+  scenario(
+    "that asks for the stream of a session that does not exist is told so and closed",
+    (bayeux) =>
+      Effect.gen(function*() {
+        const peer = new Peer(bayeux, { kind: "stream" })
+        peer.connection.attach("nobody")
+        yield* turn
+        assert.deepStrictEqual([peer.end, peer.frames.length, peer.boundTo], ["UnknownClient", 1, []])
+        assert.deepStrictEqual(peer.messages.map((message) => "advice" in message && message.advice), [{
+          reconnect: "handshake",
+          interval: 1_000
+        }])
+      })
+  )
 
   scenario("may speak for one session after the other; who has left is queued for", (bayeux) =>
     Effect.gen(function*() {

@@ -30,8 +30,23 @@ export const later = (settings: Settings): Advice => ({
   timeout: settings.timeout
 })
 
-/** The server does not know the session (any more): begin again. */
-export const handshake: Advice = { reconnect: "handshake" }
+/**
+ * The session has a stream, and it is not open here. A browser opens one that has broken again after
+ * `EventSourceTransport`'s second, so by the next connect it is there, unless it has been refused and is closed for good.
+ */
+export const awaitStream: Advice = { reconnect: "retry", interval: 1_500, timeout: 0 }
+
+/** How long after the first connect without a stream a stream is taken for closed for good, in milliseconds. */
+export const streamPatience = 1_000
+
+/** The stream will not be opened again: a client opens another one for another session only. */
+export const newStream: Advice = { reconnect: "handshake", interval: 0 }
+
+/**
+ * The server does not know the session (any more): begin again. The interval is told because a client may still have one
+ * as long as a time-out (see `retry`), and so that none asks many times a second.
+ */
+export const handshake: Advice = { reconnect: "handshake", interval: pause }
 
 /** The server cannot do it now: come back in a moment, with the session or for one. */
 export const inAMoment = (reconnect: "retry" | "handshake"): Advice => ({ reconnect, interval: 1_000 })

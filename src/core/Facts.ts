@@ -243,10 +243,14 @@ const sessionEnded = (before: State.State, fact: Of<"SessionEnded">, out: Out): 
   } else if (session !== undefined) emit({ _tag: "Depart", clientId }, out)
   if (origin !== undefined) answer(origin, Message.succeeded(origin.request, { clientId }), out)
   if (session !== undefined) dismiss(session, cause, out)
-  const state = awaited(before, clientId, (input) => turnAway(before, input, clientId, cause, out))
+  const state = awaited(before, clientId, (input) => turnAway(input, clientId, cause, out))
   if (session === undefined) return state
   const { link } = session
   if (link._tag === "Attached") {
+    if (Links.isStreaming(session) && cause._tag !== "ClientRequest") {
+      const message = lastReply(Message.unasked(clientId), clientId, cause)
+      out.push({ _tag: "Advise", connection: link.connection, message })
+    }
     out.push({ _tag: "CloseConnection", connection: link.connection, reason: "SessionEnded" })
   }
   return remove(state, session)
@@ -282,15 +286,9 @@ const lastReply = (request: Message.Connect, clientId: ClientId, cause: Cause): 
     : Message.failed(request, BayeuxError.clientUnknown(clientId), adviceAfter(cause))
 
 /** A session ended while it was on its way here: what waited for it is told like what is held. */
-const turnAway = (
-  state: State.State,
-  input: State.Awaiting,
-  clientId: ClientId,
-  cause: Cause,
-  out: Out
-): void => {
+const turnAway = (input: State.Awaiting, clientId: ClientId, cause: Cause, out: Out): void => {
   if (input._tag === "Received") answer(input, lastReply(input.message, clientId, cause), out)
-  else Protocol.turnAway(state, input, BayeuxError.clientUnknown(clientId), out)
+  else Protocol.closeStream(input.connection.id, lastReply(Message.unasked(clientId), clientId, cause), out)
 }
 
 const endOf = ({ clientId }: Session.Session, cause: Cause): EndSession => ({

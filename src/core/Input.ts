@@ -56,11 +56,15 @@ export interface Halted {
   readonly milliseconds: number
 }
 
-/** A connection is about to be closed from this side: a connect that is held on it is to be answered. */
+/**
+ * A connection is about to be closed from this side: a connect that is held on it is to be answered. `goesOn` says that
+ * other processes are there to go on with its session.
+ */
 export interface ConnectionEnding {
   readonly _tag: "ConnectionEnding"
   readonly now: number
   readonly connection: ConnectionId
+  readonly goesOn: boolean
 }
 
 /** A connection is gone. */

@@ -18,7 +18,7 @@ import * as Advice from "./Advice.ts"
 import type { ClientId } from "./ClientId.ts"
 import type { Connection, ConnectionId } from "./Connection.ts"
 import * as Deadlines from "./Deadlines.ts"
-import type { ConnectReceived, StreamOpened } from "./Input.ts"
+import type { ConnectionEnding, ConnectReceived, StreamOpened } from "./Input.ts"
 import * as Message from "./Message.ts"
 import * as MessageQueue from "./MessageQueue.ts"
 import type { Output } from "./Output.ts"
@@ -31,7 +31,7 @@ import * as State from "./State.ts"
 type Out = Array<Output>
 
 /** The answer to a connect that has done what it was to do. */
-export const connectReply = (state: State.State, clientId: ClientId, request: Message.Connect): Message.Reply =>
+const connectReply = (state: State.State, clientId: ClientId, request: Message.Connect): Message.Reply =>
   Message.succeeded(request, {
     clientId,
     advice: Advice.retry(state.settings, request.connectionType)
@@ -59,12 +59,14 @@ const answer = (
   session: Session.Session,
   connection: ConnectionId,
   { request, slot }: Pick<Session.HeldConnect, "request" | "slot">,
-  out: Out
+  out: Out,
+  advice = Advice.retry(state.settings, request.connectionType)
 ): Session.Session => {
   const queued = MessageQueue.toArray(session.queue)
   const last = session.acknowledges ? queued.at(-1)?.position : undefined
   const ext = last === undefined ? undefined : { ext: { ack: last } }
-  out.push(reply(session, connection, slot, [{ ...connectReply(state, session.clientId, request), ...ext }, ...queued]))
+  const succeeded = Message.succeeded(request, { clientId: session.clientId, advice, ...ext })
+  out.push(reply(session, connection, slot, [succeeded, ...queued]))
   if (session.acknowledges) return { ...session, sent: last ?? session.sent }
   const retries = Retries.answered(session.retries, request, connection, queued)
   return { ...session, queue: MessageQueue.empty, retries }
@@ -116,6 +118,9 @@ export const leave = (state: State.State, clientId: string, out: Out): State.Sta
   return detach(state, session)
 }
 
+/** Whether it has an open stream. */
+export const isStreaming = ({ link }: Session.Session): boolean => link._tag === "Attached" && link.kind === "stream"
+
 const isAttachedTo = (session: Session.Session, connection: Connection): boolean =>
   session.link._tag === "Attached" && session.link.connection === connection.id
 
@@ -154,10 +159,10 @@ const hold = (state: State.State, input: ConnectReceived): Session.HeldConnect =
 export const connect = (before: State.State, input: ConnectReceived, out: Out): State.State => {
   const state = Returns.settle(before, input, out)
   if (input.connection.kind === "socket") return connectSocket(state, input, out)
-  const link = State.session(state, input.message.clientId)?.link
-  const isStreaming = link?._tag === "Attached" && link.kind === "stream"
-  return isStreaming || input.message.connectionType === "eventsource"
-    ? connectBesideStream(state, input, isStreaming, out)
+  const session = State.session(state, input.message.clientId)
+  if (session !== undefined && isStreaming(session)) return connectBesideStream(state, input, out)
+  return input.message.connectionType === "eventsource"
+    ? connectWithoutStream(state, input, out)
     : connectExchange(state, input, out)
 }
 
@@ -176,19 +181,28 @@ const connectExchange = (before: State.State, input: ConnectReceived, out: Out):
  * The messages go by the stream, which is opened separately: this connect only tells that the client is there. Faye's
  * client may still connect by long-polling when its stream is open already; that does not take the stream from it.
  */
-const connectBesideStream = (
-  before: State.State,
-  input: ConnectReceived,
-  isStreaming: boolean,
-  out: Out
-): State.State => {
-  const state = isStreaming ? before : leave(before, input.message.clientId, out)
+const connectBesideStream = (state: State.State, input: ConnectReceived, out: Out): State.State => {
   const session = seen(state, input)
   const { connection, message, slot } = input
   const answer = connectReply(state, session.clientId, message)
   const isOwn = message.connectionType === "eventsource"
   out.push(reply(session, connection.id, slot, [isOwn ? answer : { ...answer, advice: Advice.later(state.settings) }]))
   return arm(state, session)
+}
+
+/**
+ * The client takes its stream for open, and it is not: this connect carries what waits. The stream may be on its way, so
+ * the client is to look again; if it has none by then, the browser has closed it for good, which Faye's client does not
+ * notice, and which nothing mends but a handshake.
+ */
+const connectWithoutStream = (before: State.State, input: ConnectReceived, out: Out): State.State => {
+  const state = leave(before, input.message.clientId, out)
+  const session = seen(state, input)
+  const streamlessSince = session.streamlessSince ?? input.now
+  const isClosed = input.now - streamlessSince >= Advice.streamPatience
+  const advice = isClosed ? Advice.newStream : Advice.awaitStream
+  const answered = answer(state, session, input.connection.id, request(input), out, advice)
+  return arm(state, { ...answered, streamlessSince })
 }
 
 const connectSocket = (before: State.State, input: ConnectReceived, out: Out): State.State => {
@@ -225,12 +239,18 @@ const attach = (
   const bindings = HashMap.set(left.bindings, connection.id, session.clientId)
   const kind = connection.kind === "stream" ? "stream" : "socket"
   const link = { _tag: "Attached", connection: connection.id, kind, connectionType, held: undefined } as const
+  const streamlessSince = kind === "stream" ? undefined : session.streamlessSince
   if (session.acknowledges) return State.setSession({ ...left, bindings }, { ...session, link })
   for (const message of MessageQueue.toArray(session.queue)) {
     out.push({ _tag: "Deliver", connections: [connection.id], message })
   }
   const routes = Routes.attach(left.routes, session.clientId, connection.id)
-  return State.setSession({ ...left, bindings, routes }, { ...session, link, queue: MessageQueue.empty })
+  return State.setSession({ ...left, bindings, routes }, {
+    ...session,
+    link,
+    streamlessSince,
+    queue: MessageQueue.empty
+  })
 }
 
 /**
@@ -245,10 +265,26 @@ export const openStream = (state: State.State, input: StreamOpened, out: Out): S
   return state
 }
 
-/** A connection is about to be closed: a connect that is held there is answered with what waits, and the session left. */
-export const end = (state: State.State, connection: ConnectionId, out: Out): State.State => {
+/**
+ * A connection is about to be closed: a connect that is held there is answered with what waits, and the session left. A
+ * stream tells what is to be done.
+ */
+export const end = (state: State.State, { connection, goesOn }: ConnectionEnding, out: Out): State.State => {
   const session = State.sessionOf(state, connection)
-  return session === undefined ? state : close(answerHeld(state, session, out), connection)
+  if (session === undefined) return state
+  if (isStreaming(session)) sayGoodbye(session, connection, goesOn, out)
+  return close(answerHeld(state, session, out), connection)
+}
+
+/**
+ * The last event of a stream whose process stops. Where others go on with the session, the browser opens the stream there
+ * by itself. Where nobody is there, it would be refused and close the stream for good; then a handshake is tried until
+ * somebody is there again.
+ */
+const sayGoodbye = (session: Session.Session, connection: ConnectionId, goesOn: boolean, out: Out): void => {
+  const advice = goesOn ? Advice.inAMoment("retry") : Advice.restart
+  const { clientId } = session
+  out.push({ _tag: "Advise", connection, message: Message.succeeded(Message.unasked(clientId), { clientId, advice }) })
 }
 
 /** A connection is gone: its session, if it is still this one's, goes on without; a held connect needs no answer. */

@@ -54,7 +54,7 @@ const transition = (state: State.State, input: Input, out: Array<Output>): State
     case "Halted":
       return State.postpone(state, input.milliseconds)
     case "ConnectionEnding":
-      return Links.end(state, input.connection, out)
+      return Links.end(state, input, out)
     case "ConnectionClosed":
       return Links.close(state, input.connection)
     case "Returned":

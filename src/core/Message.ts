@@ -397,6 +397,16 @@ export const batch = (messages: ReadonlyArray<unknown>): ReadonlyArray<unknown> 
 // ---------------------------------------------------------------------------------------------------------------------
 // replies
 
+/** The connect that a client of a stream has not sent, and to which it is told something all the same. */
+export const unasked = (clientId: string): Connect => ({
+  _tag: "Connect",
+  id: undefined,
+  clientId,
+  connectionType: "eventsource",
+  timeout: undefined,
+  acknowledged: undefined
+})
+
 const channels = {
   Handshake: Channel.handshake,
   Connect: Channel.connect,

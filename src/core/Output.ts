@@ -2,7 +2,7 @@
 import type { ClientId } from "./ClientId.ts"
 import type { ConnectionId } from "./Connection.ts"
 import type { ConnectReceived, StreamOpened } from "./Input.ts"
-import type { Delivery, Outgoing } from "./Message.ts"
+import type * as Message from "./Message.ts"
 import type { Cause, Event, Move } from "./MonitorEvent.ts"
 import type { Order } from "./Order.ts"
 
@@ -15,7 +15,7 @@ export interface Reply {
   readonly _tag: "Reply"
   readonly connection: ConnectionId
   readonly slot: number
-  readonly messages: ReadonlyArray<Outgoing>
+  readonly messages: ReadonlyArray<Message.Outgoing>
   readonly clientId: ClientId | undefined
 }
 
@@ -23,7 +23,17 @@ export interface Reply {
 export interface Deliver {
   readonly _tag: "Deliver"
   readonly connections: ReadonlyArray<ConnectionId>
-  readonly message: Delivery
+  readonly message: Message.Delivery
+}
+
+/**
+ * Write to a stream, or to a socket, what its client has not asked for, for the sake of the advice in it. It looks like
+ * the answer to a connect.
+ */
+export interface Advise {
+  readonly _tag: "Advise"
+  readonly connection: ConnectionId
+  readonly message: Message.Reply
 }
 
 /** The connection now belongs to this session. */
@@ -37,7 +47,7 @@ export interface Bind {
 export interface CloseConnection {
   readonly _tag: "CloseConnection"
   readonly connection: ConnectionId
-  readonly reason: "SessionEnded" | "SessionMoved" | "UnknownClient" | "StreamRefused"
+  readonly reason: "SessionEnded" | "SessionMoved" | "UnknownClient" | "StreamRefused" | "Unavailable"
 }
 
 /** Hand this in again if its connection is still open: what it waited for is there. */
@@ -75,4 +85,4 @@ export interface Drop {
 }
 
 /** Everything that the machine can want. */
-export type Output = Reply | Deliver | Bind | CloseConnection | Resume | Commit | Emit | Drop
+export type Output = Reply | Deliver | Advise | Bind | CloseConnection | Resume | Commit | Emit | Drop

@@ -11,7 +11,7 @@ import * as Advice from "./Advice.ts"
 import * as BayeuxError from "./BayeuxError.ts"
 import * as Channel from "./Channel.ts"
 import * as ClientId from "./ClientId.ts"
-import type { Connection } from "./Connection.ts"
+import type { Connection, ConnectionId } from "./Connection.ts"
 import type { ConnectReceived, HandshakeReceived, Received, StreamOpened } from "./Input.ts"
 import * as Links from "./Links.ts"
 import * as Message from "./Message.ts"
@@ -183,7 +183,10 @@ const adopt = (state: State.State, input: State.Awaiting, out: Out): State.State
   return { ...state, awaiting: HashMap.set(state.awaiting, clientId, [...waiting, input]) }
 }
 
-/** What waited for a session is told that it does not come. */
+/**
+ * What waited for a session is told that it does not come. A stream tells it as an event: a browser shows nobody why a
+ * stream was refused, and never opens it again.
+ */
 export const turnAway = (
   state: State.State,
   input: State.Awaiting,
@@ -191,7 +194,15 @@ export const turnAway = (
   out: Out
 ): void => {
   if (input._tag === "Received") refuse(state, input, input.message, error, out)
-  else out.push({ _tag: "CloseConnection", connection: input.connection.id, reason: "UnknownClient" })
+  else if (BayeuxError.isUnavailable(error)) {
+    out.push({ _tag: "CloseConnection", connection: input.connection.id, reason: "Unavailable" })
+  } else closeStream(input.connection.id, Message.failed(Message.unasked(input.clientId), error), out)
+}
+
+/** The last that is said by a stream whose session is not there (any more). */
+export const closeStream = (connection: ConnectionId, message: Message.Reply, out: Out): void => {
+  out.push({ _tag: "Advise", connection, message })
+  out.push({ _tag: "CloseConnection", connection, reason: "UnknownClient" })
 }
 
 /** `/meta/subscribe`: all of the patterns or none. */

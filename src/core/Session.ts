@@ -60,6 +60,8 @@ export interface Session {
   /** What its client says by the ids of its connects. */
   readonly retries: Retries
   readonly resets: Resets.Resets
+  /** When its client first connected as one with a stream while none was open here; nothing since one was opened. */
+  readonly streamlessSince: number | undefined
   /** The time of its entry in the deadlines, `Infinity` when it has none. */
   readonly armedAt: number
   /** Its end has been ordered and not yet carried out. */
@@ -113,6 +115,7 @@ export const make = (
   queue: MessageQueue.empty,
   retries,
   resets: Resets.none,
+  streamlessSince: undefined,
   armedAt: Infinity,
   ending: false
 })

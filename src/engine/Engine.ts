@@ -89,5 +89,7 @@ export class Engine extends Context.Service<Engine, {
    * monitor of its service tells all.
    */
   readonly attendance: ((gracePeriod: number) => Stream.Stream<Attendance.Told>) | undefined
+  /** Whether other processes share the engine at present, and could go on with the sessions of this one. */
+  readonly hasOthers: Effect.Effect<boolean, EngineError>
   readonly health: SubscriptionRef.SubscriptionRef<Health>
 }>()("effect-bayeux/engine/Engine") {}

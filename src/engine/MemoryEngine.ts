@@ -106,6 +106,7 @@ const make = Effect.gen(function*() {
         })
       ),
     attendance: undefined,
+    hasOthers: Effect.succeed(false),
     health
   })
 })

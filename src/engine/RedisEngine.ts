@@ -158,6 +158,7 @@ const make = Effect.fnUntraced(function*({ client, ...input }: RedisOptions) {
     counts: ask((connection) => Store.counts(connection, prefix)),
     hasSession: (clientId: ClientId) => ask((connection) => Store.hasSession(connection, prefix, clientId)),
     cluster: (from) => History.stream(connections, from),
+    hasOthers: Effect.suspend(() => ask((connection) => Store.hasOthers(connection, member?.name ?? ""))),
     attendance: (gracePeriod) => Roll.stream(connections, gracePeriod),
     health
   })

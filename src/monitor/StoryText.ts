@@ -64,6 +64,8 @@ const sentence = (told: Story.Happening): string => {
       return `lost its connection ${told.connection}`
     case "Answered":
       return `its connect was answered over connection ${told.connection} with ${count(told.messages)}`
+    case "Advised":
+      return `was told by its stream, connection ${told.connection}: ${told.reconnect}`
     case "Refused":
       return `was refused on ${told.request}: ${told.error}`
     case "Subscribed":

@@ -2,13 +2,18 @@
  * EventSource, as Faye has it: a client that has shaken hands opens `GET {mount}/{clientId}` and gets its messages as a
  * stream of events. It sends its own messages by long-polling, and connects that way once a time-out to show that it
  * is there.
+ *
+ * A browser opens a stream that has ended or broken again by itself, but never one that was refused once. So a stream is
+ * refused to nobody whom that would leave deaf: what there is to say is said as an event, and the stream ends. Where it
+ * is not to be opened again it ends with an event id, which the browser repeats when it comes back; it is then told 204,
+ * the word for that (HTML, "Server-sent events").
  */
 import { Duration, Effect, Layer, Schedule, Schema } from "effect"
 import { Bayeux } from "../Bayeux.ts"
 import * as Options from "../Options.ts"
 import { FrameWriter } from "./FrameWriter.ts"
-import { closeErrors, respondError, withCors } from "./Http.ts"
-import { type HttpCall, requestInfo, type Sink } from "./Transport.ts"
+import { asksForStream, beginStream, closeErrors, respondError, withCors } from "./Http.ts"
+import { type CloseReason, type HttpCall, requestInfo, type Sink } from "./Transport.ts"
 
 /** The options of {@link layer}. */
 export const EventSourceOptions = Schema.Struct({
@@ -20,14 +25,16 @@ export const EventSourceOptions = Schema.Struct({
 /** The options of {@link layer}. */
 export type EventSourceOptions = typeof EventSourceOptions.Type
 
-const unknownClient = {
-  status: 404,
-  sentence: "There is no session of that clientId: begin again with a handshake"
-}
-
 const encodeEvent = (text: string): Buffer => Buffer.from(`data: ${text}\r\n\r\n`, "utf8")
 const comment = ":\r\n\r\n"
+/** The id of the last event of a stream that is not to be opened again. */
+const over = "over"
 const pathOfSession = /^\/([A-Za-z0-9]+)$/
+
+/** A session that acknowledges cannot have a stream, and a server that has failed knows nothing better. */
+const isRefusal = (reason: CloseReason): boolean => reason === "StreamRefused" || reason === "ServerError"
+
+const isOver = (reason: CloseReason): boolean => reason === "SessionEnded" || reason === "UnknownClient"
 
 const stream = (call: HttpCall, clientId: string, maxBuffered: number, open: Set<HttpCall>): void => {
   const { request, response } = call
@@ -40,23 +47,22 @@ const stream = (call: HttpCall, clientId: string, maxBuffered: number, open: Set
     },
     giveUp: () => response.destroy()
   }, maxBuffered)
+  const begin = () => {
+    if (response.headersSent) return
+    beginStream(request, response)
+    open.add(call)
+  }
   const sink: Sink = {
-    bound: () => {
-      if (response.headersSent) return
-      const headers = {
-        "Content-Type": "text/event-stream; charset=utf-8",
-        "Cache-Control": "no-cache, no-store",
-        "X-Accel-Buffering": "no"
-      }
-      response.writeHead(200, withCors(request, headers))
-      response.write("retry: 2000\r\n\r\n")
-      open.add(call)
+    bound: begin,
+    send: (frame) => {
+      begin()
+      writer.write(frame)
     },
-    send: (frame) => writer.write(frame),
     unwritten: () => writer.frames,
     close: (reason) => {
-      if (response.headersSent) writer.whenEmpty(() => response.end())
-      else respondError(call, reason === "UnknownClient" ? unknownClient : closeErrors[reason])
+      if (isRefusal(reason) && !response.headersSent) return respondError(call, closeErrors[reason])
+      begin()
+      writer.whenEmpty(() => response.end(isOver(reason) ? `id: ${over}\r\n\r\n` : ""))
     }
   }
   const connection = call.open(
@@ -73,6 +79,10 @@ const stream = (call: HttpCall, clientId: string, maxBuffered: number, open: Set
   connection.attach(clientId)
 }
 
+const endForGood = ({ request, response }: HttpCall): void => {
+  response.writeHead(204, withCors(request, { "Cache-Control": "no-cache, no-store" })).end()
+}
+
 /** Offers EventSource. It needs long-polling beside it. */
 export const layer = (options: EventSourceOptions = {}): Layer.Layer<never, Options.OptionsInvalid, Bayeux> =>
   Layer.effectDiscard(Effect.gen(function*() {
@@ -86,11 +96,10 @@ export const layer = (options: EventSourceOptions = {}): Layer.Layer<never, Opti
     yield* bayeux.addTransport({
       connectionTypes: ["eventsource"],
       handle: (call) => {
-        if (call.request.method !== "GET") return false
         const clientId = pathOfSession.exec(call.path)?.[1]
-        const accepts = call.request.headers.accept?.includes("text/event-stream") === true
-        if (!accepts || clientId === undefined) return false
-        stream(call, clientId, maxBuffered, open)
+        if (clientId === undefined || !asksForStream(call.request)) return false
+        if (call.request.headers["last-event-id"] === over) endForGood(call)
+        else stream(call, clientId, maxBuffered, open)
         return true
       }
     })

@@ -28,6 +28,7 @@ export const closeErrors: { readonly [reason in CloseReason]: HttpError } = {
     status: 409,
     sentence: "The session acknowledges its messages: it gets them with the answers to its connects, not as a stream"
   },
+  Unavailable: stopping,
   Shutdown: stopping,
   ServerError: { status: 500, sentence: "The server has failed with this request" }
 }
@@ -62,6 +63,21 @@ export const respond = (
     ...headers
   })
   response.end(body)
+}
+
+/** Whether a browser's EventSource asks. It never asks again where it gets anything but a stream. */
+export const asksForStream = ({ headers, method }: IncomingMessage): boolean =>
+  method === "GET" && headers.accept?.includes("text/event-stream") === true
+
+/** Begins a stream of events. When it has ended or broken, a browser opens it again in a second. */
+export const beginStream = (request: IncomingMessage, response: ServerResponse): void => {
+  const headers = {
+    "Content-Type": "text/event-stream; charset=utf-8",
+    "Cache-Control": "no-cache, no-store",
+    "X-Accel-Buffering": "no"
+  }
+  response.writeHead(200, withCors(request, headers))
+  response.write("retry: 1000\r\n\r\n")
 }
 
 const patience = 5_000

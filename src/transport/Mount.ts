@@ -9,7 +9,7 @@ import { Effect, Schema } from "effect"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import type { Duplex } from "node:stream"
 import type { Bayeux } from "../Bayeux.ts"
-import { closeErrors, respond, respondError } from "./Http.ts"
+import { asksForStream, beginStream, closeErrors, respond, respondError } from "./Http.ts"
 import * as Receipt from "./Receipt.ts"
 
 /** Where the service is found: `/` and segments, without a slash at the end. Faye's default is `/bayeux`. */
@@ -25,7 +25,7 @@ export interface Mount {
   readonly request: (request: IncomingMessage, response: ServerResponse) => boolean
   /** Serves an upgrade if it is the service's; false if it is somebody else's. */
   readonly upgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => boolean
-  /** Takes no further requests: they are answered with 503 until the server is gone. */
+  /** Takes no further requests: they are answered with 503 until the server is gone, streams end at once. */
   readonly drain: () => void
   /** Names the connections that came this way. */
   readonly owner: object
@@ -76,6 +76,14 @@ export const refuseUpgrade = (socket: Duplex, status: string, sentence: string):
 /** A broken connection is seen by its end; the error itself tells nothing more. */
 const ignore = (): void => {}
 
+/** A browser never opens a stream again that was refused, so it is told to come back by one that ends. */
+const refuse = (request: IncomingMessage, response: ServerResponse): void => {
+  if (asksForStream(request)) {
+    beginStream(request, response)
+    response.end()
+  } else respondError({ request, response }, closeErrors.Shutdown, { "Connection": "close", "Retry-After": 1 })
+}
+
 const noQuery = new URLSearchParams()
 
 /** Puts a service at a path. */
@@ -97,7 +105,7 @@ export const make = (bayeux: Bayeux["Service"], mount: string): Mount => {
       request.on("error", ignore)
       response.on("error", ignore)
       if (isDraining) {
-        respondError({ request, response }, closeErrors.Shutdown, { "Connection": "close", "Retry-After": 1 })
+        refuse(request, response)
         return true
       }
       if (path === "/health" && isRead(request)) {

@@ -59,6 +59,7 @@ export type CloseReason =
   | "SessionMoved"
   | "UnknownClient"
   | "StreamRefused"
+  | "Unavailable"
   | "Shutdown"
   | "ServerError"
 

@@ -35,6 +35,7 @@ const closeCodes: { readonly [reason in CloseReason]: number } = {
   SessionMoved: 1001,
   UnknownClient: 1000,
   StreamRefused: 1000,
+  Unavailable: 1001,
   Shutdown: 1001,
   ServerError: 1011
 }

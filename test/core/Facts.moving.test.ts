@@ -109,17 +109,21 @@ describe("a connect of a session that is not here", () => {
     if (order === undefined) return
     const outputs = one.happens({ _tag: "Refused", order, error: BayeuxError.clientUnknown(clientId) })
     assert.deepStrictEqual(repliesIn(outputs).map(({ advice, error, id }) => [error, id, advice]), [
-      ["401:abc:Unknown client", "1", { reconnect: "handshake" }]
+      ["401:abc:Unknown client", "1", { reconnect: "handshake", interval: 1_000 }]
     ])
-    assert.deepStrictEqual(outputs[1], { _tag: "CloseConnection", connection: 2, reason: "UnknownClient" })
+    assert.deepStrictEqual(tags(outputs), ["Reply", "Advise", "CloseConnection"])
+    assert.deepStrictEqual(outputs[2], { _tag: "CloseConnection", connection: 2, reason: "UnknownClient" })
   })
 
   it("keeps its session when the engine cannot be asked", () => {
     const one = new One()
     const [order] = orders(one.connect())
     if (order === undefined) return assert.fail("no order")
-    const [reply] = repliesIn(one.happens({ _tag: "Refused", order, error: BayeuxError.unavailable("/meta/connect") }))
+    one.opensStream()
+    const told = one.happens({ _tag: "Refused", order, error: BayeuxError.unavailable("/meta/connect") })
+    const [reply] = repliesIn(told)
     assert.deepStrictEqual(reply?.advice, { reconnect: "retry", interval: 1_000 })
+    assert.deepStrictEqual(told.slice(1), [{ _tag: "CloseConnection", connection: 2, reason: "Unavailable" }])
   })
 
   it("is answered like one that is held when the session ends on its way, or goes elsewhere", () => {
@@ -136,6 +140,24 @@ describe("a connect of a session that is not here", () => {
     assert.deepStrictEqual(answers.map(({ advice, successful }) => [successful, advice?.reconnect, advice?.interval]), [
       [true, "retry", 1_000]
     ])
+  })
+
+  it("of a client with a stream is not answered as if that were here when the session goes elsewhere", () => {
+    const one = new One()
+    one.receives({ channel: "/meta/connect", clientId, connectionType: "eventsource", id: "1" })
+    const [answer] = repliesIn(one.happens({ _tag: "AdoptionSuperseded", clientId }))
+    assert.deepStrictEqual(answer?.advice, { reconnect: "retry", interval: 1_000, timeout: 1_000 })
+  })
+
+  it("has its stream told like itself when the session ends on its way", () => {
+    const cause = { _tag: "Kicked", reason: "test" } as const
+    const one = new One()
+    one.opensStream()
+    const order = { _tag: "EndSession", clientId, cause, origin: undefined } as const
+    const [advised, closed] = one.happens({ _tag: "SessionEnded", order, patterns: [], isOwn: false })
+    assert(advised?._tag === "Advise")
+    assert.deepStrictEqual(advised.message.advice, { reconnect: "none" })
+    assert.deepStrictEqual(closed, { _tag: "CloseConnection", connection: 2, reason: "UnknownClient" })
   })
 
   it("is refused at once when there cannot be a session of that name", () => {

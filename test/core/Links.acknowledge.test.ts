@@ -262,7 +262,7 @@ describe.each<Kind>(["exchange", "socket"])("a session that acknowledges over a 
     const open = connection(trial)()
     connects(trial, open, clientId, 0)
     trial.publish("/a", "x")
-    const outputs = trial.step({ _tag: "ConnectionEnding", connection: open.id })
+    const outputs = trial.step({ _tag: "ConnectionEnding", connection: open.id, goesOn: false })
     assert.deepStrictEqual(answersIn(outputs).map(({ connection, data }) => [connection, data]), [[open.id, ["x"]]])
     assert.deepStrictEqual(connects(trial, trial.open(kind), clientId, 0).map(({ data }) => data), [["x"]])
   })

@@ -1,9 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
+import type { Connection } from "../../src/core/Connection.ts"
 import * as Machine from "../../src/core/Machine.ts"
 import * as Message from "../../src/core/Message.ts"
 import * as MessageQueue from "../../src/core/MessageQueue.ts"
+import type { Output } from "../../src/core/Output.ts"
 import * as State from "../../src/core/State.ts"
-import { deliveredTo, repliesIn, Trial } from "./trial.ts"
+import { deliveredTo, type Happening, repliesIn, Trial } from "./trial.ts"
 
 const connect = (clientId: string, more: object = {}) => ({
   channel: "/meta/connect",
@@ -160,7 +162,7 @@ describe("a held connect", () => {
     const trial = new Trial()
     const ask = (message: unknown) => repliesIn(trial.receive(trial.open("exchange"), message))[0]
     assert.strictEqual(ask(connect("x"))?.error, "401:x:Unknown client")
-    assert.deepStrictEqual(ask(connect("x"))?.advice, { reconnect: "handshake" })
+    assert.deepStrictEqual(ask(connect("x"))?.advice, { reconnect: "handshake", interval: 1_000 })
     const clientId = trial.handshake()
     assert.strictEqual(
       ask(connect(clientId, { connectionType: "flash" }))?.error,
@@ -176,7 +178,7 @@ describe("a held connect", () => {
     const trial = new Trial()
     const { connection } = trial.poll("/a")
     trial.publish("/a", 1)
-    const outputs = trial.step({ _tag: "ConnectionEnding", connection: connection.id })
+    const outputs = trial.step({ _tag: "ConnectionEnding", connection: connection.id, goesOn: false })
     assert.strictEqual(repliesIn(outputs)[0]?.advice?.reconnect, "retry")
     assert.deepStrictEqual(deliveredTo(outputs, connection), [1])
   })
@@ -233,6 +235,22 @@ describe("a socket", () => {
   })
 })
 
+/** A session that has a stream. */
+const streaming = () => {
+  const trial = new Trial()
+  const clientId = trial.handshake()
+  trial.receive(trial.open("exchange"), { channel: "/meta/subscribe", clientId, subscription: "/a" })
+  const stream = trial.open("stream")
+  trial.step({ _tag: "StreamOpened", connection: stream, clientId })
+  return { clientId, stream, trial }
+}
+
+const advised = ({ id }: Connection, message: object): Output => ({
+  _tag: "Advise",
+  connection: id,
+  message: { channel: "/meta/connect", ...message } as Message.Reply
+})
+
 describe("an event stream", () => {
   it("gets messages, while connects come by requests and are answered at once", () => {
     const trial = new Trial()
@@ -266,12 +284,115 @@ describe("an event stream", () => {
     assert.deepStrictEqual(deliveredTo(trial.outputs, poll), [2])
   })
 
-  it("is closed when there is no such session", () => {
+  it("is told to begin again, and closed, when there is no such session", () => {
     const trial = new Trial()
     const stream = trial.open("stream")
     assert.deepStrictEqual(trial.step({ _tag: "StreamOpened", connection: stream, clientId: "nobody" }), [
+      advised(stream, {
+        successful: false,
+        error: "401:nobody:Unknown client",
+        advice: { reconnect: "handshake", interval: 1_000 }
+      }),
       { _tag: "CloseConnection", connection: stream.id, reason: "UnknownClient" }
     ])
+  })
+
+  it("is told what to do before it ends, by the process that stops and by the session that ends", () => {
+    for (
+      const [happening, told] of [
+        [
+          { _tag: "ConnectionEnding", goesOn: false },
+          { successful: true, advice: { reconnect: "handshake", interval: 1_000 } }
+        ],
+        [
+          { _tag: "ConnectionEnding", goesOn: true },
+          { successful: true, advice: { reconnect: "retry", interval: 1_000 } }
+        ],
+        [
+          { _tag: "EndRequested", cause: { _tag: "Kicked", reason: "test" } },
+          { successful: false, advice: { reconnect: "none" } }
+        ],
+        [
+          { _tag: "EndRequested", cause: { _tag: "Shutdown" } },
+          { successful: false, advice: { reconnect: "handshake", interval: 1_000 } }
+        ]
+      ] as const
+    ) {
+      const { clientId, stream, trial } = streaming()
+      const outputs = trial.step({ ...happening, connection: stream.id, clientId } as unknown as Happening)
+      const error = told.successful ? undefined : { error: `401:${clientId}:Unknown client` }
+      const who = told.successful ? { clientId } : undefined
+      const [last] = outputs.filter(({ _tag }) => _tag === "Advise")
+      assert.deepStrictEqual(last, advised(stream, { ...told, ...who, ...error }))
+      trial.publish("/a", 1)
+      assert.deepStrictEqual(deliveredTo(trial.outputs, stream), [])
+    }
+  })
+
+  it("ends without a word when its client has asked for that", () => {
+    const { clientId, stream, trial } = streaming()
+    const outputs = trial.receive(trial.open("exchange"), { channel: "/meta/disconnect", clientId })
+    assert.deepStrictEqual(outputs.filter((output) => "connection" in output && output.connection === stream.id), [
+      { _tag: "CloseConnection", connection: stream.id, reason: "SessionEnded" }
+    ])
+  })
+})
+
+describe("a connect of a client that takes its stream for open", () => {
+  const byStream = { connectionType: "eventsource" }
+  const look = { reconnect: "retry", interval: 1_500, timeout: 0 } as const
+  const begin = { reconnect: "handshake", interval: 0 } as const
+
+  it("carries what waits, and has it look again, then shake hands for another stream", () => {
+    const { clientId, stream, trial } = streaming()
+    trial.step({ _tag: "ConnectionClosed", connection: stream.id })
+    const advice: Array<unknown> = []
+    for (let n = 1; n <= 3; n++) {
+      trial.publish("/a", n)
+      const exchange = trial.open("exchange")
+      const [reply] = repliesIn(trial.receive(exchange, connect(clientId, byStream)))
+      assert.isTrue(reply?.successful)
+      assert.deepStrictEqual(deliveredTo(trial.outputs, exchange), [n], "at once, and no more than that")
+      advice.push(reply?.advice)
+      trial.advance(1_500)
+    }
+    assert.deepStrictEqual(advice, [look, begin, begin])
+  })
+
+  it("is told to look again, however often it asks within a second", () => {
+    const { clientId, stream, trial } = streaming()
+    trial.step({ _tag: "ConnectionClosed", connection: stream.id })
+    for (let n = 0; n < 5; n++) {
+      const [reply] = repliesIn(trial.receive(trial.open("exchange"), connect(clientId, byStream)))
+      assert.deepStrictEqual(reply?.advice, look)
+      trial.advance(199)
+    }
+  })
+
+  it("is satisfied as soon as the stream is there again", () => {
+    const { clientId, stream, trial } = streaming()
+    for (let n = 0; n < 3; n++) {
+      trial.step({ _tag: "ConnectionClosed", connection: stream.id })
+      const [looked] = repliesIn(trial.receive(trial.open("exchange"), connect(clientId, byStream)))
+      assert.deepStrictEqual(looked?.advice, look)
+      trial.publish("/a", n)
+      trial.step({ _tag: "StreamOpened", connection: stream, clientId })
+      trial.advance(1_500)
+      const [reply] = repliesIn(trial.receive(trial.open("exchange"), connect(clientId, byStream)))
+      assert.deepStrictEqual(reply?.advice, { reconnect: "retry", interval: 1_000, timeout: 0 })
+    }
+    assert.deepStrictEqual(deliveredTo(trial.outputs, stream), [0, 1, 2])
+  })
+
+  it("answers a poll that is held, which carries nothing", () => {
+    const trial = new Trial()
+    const { clientId, connection } = trial.poll("/a")
+    trial.publish("/a", 1)
+    const exchange = trial.open("exchange")
+    const outputs = trial.receive(exchange, connect(clientId, byStream))
+    assert.strictEqual(repliesIn(outputs).length, 2)
+    assert.deepStrictEqual(deliveredTo(outputs, connection), [])
+    assert.deepStrictEqual(deliveredTo(outputs, exchange), [1])
   })
 })
 

@@ -9,6 +9,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Equal, HashMap } from "effect"
 import * as fc from "fast-check"
 import type { Connection, Kind } from "../../src/core/Connection.ts"
+import * as Links from "../../src/core/Links.ts"
 import * as Machine from "../../src/core/Machine.ts"
 import * as Message from "../../src/core/Message.ts"
 import * as MessageQueue from "../../src/core/MessageQueue.ts"
@@ -85,7 +86,7 @@ const action = fc.oneof(
     weight: 3,
     arbitrary: fc.record({ do: fc.constant("close" as const), connection: fc.nat(7), unwritten: fc.nat(2) })
   },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant("end" as const), connection: fc.nat(7) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("end" as const), connection: fc.nat(7), goesOn: fc.boolean() }) },
   { weight: 4, arbitrary: fc.record({ do: fc.constant("endTurn" as const) }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constant("hear" as const), connection: fc.nat(7) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("halt" as const), millis: fc.constantFrom(1, 999, 10_000) }) },
@@ -182,6 +183,7 @@ class Model {
     const replies: Array<Message.Reply> = []
     for (const output of outputs) {
       if (output._tag === "Emit") this.fold(output.event)
+      else if (output._tag === "Advise") this.advise(output)
       else if (output._tag === "Bind") this.of(output.connection).owner = output.clientId
       else if (output._tag === "Deliver") {
         for (const id of output.connections) {
@@ -193,7 +195,10 @@ class Model {
         const via = this.of(output.connection)
         via.answers.set(output.slot, (via.answers.get(output.slot) ?? 0) + 1)
         const [reply, ...delivered] = output.messages
-        if (reply !== undefined && Message.isReply(reply)) replies.push(reply)
+        if (reply !== undefined && Message.isReply(reply)) {
+          replies.push(reply)
+          this.checkAdvice(reply)
+        }
         if (via.lost.has(output.slot)) {
           this.returnInVain(output.clientId, delivered.filter(Message.isDelivery))
           continue
@@ -204,6 +209,19 @@ class Model {
     }
     Invariants.check(this.trial.state)
     return replies
+  }
+
+  /** Nobody is told what they have not asked for, but by a stream, and then what to do. */
+  advise({ connection, message }: Extract<Output, { readonly _tag: "Advise" }>): void {
+    const via = this.of(connection)
+    assert.isTrue(via.isOpen && via.connection.kind === "stream", "only a stream says what nobody has asked for")
+    this.checkAdvice(message)
+    assert.isDefined(message.advice)
+  }
+
+  /** Whoever is sent back is told when. */
+  checkAdvice({ advice }: Message.Reply): void {
+    if (advice !== undefined && advice.reconnect !== "none") assert.isDefined(advice.interval, "it is told when")
   }
 
   of(id: number): ModelConnection {
@@ -365,7 +383,20 @@ class Model {
     const own = replies.filter((reply) => reply.channel === "/meta/connect" && !reply.successful)
     assert.strictEqual(own.length, isRefused ? 1 : 0, "a connect is refused if and only if it must be")
     if (isRefused) assert.strictEqual(own[0]?.advice?.reconnect, "handshake")
+    if (!isRefused && connectionType === "eventsource" && via.connection.kind === "exchange") {
+      this.checkStream(clientId, replies.at(-1))
+    }
     if (withPublish || timeout === 0) assert.isTrue(replies.length >= before.length + 1, "answered at once")
+  }
+
+  /** No client whose stream is away waits long, and nothing waits for it. */
+  checkStream(clientId: string, reply: Message.Reply | undefined): void {
+    const session = State.session(this.trial.state, clientId)
+    if (session === undefined) return assert.fail(`${clientId} has ended`)
+    const interval = Links.isStreaming(session) ? settings.timeout : reply?.advice?.interval ?? Infinity
+    assert.strictEqual(reply?.advice?.interval, interval)
+    assert.isAtMost(interval, 1_500)
+    assert.strictEqual(session.queue.length, 0, `${clientId} is left waiting`)
   }
 
   subscription({ do: what, patterns, route, session }: Of<"subscribe" | "unsubscribe">): void {
@@ -463,9 +494,10 @@ class Model {
     assert.strictEqual(this.trial.state, state, "a session that acknowledges takes nothing back")
   }
 
-  end({ connection }: Of<"end">): void {
+  end({ connection, goesOn }: Of<"end">): void {
     const via = this.connections[this.connections.length - 1 - connection]
-    if (via?.isOpen === true) this.observe(this.trial.step({ _tag: "ConnectionEnding", connection: via.connection.id }))
+    if (via?.isOpen !== true) return
+    this.observe(this.trial.step({ _tag: "ConnectionEnding", connection: via.connection.id, goesOn }))
   }
 
   /** A socket is alive: so is the session that is there, if it has connected over it or opened it as a stream. */

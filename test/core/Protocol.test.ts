@@ -32,7 +32,7 @@ describe("/meta/handshake", () => {
   it("wants a connection type that is offered", () => {
     const reply = ask(new Trial(), { ...handshake, supportedConnectionTypes: ["iframe", "flash"] })
     assert.strictEqual(reply.error, "301:iframe,flash:Connection types not supported")
-    assert.deepStrictEqual(reply.advice, { reconnect: "handshake" })
+    assert.deepStrictEqual(reply.advice, { reconnect: "handshake", interval: 1_000 })
     assert.isUndefined(reply.clientId)
   })
 
@@ -248,7 +248,7 @@ describe("publishing", () => {
     const trial = new Trial()
     const reply = ask(trial, { channel: "/a", data: 1, clientId: "guess" })
     assert.strictEqual(reply.error, "401:guess:Unknown client")
-    assert.deepStrictEqual(reply.advice, { reconnect: "handshake" })
+    assert.deepStrictEqual(reply.advice, { reconnect: "handshake", interval: 1_000 })
     assert.deepStrictEqual(trial.events, [])
   })
 

@@ -103,6 +103,20 @@ describe.skipIf(inject("redis") === "")("with a Redis server", () => {
       Effect.map(SubscriptionRef.get(engine.health), (health) => health.status === expected ? health : undefined)
     )
 
+  describe("RedisEngine: others", () => {
+    it.live("are there while they live, and not when they have stopped", () =>
+      Effect.gen(function*() {
+        const namespace = freshNamespace()
+        const one = yield* start({ namespace })
+        assert.isFalse(yield* one.engine.hasOthers)
+        const other = yield* start({ namespace })
+        assert.isTrue(yield* one.engine.hasOthers)
+        assert.isTrue(yield* other.engine.hasOthers)
+        yield* other.stop
+        assert.isFalse(yield* one.engine.hasOthers)
+      }))
+  })
+
   describe("RedisEngine: at the start", () => {
     it.live("says which server it cannot reach, and no password", () =>
       Effect.gen(function*() {

@@ -483,7 +483,7 @@ describe("messages", () => {
     const [reply] = (await post(server, [{ ...message, id: "i" }])).messages
     assert.deepStrictEqual([reply?.successful, reply?.error, reply?.id], [false, error, "i"])
     const again = /^(?:401)/.test(error) || /^\/meta\/(?:handshake|connect)$/.test(String(reply?.channel))
-    assert.deepStrictEqual(reply?.advice, again ? { reconnect: "handshake" } : undefined)
+    assert.deepStrictEqual(reply?.advice, again ? { reconnect: "handshake", interval: 1_000 } : undefined)
   })
 
   const values: ReadonlyArray<unknown> = [

@@ -1,6 +1,6 @@
 import { afterEach, assert, describe, it } from "@effect/vitest"
 import { Layer } from "effect"
-import { EventSourceTransport, LongPollingTransport } from "../../src/index.ts"
+import { Bayeux, EventSourceTransport, LongPollingTransport } from "../../src/index.ts"
 import {
   begin,
   beginSocket,
@@ -45,7 +45,7 @@ describe("an event stream", () => {
     assert.strictEqual(headers["access-control-allow-credentials"], "true")
     assert.isUndefined(headers["content-length"])
     await until("the beginning", () => stream.text !== "")
-    assert.strictEqual(stream.text, "retry: 2000\r\n\r\n")
+    assert.strictEqual(stream.text, "retry: 1000\r\n\r\n")
   })
 
   it("carries what waited, then each message at once", async () => {
@@ -59,7 +59,7 @@ describe("an event stream", () => {
     assert.deepStrictEqual(await stream.delivered(3), [1, "two\nlines", "€"])
     assert.strictEqual(
       stream.text,
-      "retry: 2000\r\n\r\n" +
+      "retry: 1000\r\n\r\n" +
         "data: [{\"channel\":\"/a\",\"data\":1},{\"channel\":\"/a\",\"data\":\"two\\nlines\"}]\r\n\r\n" +
         "data: [{\"channel\":\"/a\",\"data\":\"€\"}]\r\n\r\n"
     )
@@ -78,18 +78,31 @@ describe("an event stream", () => {
     const server = await serve(withOptions({ ping: 20 }))
     const stream = await openEvents(server, await begin(server))
     await until("three comments", () => stream.text.split(":\r\n\r\n").length > 3)
-    assert.match(stream.text, /^retry: 2000\r\n\r\n(?::\r\n\r\n)+$/)
+    assert.match(stream.text, /^retry: 1000\r\n\r\n(?::\r\n\r\n)+$/)
     assert.deepStrictEqual(stream.events, [])
   })
 
   it.each([["unknown"], ["0".repeat(40)], ["constructor"]])(
-    "is answered with 404 and a sentence for the clientId %s",
+    "of the clientId %s, which nobody has, tells its client to shake hands, ends, and is not opened again",
     async (clientId) => {
       const server = await serve()
-      const answer = await request(`${server.url}/${clientId}`, { headers: { Accept: "text/event-stream" } })
-      assert.strictEqual(answer.status, 404)
-      assert.include(answer.text, "handshake")
-      assert.match(String(answer.headers["content-type"]), /^text\/plain/)
+      const ask = (headers: object) =>
+        request(`${server.url}/${clientId}`, { headers: { Accept: "text/event-stream", ...headers } })
+      const answer = await ask({})
+      assert.strictEqual(answer.status, 200)
+      assert.match(String(answer.headers["content-type"]), /^text\/event-stream/)
+      const told = {
+        channel: "/meta/connect",
+        successful: false,
+        error: `401:${clientId}:Unknown client`,
+        advice: { reconnect: "handshake", interval: 1_000 }
+      }
+      assert.strictEqual(
+        answer.text,
+        `retry: 1000\r\n\r\ndata: ${JSON.stringify([told])}\r\n\r\nid: over\r\n\r\n`
+      )
+      const again = await ask({ "Last-Event-ID": "over" })
+      assert.deepStrictEqual([again.status, again.text], [204, ""])
     }
   )
 
@@ -130,6 +143,28 @@ describe("an event stream", () => {
     assert.deepStrictEqual(await stream.delivered(1), [1])
   })
 
+  it("carries nothing while it is away: its client's connects do, and have it look for the stream", async () => {
+    const server = await serve()
+    const clientId = await begin(server, "/a")
+    const stream = await openEvents(server, clientId)
+    stream.destroy()
+    await until("the cut to be noticed", async () => await link(server, clientId) === "Detached")
+    await server.publish("/a", 1)
+    const { messages } = await post(server, [connectMessage(clientId, "eventsource")])
+    assert.deepStrictEqual(messages, [
+      {
+        channel: "/meta/connect",
+        successful: true,
+        clientId,
+        advice: { reconnect: "retry", interval: 1_500, timeout: 0 }
+      },
+      { channel: "/a", data: 1 }
+    ])
+    const next = await openEvents(server, clientId)
+    await server.publish("/a", 2)
+    assert.deepStrictEqual(await next.delivered(1), [2])
+  })
+
   it("leaves messages to wait when it has broken; the next one carries them", async () => {
     const server = await serve()
     const clientId = await begin(server, "/a")
@@ -168,6 +203,36 @@ describe("an event stream", () => {
     await until("the end of the stream", () => stream.isEnded)
     assert.deepStrictEqual(stream.data, [1])
     assert.isTrue(stream.response.complete, "it ended in good order")
+    assert.match(stream.text, /id: over\r\n\r\n$/, "and is not opened again")
+  })
+
+  it("tells its client what to do when the server stops, and then ends, to be opened again", async () => {
+    const server = await serve()
+    const clientId = await begin(server, "/a")
+    const stream = await openEvents(server, clientId)
+    await server.publish("/a", 1)
+    await stream.delivered(1)
+    await server.stop()
+    await until("the end of the stream", () => stream.isEnded)
+    assert.isTrue(stream.response.complete, "it ended in good order")
+    const told = {
+      channel: "/meta/connect",
+      successful: true,
+      clientId,
+      advice: { reconnect: "handshake", interval: 1_000 }
+    }
+    assert.strictEqual(stream.text.split("\r\n\r\n").at(-2), `data: ${JSON.stringify([told])}`)
+  })
+
+  it("tells a client that was kicked, so that its browser does not bring it back", async () => {
+    const server = await serve()
+    const clientId = await begin(server)
+    const stream = await openEvents(server, clientId)
+    await server.run(Bayeux.Bayeux.use((bayeux) => bayeux.disconnect(clientId, "test")))
+    await until("the end of the stream", () => stream.isEnded)
+    const [, event, last] = stream.text.split("\r\n\r\n")
+    assert.include(event, "\"advice\":{\"reconnect\":\"none\"}")
+    assert.strictEqual(last, "id: over")
   })
 
   it("hands its session over to a socket, and the socket to it, without losing a message", async () => {
@@ -209,7 +274,7 @@ const openRaw = async (server: Server, clientId: string) => {
   const raw = (await connectRaw(server)).send(
     `GET /bayeux/${clientId} HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n`
   )
-  await until("the stream to begin", () => raw.received.includes("retry: 2000"))
+  await until("the stream to begin", () => raw.received.includes("retry: 1000"))
   return raw
 }
 

@@ -511,7 +511,10 @@ describe("a server that stops", () => {
     await held.answered
     const second = await serve({ node: { port: first.port } })
     const [reply] = (await post(second, [connectMessage(clientId)])).messages
-    assert.deepStrictEqual([reply?.error?.slice(0, 4), reply?.advice], ["401:", { reconnect: "handshake" }])
+    assert.deepStrictEqual([reply?.error?.slice(0, 4), reply?.advice], ["401:", {
+      reconnect: "handshake",
+      interval: 1_000
+    }])
     assert.deepStrictEqual(await poll(second, await begin(second, "/a")), [])
   })
 

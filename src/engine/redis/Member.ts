@@ -29,6 +29,8 @@ export interface Parts {
 
 /** What can be done as a member. */
 export interface Member {
+  /** How the store calls it. */
+  readonly name: string
   readonly commit: (order: Order) => void
   /**
    * Asks the store. The answer knows of everything that was ordered here before, and the service knows what the answer
@@ -299,6 +301,7 @@ export const join = Effect.fnUntraced(function*(parts: Parts): Effect.fn.Return<
   yield* Deferred.await(hasJoined)
 
   return {
+    name: node.name,
     commit,
     ask: (question) =>
       Effect.gen(function*() {

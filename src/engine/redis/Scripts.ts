@@ -327,5 +327,15 @@ return { text(now), found == epoch and isThere and 1 or 0, found, text(last) }
 `
 }
 
+/** How many nodes are alive beside one. */
+export const others: Script = {
+  name: "others",
+  text: `${prelude}
+local alive = redis.call('ZCOUNT', nodes, text(now + 1), '+inf')
+local own = redis.call('ZSCORE', nodes, ARGV[2])
+return own and tonumber(own) > now and alive - 1 or alive
+`
+}
+
 /** All scripts. */
-export const all: ReadonlyArray<Script> = [commit, join, beat, leave, compare, roll, look]
+export const all: ReadonlyArray<Script> = [commit, join, beat, leave, compare, roll, look, others]

@@ -230,6 +230,10 @@ export const hasSession = (
 ): Effect.Effect<boolean, RedisUnavailable> =>
   Effect.map(self.command(["EXISTS", `${prefix}s:${clientId}`]), (count) => count === 1)
 
+/** Whether a node other than this one is alive. */
+export const hasOthers = (self: Connection, node: string): Effect.Effect<boolean, RedisUnavailable> =>
+  Effect.map(self.run(Scripts.others, [node]), (count) => Number(count) > 0)
+
 /** The position of the newest entry of the log. */
 export const position = (self: Connection, prefix: string): Effect.Effect<number, RedisUnavailable> =>
   Effect.map(self.command(["GET", `${prefix}pos`]), Number)

@@ -95,6 +95,8 @@ const ofOutput = (output: Output, nameOf: NameOf): number => {
       return mix(mix(15, output.connection), ofName(output.clientId, nameOf))
     case "CloseConnection":
       return mix(mix(16, output.connection), ofText(output.reason))
+    case "Advise":
+      return mix(mix(19, output.connection), ofMessage(output.message))
     case "Resume":
       return mix(17, output.input.connection.id)
     case "Drop":

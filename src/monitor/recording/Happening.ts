@@ -1,6 +1,7 @@
 /** What can happen to a session, as a story tells it; and what of it a step of the machine has brought about. */
 import type { Schema } from "effect"
 import { HashSet } from "effect"
+import type { Advice } from "../../core/Advice.ts"
 import * as Channel from "../../core/Channel.ts"
 import type { ConnectionId } from "../../core/Connection.ts"
 import type { Input, Returned } from "../../core/Input.ts"
@@ -26,6 +27,7 @@ type OfMessage<Tag extends string, Fields = object> = Of<Tag, { readonly message
 /**
  * - `There`: the recording begins with the session as it is in `info`.
  * - `Connected`: a connect came; it is held until it is answered, or answered at once.
+ * - `Advised`: its stream told what nobody had asked for.
  * - `Written`: a message left for a connection. `CameBack`: it could not be written after all, its answer was reset, or
  *   the client has asked for it again.
  * - `Lost`: it still waited when the session ended. `Waits`: it still does when the recording ends.
@@ -42,6 +44,7 @@ export type Happening =
   }>
   | Of<"StreamOpened" | "Disconnected", { readonly connection: ConnectionId }>
   | Of<"Answered", { readonly connection: ConnectionId; readonly messages: number }>
+  | Of<"Advised", { readonly connection: ConnectionId; readonly reconnect: NonNullable<Advice["reconnect"]> }>
   | Of<"Refused", { readonly request: string; readonly error: string }>
   | Of<"Subscribed", { readonly channel: string }>
   | Of<"Unsubscribed", { readonly channel: string; readonly cause: Cause }>
@@ -83,6 +86,7 @@ export const of = (step: Step, clientId: string, refOf: RefOf): ReadonlyArray<Ha
     ...step.events.flatMap((event) => ofEvent(event, around)),
     ...matched(around),
     ...answered(around),
+    ...advised(around),
     ...left,
     ...ofQueue(around, left),
     ...end(around)
@@ -226,6 +230,13 @@ const answered = (around: Around): ReadonlyArray<Happening> =>
     connection,
     messages: messages.filter(Message.isDelivery).length
   }))
+
+const advised = ({ before, step }: Around): ReadonlyArray<Happening> =>
+  step.outputs.flatMap((output) => {
+    if (output._tag !== "Advise" || before === undefined || connectionOf(before) !== output.connection) return []
+    const { reconnect } = output.message.advice ?? {}
+    return reconnect === undefined ? [] : [{ _tag: "Advised", connection: output.connection, reconnect }]
+  })
 
 const written = (around: Around): ReadonlyArray<Extract<Happening, { readonly _tag: "Written" }>> => {
   const { after, before, refOf, step } = around
