@@ -6,13 +6,14 @@
  * has read do not travel on, because what subscribers get is built anew from `channel`, `data` and `id`, and from the
  * trace context where messages are traced (`Tracing`).
  */
-import { Cause, Data, Duration, Effect, Option } from "effect"
-import type { Advice } from "./core/Advice.ts"
+import { Cause, Data, Duration, Effect, Option, Random } from "effect"
+import * as Advice from "./core/Advice.ts"
 import * as BayeuxError from "./core/BayeuxError.ts"
 import * as Channel from "./core/Channel.ts"
 import type { ClientId } from "./core/ClientId.ts"
 import * as Message from "./core/Message.ts"
 import type { Raw } from "./core/Message.ts"
+import type { Seldom } from "./Seldom.ts"
 import type { RequestInfo } from "./transport/Transport.ts"
 
 /** Where a message comes from or goes to. */
@@ -30,7 +31,7 @@ export interface ExtensionContext {
 /** The message is not accepted; its sender gets the error, and the advice if there is one. */
 export class Refusal extends Data.TaggedError("Refusal")<{
   readonly error: BayeuxError.BayeuxError
-  readonly advice: Advice | undefined
+  readonly advice: Advice.Advice | undefined
 }> {}
 
 /**
@@ -51,9 +52,13 @@ export interface Extension<R = never> {
 
 /**
  * Refuses a message. A plain sentence becomes `403::sentence`; advice may be given, for instance
- * `{ reconnect: "none" }` with a refused handshake.
+ * `{ reconnect: "none" }` with a refused handshake. Without it a client whose handshake or connect is refused shakes
+ * hands again after 1 to 1.5 seconds.
  */
-export const refuse = (error: string | BayeuxError.BayeuxError, advice?: Advice): Effect.Effect<never, Refusal> =>
+export const refuse = (
+  error: string | BayeuxError.BayeuxError,
+  advice?: Advice.Advice
+): Effect.Effect<never, Refusal> =>
   Effect.fail(
     new Refusal({ error: typeof error === "string" ? BayeuxError.make(403, [], error) : error, advice })
   )
@@ -79,31 +84,80 @@ export const identify = (message: Raw, identity: string): Effect.Effect<Raw, Ref
 /** The way of a message: `incoming` passes the extensions in their order, `outgoing` as well. */
 export type Direction = "incoming" | "outgoing"
 
+/** How extensions are treated. */
+export interface Treatment {
+  /** How long each may take over a message. */
+  readonly extensionTimeout: Duration.Duration
+  /** How their failures are logged. */
+  readonly seldom: Seldom
+}
+
+/**
+ * Sees to it that a client that comes back does not do so at once, and not at the same time as all others: after the
+ * interval of `otherwise` and up to half as much again, unless the advice says when.
+ */
+const paced = (
+  { channel }: Raw,
+  advice: Advice.Advice | undefined,
+  otherwise: Advice.Advice & { readonly interval: number }
+): Effect.Effect<Advice.Advice | undefined> =>
+  typeof channel !== "string" || !Message.comesBack(channel) || advice?.reconnect === "none"
+    ? Effect.succeed(advice)
+    : Effect.map(
+      Random.nextBetween(1, 1.5),
+      (spread) => ({ ...otherwise, interval: Math.round(otherwise.interval * spread), ...advice })
+    )
+
+const refused = { interval: Advice.pause }
+
+/** Who connects keeps the session: it is not the session that failed. */
+const failed = ({ channel }: Raw) => ({
+  interval: 5_000,
+  ...(channel === Channel.connect ? { reconnect: "retry" } as const : undefined)
+})
+
+/** An extension that does not do its work: its message is refused, and the log tells once a while. */
+const broken = (
+  extension: Extension,
+  direction: Direction,
+  message: Raw,
+  { cause, error, what }: { what: string; error: BayeuxError.BayeuxError; cause: Cause.Cause<unknown> },
+  seldom: Seldom
+): Effect.Effect<never, Refusal> => {
+  const name = `Extension "${extension.name}" ${what}`
+  const line = `${name} with an ${direction} message on ${JSON.stringify(message["channel"])}`
+  const reasons = Cause.prettyErrors(cause).map((error) => `, the last time with ${error.name}: ${error.message}`)
+  const again = (times: number, within: string) =>
+    Effect.logError(`${name} with ${times} more ${direction} messages within ${within}${reasons[0] ?? ""}`)
+  return seldom.say(`${name} ${direction}`, Effect.logError(line, ...(reasons.length === 0 ? [] : [cause])), again)
+    .pipe(
+      Effect.andThen(paced(message, undefined, failed(message))),
+      Effect.flatMap((advice) => refuse(error, advice))
+    )
+}
+
 /** What becomes of a message in one extension: every way to fail is a refusal, and is logged unless it was meant. */
 const pass = (
   extension: Extension,
   direction: Direction,
   message: Raw,
   context: ExtensionContext,
-  timeout: Duration.Duration
+  { extensionTimeout: timeout, seldom }: Treatment
 ): Effect.Effect<Raw | undefined, Refusal> => {
   const handle = extension[direction]
   if (handle === undefined) return Effect.succeed(message)
-  const broken = (what: string, error: BayeuxError.BayeuxError) =>
-    Effect.logError(
-      `Extension "${extension.name}" ${what} with an ${direction} message on ${JSON.stringify(message["channel"])}`
-    )
-      .pipe(Effect.andThen(refuse(error)))
   const refusal = (cause: Cause.Cause<Refusal>): Effect.Effect<never, Refusal> => {
-    const error = Option.getOrUndefined(Cause.findErrorOption(cause))
-    if (error instanceof Refusal) return Effect.fail(error)
-    return Effect.logError(cause).pipe(Effect.andThen(broken("failed", BayeuxError.serverError)))
+    const refusal = Option.getOrUndefined(Cause.findErrorOption(cause))
+    return refusal instanceof Refusal
+      ? Effect.flatMap(paced(message, refusal.advice, refused), (advice) => refuse(refusal.error, advice))
+      : broken(extension, direction, message, { what: "failed", error: BayeuxError.serverError, cause }, seldom)
   }
+  const what = `took longer than ${Duration.format(timeout)}`
+  const late = BayeuxError.make(500, [], "Extension timed out")
   return Effect.suspend(() => handle(message, context)).pipe(
     Effect.timeoutOrElse({
       duration: timeout,
-      orElse: () =>
-        broken(`took longer than ${Duration.format(timeout)}`, BayeuxError.make(500, [], "Extension timed out"))
+      orElse: () => broken(extension, direction, message, { what, error: late, cause: Cause.empty }, seldom)
     }),
     Effect.catchCause(refusal)
   )
@@ -115,12 +169,12 @@ export const run = Effect.fnUntraced(function*(
   direction: Direction,
   message: Raw,
   context: ExtensionContext,
-  timeout: Duration.Duration
+  treatment: Treatment
 ) {
   let current: Raw | undefined = message
   for (const extension of extensions) {
     if (current === undefined) return undefined
-    current = yield* pass(extension, direction, current, context, timeout)
+    current = yield* pass(extension, direction, current, context, treatment)
   }
   return current
 })

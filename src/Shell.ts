@@ -24,6 +24,7 @@ import type { Extension } from "./Extension.ts"
 import type { Monitor } from "./monitor/Monitor.ts"
 import * as Probe from "./monitor/Probe.ts"
 import type { Recording } from "./monitor/Recorder.ts"
+import * as Seldom from "./Seldom.ts"
 import { type Host, ShellConnection } from "./ShellConnection.ts"
 import * as Frame from "./transport/Frame.ts"
 import type { ConnectionInfo, OpenConnection, Sink } from "./transport/Transport.ts"
@@ -340,6 +341,7 @@ export class Shell {
     return {
       extensions: { incoming: [], outgoing: [] },
       extensionTimeout: parts.extensionTimeout,
+      seldom: Seldom.make(parts.runFork),
       probe: undefined,
       runFork: parts.runFork,
       decode: (raw) => {

@@ -6,7 +6,7 @@
  *   alone over a socket is answered out of turn, since it may be held.
  * - What is written in a turn leaves at its end as one frame; the answers to an exchange leave when all are there.
  */
-import { type Duration, Effect } from "effect"
+import { Effect } from "effect"
 import type { Audience, Listener } from "./Audience.ts"
 import type { Advice } from "./core/Advice.ts"
 import type { BayeuxError } from "./core/BayeuxError.ts"
@@ -23,10 +23,9 @@ import * as Original from "./transport/Original.ts"
 import type { CloseReason, ConnectionInfo, OpenConnection, Sink } from "./transport/Transport.ts"
 
 /** What a connection needs of the service around it. */
-export interface Host {
+export interface Host extends Extension.Treatment {
   /** The extensions of each direction, in their order. */
   readonly extensions: { readonly [direction in Extension.Direction]: ReadonlyArray<Extension.Extension> }
-  readonly extensionTimeout: Duration.Duration
   readonly probe: Probe | undefined
   readonly runFork: Serial.RunFork
   readonly decode: (raw: unknown) => Message.Incoming
@@ -51,9 +50,14 @@ const deliveries = (messages: ReadonlyArray<Message.Outgoing>): ReadonlyArray<Me
   messages.map(Original.of).filter(Message.isDelivery)
 
 /** A reply that an extension has refused: it says no more that there is a session, but still what the server offers. */
-const refused = (reply: Message.Reply, error: BayeuxError, advice: Advice | undefined): Message.Reply => {
+const refused = (
+  reply: Message.Reply,
+  error: BayeuxError,
+  advice: Advice | undefined,
+  insists: boolean
+): Message.Reply => {
   const { supportedConnectionTypes, version } = reply
-  return Message.failed(Message.refuse(reply, error), error, advice, {
+  return Message.failed({ ...Message.refuse(reply, error), insists }, error, advice, {
     ...(version === undefined ? undefined : { version }),
     ...(supportedConnectionTypes === undefined ? undefined : { supportedConnectionTypes })
   })
@@ -122,7 +126,7 @@ export class ShellConnection implements OpenConnection, Connection, Listener {
     message: unknown
   ): Effect.Effect<Message.Incoming | undefined> {
     if (!Message.isRaw(message)) return Effect.succeed(this.#host.decode(message))
-    return Extension.run(extensions, "incoming", message, this.#context, this.#host.extensionTimeout).pipe(
+    return Extension.run(extensions, "incoming", message, this.#context, this.#host).pipe(
       Effect.map((passed) => {
         if (passed !== undefined) return this.#host.decode(passed)
         if (isPublished(message)) this.#host.probe?.dropped("Extension", 1)
@@ -132,9 +136,13 @@ export class ShellConnection implements OpenConnection, Connection, Listener {
     )
   }
 
+  /** Whoever has shaken hands over it does so again by itself if it is refused. */
+  #insists = false
+
   #handIn(messages: ReadonlyArray<Message.Incoming>): void {
     const alone = messages.length === 1
     for (const message of messages) {
+      if (message._tag === "Handshake") this.#insists = Message.insists(message.supportedConnectionTypes)
       if (!this.canBeAnswered && needsAnswer(message)) continue
       const isOutOfTurn = alone && this.kind === "socket" && message._tag === "Connect"
       this.#host.received(this, message, isOutOfTurn ? outOfTurn : this.#allotted++, alone)
@@ -263,7 +271,7 @@ export class ShellConnection implements OpenConnection, Connection, Listener {
     message: Message.Outgoing
   ): Effect.Effect<Message.Outgoing | undefined> {
     const raw = message as Message.Outgoing & Message.Raw
-    return Extension.run(extensions, "outgoing", raw, this.#context, this.#host.extensionTimeout).pipe(
+    return Extension.run(extensions, "outgoing", raw, this.#context, this.#host).pipe(
       Effect.map((passed) => {
         const outgoing = passed as Message.Outgoing | undefined
         if (outgoing !== undefined && outgoing !== message) Original.remember(outgoing, message)
@@ -271,7 +279,8 @@ export class ShellConnection implements OpenConnection, Connection, Listener {
       }),
       Effect.catchTag(
         "Refusal",
-        ({ advice, error }) => Effect.succeed(Message.isReply(message) ? refused(message, error, advice) : undefined)
+        ({ advice, error }) =>
+          Effect.succeed(Message.isReply(message) ? refused(message, error, advice, this.#insists) : undefined)
       ),
       Effect.tap((outgoing) =>
         Effect.sync(() => {

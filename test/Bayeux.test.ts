@@ -843,7 +843,7 @@ describe("a turn", () => {
 
 describe("transports", () => {
   const offered = (bayeux: Service) =>
-    Effect.map(ask(bayeux, handshake), ({ error, supportedConnectionTypes }) => supportedConnectionTypes ?? error)
+    Effect.map(ask(bayeux, handshake), ({ error, supportedConnectionTypes }) => error ?? supportedConnectionTypes)
 
   const websocket: Transport = { connectionTypes: ["websocket"] }
   const polling: Transport = { connectionTypes: ["long-polling", "websocket"] }

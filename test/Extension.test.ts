@@ -4,6 +4,7 @@ import { Context, Effect, Exit, Fiber, Layer, Logger, Scope, Stream } from "effe
 import { TestClock } from "effect/testing"
 import * as fc from "fast-check"
 import * as Bayeux from "../src/Bayeux.ts"
+import type { Advice } from "../src/core/Advice.ts"
 import * as BayeuxError from "../src/core/BayeuxError.ts"
 import type { Raw } from "../src/core/Message.ts"
 import type { Engine } from "../src/engine/Engine.ts"
@@ -507,6 +508,103 @@ describe("extensions that take their time", () => {
           if (peer.replies.length !== length + 1) forgotten.push(length)
         }
         assert.deepStrictEqual(forgotten, [])
+      })
+  )
+})
+
+/** A client of CometD's; Faye's has types that only it has. */
+const types = { plain: ["websocket", "long-polling"], insistent: ["in-process", "websocket", "long-polling"] }
+const shakingHands = (supportedConnectionTypes: ReadonlyArray<string>) => ({ ...handshake, supportedConnectionTypes })
+
+describe("a client that is refused", () => {
+  const adviceOf = (bayeux: Service, message: object) => Effect.map(ask(bayeux, message), ({ advice }) => advice)
+  const isBetween = (interval: number | undefined, least: number, most: number) => {
+    assert.isAtLeast(interval ?? 0, least)
+    assert.isAtMost(interval ?? 0, most)
+  }
+
+  for (const channel of ["/meta/handshake", "/meta/connect"]) {
+    scenario(
+      `on ${channel} comes back after a second or a bit more, and not all at once`,
+      (bayeux) =>
+        Effect.gen(function*() {
+          yield* bayeux.addExtension(incoming(on(channel, () => refuse("No"))))
+          const intervals: Array<number | undefined> = []
+          for (let i = 0; i < 20; i++) {
+            const advice = yield* adviceOf(bayeux, { ...shakingHands(types.plain), channel, clientId: "x" })
+            assert.strictEqual(advice?.reconnect, "handshake")
+            isBetween(advice?.interval, 1_000, 1_500)
+            intervals.push(advice?.interval)
+          }
+          assert.isAbove(new Set(intervals).size, 10)
+        })
+    )
+
+    scenario(
+      `by an extension that fails, on ${channel}, stays away for five seconds`,
+      (bayeux) =>
+        Effect.gen(function*() {
+          yield* bayeux.addExtension(incoming(on(channel, () => Effect.die(new Error("The database is away")))))
+          const advice = yield* adviceOf(bayeux, { ...shakingHands(types.plain), channel, clientId: "x" })
+          assert.strictEqual(
+            advice?.reconnect,
+            channel === "/meta/connect" ? "retry" : "handshake",
+            "it keeps its session"
+          )
+          isBetween(advice?.interval, 5_000, 7_500)
+        })
+    )
+  }
+
+  scenario("is told what the extension says", (bayeux) =>
+    Effect.gen(function*() {
+      const said: Array<Advice> = [{ reconnect: "none" }, { reconnect: "retry", interval: 10 }, { interval: 60_000 }]
+      const told: Array<unknown> = []
+      for (const advice of said) {
+        const saying = incoming(on("/meta/handshake", () => refuse("No", advice)))
+        yield* bayeux.addExtension(saying)
+        told.push(yield* adviceOf(bayeux, shakingHands(types.plain)))
+        yield* bayeux.removeExtension(saying)
+      }
+      assert.deepStrictEqual(told, [...said.slice(0, 2), { reconnect: "handshake", interval: 60_000 }])
+    }))
+
+  scenario("with something that it does not repeat is not told to stay away", (bayeux) =>
+    Effect.gen(function*() {
+      yield* bayeux.addExtension(incoming(on("/a", () => refuse("No"))))
+      yield* bayeux.addExtension(incoming(on("/b", () => Effect.die("broken"))))
+      for (const channel of ["/a", "/b"]) assert.isUndefined(yield* adviceOf(bayeux, { channel, data: 1 }))
+    }))
+
+  for (const direction of ["incoming", "outgoing"] as const) {
+    scenario(
+      `and shakes hands again by itself is not told to do so as well, when the ${direction} message is refused`,
+      (bayeux) =>
+        Effect.gen(function*() {
+          yield* bayeux.addExtension({ name: "test", [direction]: on("/meta/handshake", () => refuse("No")) })
+          const reconnects: Array<unknown> = []
+          for (const each of [types.plain, types.insistent]) {
+            reconnects.push((yield* adviceOf(bayeux, shakingHands(each)))?.reconnect)
+          }
+          assert.deepStrictEqual(reconnects, ["handshake", "retry"])
+        })
+    )
+  }
+
+  scenario(
+    "for a long time, by an extension that fails, is told of in the log once a minute",
+    (bayeux) =>
+      Effect.gen(function*() {
+        yield* bayeux.addExtension({
+          name: "auth",
+          incoming: on("/meta/handshake", () => Effect.die(new Error("The database is away")))
+        })
+        for (let i = 0; i < 100; i++) yield* ask(bayeux, shakingHands(types.plain))
+        assert.strictEqual(log.length, 1)
+        yield* pass(60_000)
+        assert.deepStrictEqual(log.slice(1), [
+          "Extension \"auth\" failed with 99 more incoming messages within 1m, the last time with Error: The database is away"
+        ])
       })
   )
 })

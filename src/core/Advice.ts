@@ -42,17 +42,29 @@ export const streamPatience = 1_000
 /** The stream will not be opened again: a client opens another one for another session only. */
 export const newStream: Advice = { reconnect: "handshake", interval: 0 }
 
+/** The session goes on, but the server cannot do it now: come back in a moment. */
+export const inAMoment: Advice = { reconnect: "retry", interval: pause }
+
 /**
- * The server does not know the session (any more): begin again. The interval is told because a client may still have one
- * as long as a time-out (see `retry`), and so that none asks many times a second.
+ * There is no session (any more), or there cannot be one now: begin again, in a moment. The interval is told because a
+ * client may still have one as long as a time-out (see `retry`), and so that none asks many times a second.
  */
 export const handshake: Advice = { reconnect: "handshake", interval: pause }
 
-/** The server cannot do it now: come back in a moment, with the session or for one. */
-export const inAMoment = (reconnect: "retry" | "handshake"): Advice => ({ reconnect, interval: 1_000 })
-
-/** The server stops: begin again, in a moment. */
-export const restart: Advice = { reconnect: "handshake", interval: 1_000 }
-
 /** Do not come back. */
 export const none: Advice = { reconnect: "none" }
+
+/**
+ * What comes with a refusal, of which `given` has been said. A client that is to come back is told when: nobody comes
+ * back at once, again and again. One that `insists` shakes hands again by itself when it was refused; if it is told to
+ * as well it does both, and each time it is refused twice as much: that one is told to go on with what it does.
+ */
+export const afterRefusal = (
+  given: Advice | undefined,
+  comesBack: boolean,
+  insists: boolean
+): Advice | undefined => {
+  if (given?.reconnect === "none" || !(comesBack || given?.reconnect === "handshake")) return given
+  const advice = { ...handshake, ...given }
+  return insists && advice.reconnect === "handshake" ? { ...advice, reconnect: "retry" } : advice
+}

@@ -307,9 +307,8 @@ const adviceAfter = (cause: Cause): Advice.Advice => {
     case "QueueOverflow":
     case "EngineLost":
     case "ProcessLost":
-      return Advice.handshake
     case "Shutdown":
-      return Advice.restart
+      return Advice.handshake
   }
 }
 

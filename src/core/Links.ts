@@ -282,7 +282,7 @@ export const end = (state: State.State, { connection, goesOn }: ConnectionEnding
  * somebody is there again.
  */
 const sayGoodbye = (session: Session.Session, connection: ConnectionId, goesOn: boolean, out: Out): void => {
-  const advice = goesOn ? Advice.inAMoment("retry") : Advice.restart
+  const advice = goesOn ? Advice.inAMoment : Advice.handshake
   const { clientId } = session
   out.push({ _tag: "Advise", connection, message: Message.succeeded(Message.unasked(clientId), { clientId, advice }) })
 }

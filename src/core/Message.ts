@@ -80,6 +80,8 @@ export interface Refused {
   readonly channel: string | undefined
   readonly clientId: string | undefined
   readonly subscription: string | ReadonlyArray<string> | undefined
+  /** It is a handshake of a client that repeats it by itself ({@link insists}). */
+  readonly insists: boolean
   readonly error: BayeuxError.BayeuxError
   readonly advice: Advice.Advice | undefined
 }
@@ -213,16 +215,24 @@ const isStrings = (value: unknown): value is ReadonlyArray<string> =>
 const isSubscription = (value: unknown): value is string | ReadonlyArray<string> =>
   typeof value === "string" || isStrings(value)
 
+/**
+ * Whether a client with these connection types shakes hands again by itself, some seconds after it was refused: Faye's
+ * does (since 1.0, in Ruby as well), and nobody else has these two types.
+ */
+export const insists = (supportedConnectionTypes: ReadonlyArray<string>): boolean =>
+  supportedConnectionTypes.includes("eventsource") || supportedConnectionTypes.includes("in-process")
+
 /** The refusal of a message whose fields may be anything. */
 export const refuse = (raw: unknown, error: BayeuxError.BayeuxError, advice?: Advice.Advice): Refused => {
   const fields: Fields = isRaw(raw) ? raw : {}
-  const { channel, clientId, subscription } = fields
+  const { channel, clientId, subscription, supportedConnectionTypes: types } = fields
   return {
     _tag: "Refused",
     id: idOf(fields),
     channel: isString(channel) ? channel : undefined,
     clientId: isString(clientId) ? clientId : undefined,
     subscription: isSubscription(subscription) ? subscription : undefined,
+    insists: channel === Channel.handshake && isStrings(types) && insists(types),
     error,
     advice
   }
@@ -445,9 +455,19 @@ const repeated = (request: Incoming, channel: string | undefined): Partial<Reply
   }
 }
 
+/** Whether a client whose request on this channel is refused comes back by itself. */
+export const comesBack = (channel: string | undefined): boolean =>
+  channel === Channel.handshake || channel === Channel.connect
+
+/** Whether it is a handshake of a client that repeats it by itself. */
+const isInsistent = (request: Incoming): boolean =>
+  request._tag === "Handshake"
+    ? insists(request.supportedConnectionTypes)
+    : request._tag === "Refused" && request.insists
+
 /**
  * A reply that the request was refused, with further fields. A client that is unknown, or whose handshake or connect
- * failed, is told to shake hands again, as Faye does.
+ * failed, is told to shake hands again, as Faye does, but not at once.
  */
 export const failed = (
   request: Incoming,
@@ -456,8 +476,8 @@ export const failed = (
   fields?: Partial<Reply>
 ): Reply => {
   const channel = channelOf(request)
-  const again = BayeuxError.isClientUnknown(error) || channel === Channel.handshake || channel === Channel.connect
-  const told = advice ?? (again ? Advice.handshake : undefined)
+  const again = BayeuxError.isClientUnknown(error) || comesBack(channel)
+  const told = Advice.afterRefusal(advice, again, isInsistent(request))
   return {
     ...common(request, false),
     ...repeated(request, channel),

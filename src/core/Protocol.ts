@@ -43,11 +43,8 @@ const commit = (order: Order, out: Out): void => {
 }
 
 /** The engine cannot be asked: that is not the fault of the session, which is kept. */
-const adviceWith = (error: BayeuxError.BayeuxError, { _tag }: Message.Incoming): Advice.Advice | undefined => {
-  if (!BayeuxError.isUnavailable(error)) return undefined
-  if (_tag === "Handshake") return Advice.inAMoment("handshake")
-  return _tag === "Connect" ? Advice.inAMoment("retry") : undefined
-}
+const adviceWith = (error: BayeuxError.BayeuxError, { _tag }: Message.Incoming): Advice.Advice | undefined =>
+  BayeuxError.isUnavailable(error) && _tag === "Connect" ? Advice.inAMoment : undefined
 
 /** What a handshake is told of the server, also if it is refused: a client may find out what it can try next. */
 export const offer = (

@@ -4,7 +4,7 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
-import { type Conduct, Obedient, World } from "./obedience.ts"
+import { type Conduct, type Fault, Obedient, World } from "./obedience.ts"
 
 /** Handshake and connect, each once or twice: when a client begins, and when its session has been taken from it. */
 const mostPerSecond = 5
@@ -12,6 +12,7 @@ const mostPerSecond = 5
 const client = fc.record<Conduct>({
   kind: fc.constantFrom("exchange", "socket", "stream"),
   merges: fc.boolean(),
+  insists: fc.boolean(),
   acknowledges: fc.boolean(),
   /** Whose session it uses, if that is not its own. */
   guestOf: fc.option(fc.nat(3), { nil: undefined }),
@@ -19,6 +20,8 @@ const client = fc.record<Conduct>({
   socketOf: fc.option(fc.nat(3), { nil: undefined }),
   begins: fc.nat(700)
 })
+
+const fault = fc.constantFrom<Fault>("none", "away", "no handshake", "no connect", "failing", "forgetful")
 
 describe("obedient clients", () => {
   it("do not spin, whoever shares sessions and sockets with whom", () => {
@@ -30,6 +33,30 @@ describe("obedient clients", () => {
         world.run(20_000)
         for (const { busiest } of clients) assert.isAtMost(busiest, mostPerSecond + publishes)
       }),
+      { numRuns: 150 }
+    )
+  })
+
+  it("do not spin, whatever is refused, forgotten or away, and come back when nothing is", () => {
+    fc.assert(
+      fc.property(
+        fc.array(client, { minLength: 1, maxLength: 3 }),
+        fc.array(fault, { maxLength: 4 }),
+        (conducts, faults) => {
+          const world = new World()
+          const clients = conducts.map((conduct) => new Obedient(world, conduct))
+          for (const fault of faults) {
+            world.fault = fault
+            world.run(10_000)
+          }
+          world.fault = "none"
+          world.run(10_000)
+          for (const { busiest, isConnected } of clients) {
+            assert.isAtMost(busiest, mostPerSecond)
+            assert.isTrue(isConnected)
+          }
+        }
+      ),
       { numRuns: 150 }
     )
   })

@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as BayeuxError from "../../src/core/BayeuxError.ts"
 import type * as Message from "../../src/core/Message.ts"
 import * as State from "../../src/core/State.ts"
 import { deliveredTo, eventsIn, repliesIn, Trial } from "./trial.ts"
@@ -35,6 +36,19 @@ describe("/meta/handshake", () => {
     assert.deepStrictEqual(reply.advice, { reconnect: "handshake", interval: 1_000 })
     assert.isUndefined(reply.clientId)
   })
+
+  it.each([["in-process"], ["eventsource"]])(
+    "tells a client that insists by itself, as Faye's with %s, no more than when",
+    (type) => {
+      const trial = new Trial()
+      const supportedConnectionTypes = [type, "flash"]
+      const reply = ask(trial, { ...handshake, version: "0.9", supportedConnectionTypes })
+      assert.deepStrictEqual(reply.advice, { reconnect: "retry", interval: 1_000 })
+      trial.fault = BayeuxError.unavailable("/meta/handshake")
+      const away = ask(trial, { ...handshake, supportedConnectionTypes: [type, "long-polling"] })
+      assert.deepStrictEqual(away.advice, { reconnect: "retry", interval: 1_000 })
+    }
+  )
 
   it.each([
     [{ version: undefined }, "402:version:Missing required parameter"],

@@ -1,5 +1,6 @@
 /** Clients that do what the advice says, at once and to the letter, and a server for them in virtual time. */
 import type * as Advice from "../../src/core/Advice.ts"
+import * as BayeuxError from "../../src/core/BayeuxError.ts"
 import type { Connection } from "../../src/core/Connection.ts"
 import * as Machine from "../../src/core/Machine.ts"
 import * as Message from "../../src/core/Message.ts"
@@ -9,6 +10,9 @@ import { Trial } from "./trial.ts"
 
 /** How long a message is under way, in milliseconds. */
 const latency = 1
+
+/** What is wrong with the server, or with what stands before it. */
+export type Fault = "none" | "away" | "no handshake" | "no connect" | "failing" | "forgetful"
 
 /** A server, its clients and what is to happen next. */
 export class World {
@@ -43,11 +47,35 @@ export class World {
     })
   }
 
+  #fault: Fault = "none"
+
+  /** From now on this is wrong. */
+  set fault(fault: Fault) {
+    this.#fault = fault
+    this.trial.fault = fault === "away" ? BayeuxError.unavailable("") : undefined
+  }
+
   /** Sends a message; its answer is read as soon as it can be. */
-  ask(connection: Connection, message: object, answered: (reply: Message.Reply) => void): void {
+  ask(connection: Connection, message: Message.Raw, answered: (reply: Message.Reply) => void): void {
     const id = ++this.#ids
     this.#asking.set(id, answered)
-    this.after(latency, () => this.tell(this.trial.receive(connection, { ...message, id })))
+    this.after(latency, () => this.tell(this.trial.handIn(connection, [this.#incoming({ ...message, id })])))
+  }
+
+  /** What becomes of a message on its way to the machine: extensions refuse it, or it names a session that nobody knows. */
+  #incoming(raw: Message.Raw): Message.Incoming {
+    const refused = BayeuxError.make(403, [], "No")
+    const isHandshake = raw["channel"] === "/meta/handshake"
+    const isConnect = raw["channel"] === "/meta/connect"
+    if (this.#fault === "failing") return Message.refuse(raw, BayeuxError.serverError)
+    if (this.#fault === "no handshake" && isHandshake) return Message.refuse(raw, refused)
+    if (this.#fault === "no connect" && isConnect) return Message.refuse(raw, refused)
+    if (this.#fault === "forgetful" && !isHandshake) return this.#decode({ ...raw, clientId: "nobody" })
+    return this.#decode(raw)
+  }
+
+  #decode(raw: Message.Raw): Message.Incoming {
+    return Message.decode(raw, this.trial.state.settings)
   }
 
   open(connection: Connection, closed: () => void): void {
@@ -100,6 +128,8 @@ export interface Conduct {
   readonly kind: "exchange" | "socket" | "stream"
   /** Advice that says nothing about a field leaves it as it was, as with Faye; otherwise as it is by default. */
   readonly merges: boolean
+  /** It shakes hands again by itself five seconds after it was refused, and as it is advised as well, as Faye's does. */
+  readonly insists: boolean
   readonly acknowledges: boolean
   /** Whose session it uses, if that is not its own. */
   readonly guestOf: number | undefined
@@ -121,6 +151,7 @@ export class Obedient {
   #socket: Connection | undefined
   #number: number | undefined
   #connects = 0
+  #isShaking = false
   readonly #sentAt: Array<number> = []
 
   constructor(world: World, conduct: Conduct) {
@@ -138,6 +169,13 @@ export class Obedient {
     }, 0)
   }
 
+  /** Whether its last connect was taken, or is held. */
+  get isConnected(): boolean {
+    return this.#isConnected
+  }
+
+  #isConnected = false
+
   #begin(): void {
     const { guestOf } = this.#conduct
     const host = guestOf === undefined ? undefined : this.#world.clients[guestOf]?.clientId
@@ -146,7 +184,7 @@ export class Obedient {
     this.#connect()
   }
 
-  #send(connection: Connection, message: object, answered: (reply: Message.Reply) => void): void {
+  #send(connection: Connection, message: Message.Raw, answered: (reply: Message.Reply) => void): void {
     this.#sentAt.push(this.#world.now)
     this.#world.ask(connection, message, (reply) => {
       if (reply.advice !== undefined) {
@@ -157,8 +195,10 @@ export class Obedient {
   }
 
   #handshake(): void {
-    const { acknowledges, kind } = this.#conduct
-    const supportedConnectionTypes = kind === "stream" ? Object.values(types) : [types[kind]]
+    if (this.#isShaking) return
+    this.#isShaking = true
+    const { acknowledges, insists, kind } = this.#conduct
+    const supportedConnectionTypes = insists ? ["in-process", ...Object.values(types)] : [types[kind]]
     const message = {
       channel: "/meta/handshake",
       version: "1.0",
@@ -166,7 +206,8 @@ export class Obedient {
       ext: { ack: acknowledges && kind !== "stream" }
     }
     this.#send(this.#world.trial.open("exchange"), message, (reply) => {
-      if (!reply.successful) return this.#again("handshake")
+      this.#isShaking = false
+      if (!reply.successful) return this.#insist()
       this.clientId = reply.clientId
       this.#number = undefined
       this.#subscribe()
@@ -176,7 +217,7 @@ export class Obedient {
   }
 
   #subscribe(): void {
-    const { clientId } = this
+    const { clientId = "" } = this
     const message = { channel: "/meta/subscribe", clientId, subscription: "/a" }
     this.#send(this.#world.trial.open("exchange"), message, () => undefined)
   }
@@ -188,13 +229,14 @@ export class Obedient {
   }
 
   #connect(): void {
-    const { clientId } = this
+    const { clientId = "" } = this
     const connectionType = types[this.#conduct.kind]
     const ext = this.#number === undefined ? undefined : { ext: { ack: this.#number } }
     const connect = ++this.#connects
     const message = { channel: "/meta/connect", clientId, connectionType, ...ext }
     this.#send(this.#connection(), message, (reply) => {
       if (typeof reply.ext?.ack === "number") this.#number = reply.ext.ack
+      this.#isConnected = reply.successful
       if (connect === this.#connects) this.#again("retry")
     })
   }
@@ -225,6 +267,16 @@ export class Obedient {
       if (socket === this.#socket) this.#socket = undefined
       if (connect === this.#connects) this.#world.after(1_000, () => this.#connect())
     })
+  }
+
+  #insist(): void {
+    this.clientId = undefined
+    if (!this.#conduct.insists) return this.#again("handshake")
+    const shakeHands = () => {
+      if (this.clientId === undefined) this.#handshake()
+    }
+    this.#world.after(5_000, shakeHands)
+    if (this.#advice.reconnect === "handshake") this.#world.after(this.#advice.interval ?? 0, shakeHands)
   }
 
   #again(otherwise: "retry" | "handshake"): void {

@@ -46,6 +46,8 @@ export const settings: Settings.Settings = { ...Settings.defaults, timeout: 1_00
 export class Trial {
   state: State.State
   now = 0
+  /** Why the engine refuses whatever is ordered, if it does. */
+  fault: BayeuxError.BayeuxError | undefined
   /** Everything but commits, in order. */
   readonly outputs: Array<Output> = []
   readonly steps: Array<{ readonly state: State.State; readonly input: Input; readonly step: Machine.Step }> = []
@@ -68,10 +70,16 @@ export class Trial {
       this.state = step.state
       for (const output of step.outputs) {
         if (output._tag !== "Commit") this.outputs.push(output)
-        else inputs.push({ _tag: "Happened", now: this.now, fact: factOf(output.order, this.state, ++this.#position) })
+        else inputs.push({ _tag: "Happened", now: this.now, fact: this.#fact(output.order) })
       }
     }
     return this.outputs.slice(before)
+  }
+
+  #fact(order: Order): Fact {
+    return this.fault === undefined
+      ? factOf(order, this.state, ++this.#position)
+      : { _tag: "Refused", order, error: this.fault }
   }
 
   open(kind: Kind, local = false): Connection {
@@ -80,9 +88,12 @@ export class Trial {
 
   /** Sends a batch; `alone` is decided by its length, slots are counted up. */
   receive(connection: Connection, ...batch: ReadonlyArray<unknown>): ReadonlyArray<Output> {
-    const messages = Message.batch(batch)
-    return messages.flatMap((raw) => {
-      const message = Message.decode(raw, this.state.settings)
+    return this.handIn(connection, Message.batch(batch).map((raw) => Message.decode(raw, this.state.settings)))
+  }
+
+  /** The same with messages that are decoded already. */
+  handIn(connection: Connection, messages: ReadonlyArray<Message.Incoming>): ReadonlyArray<Output> {
+    return messages.flatMap((message) => {
       const slot = this.#slots.get(connection.id) ?? 0
       this.#slots.set(connection.id, slot + 1)
       return message._tag === "Handshake"
