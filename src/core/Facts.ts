@@ -164,7 +164,8 @@ const sessionAdopted = (before: State.State, adopted: Adopted, now: number, out:
     createdAt: adopted.createdAt,
     subscriptions: HashSet.fromIterable(subscriptions),
     queue: MessageQueue.restore(MessageQueue.empty, queue),
-    resets: { ...Resets.none, againUpTo: adopted.againUpTo }
+    resets: { ...Resets.none, againUpTo: adopted.againUpTo },
+    isStreamComing: adopted.hadStream
   }
   emitArrival(session, out)
   const state = resume(before, clientId, out)
@@ -194,9 +195,10 @@ const sessionWanted = (state: State.State, clientId: ClientId, position: number,
   const queued = MessageQueue.toArray(session.queue).map((message) => message.position)
   const released = release(state, clientId, out)
   const { resets: { againUpTo }, retries } = session
+  const hadStream = Links.isStreaming(session) || session.isStreamComing
   out.push({
     _tag: "Commit",
-    order: { _tag: "Yield", clientId, position, queued, retries, againUpTo, origin: undefined }
+    order: { _tag: "Yield", clientId, position, queued, retries, againUpTo, hadStream, origin: undefined }
   })
   return released
 }

@@ -193,11 +193,15 @@ const connectBesideStream = (state: State.State, input: ConnectReceived, out: Ou
 /**
  * The client takes its stream for open, and it is not: this connect carries what waits. The stream may be on its way, so
  * the client is to look again; if it has none by then, the browser has closed it for good, which Faye's client does not
- * notice, and which nothing mends but a handshake.
+ * notice, and which nothing mends but a handshake. If it was this very connect that has taken the session from the stream,
+ * the stream comes, and the next connect need not take it away again so soon.
  */
 const connectWithoutStream = (before: State.State, input: ConnectReceived, out: Out): State.State => {
   const state = leave(before, input.message.clientId, out)
   const session = seen(state, input)
+  if (session.isStreamComing) {
+    return arm(state, { ...answer(state, session, input.connection.id, request(input), out), isStreamComing: false })
+  }
   const streamlessSince = session.streamlessSince ?? input.now
   const isClosed = input.now - streamlessSince >= Advice.streamPatience
   const advice = isClosed ? Advice.newStream : Advice.awaitStream
@@ -239,7 +243,7 @@ const attach = (
   const bindings = HashMap.set(left.bindings, connection.id, session.clientId)
   const kind = connection.kind === "stream" ? "stream" : "socket"
   const link = { _tag: "Attached", connection: connection.id, kind, connectionType, held: undefined } as const
-  const streamlessSince = kind === "stream" ? undefined : session.streamlessSince
+  const opened = kind === "stream" ? { streamlessSince: undefined, isStreamComing: false } : undefined
   if (session.acknowledges) return State.setSession({ ...left, bindings }, { ...session, link })
   for (const message of MessageQueue.toArray(session.queue)) {
     out.push({ _tag: "Deliver", connections: [connection.id], message })
@@ -248,7 +252,7 @@ const attach = (
   return State.setSession({ ...left, bindings, routes }, {
     ...session,
     link,
-    streamlessSince,
+    ...opened,
     queue: MessageQueue.empty
   })
 }

@@ -93,7 +93,7 @@ export interface Adopt {
 
 /**
  * Let another process have a session that was here until `position`. `queued` are the positions of the messages that
- * wait for it, `againUpTo` is that of `Resets`.
+ * wait for it, `againUpTo` is that of `Resets`, `hadStream` says that a browser is about to open its stream again.
  */
 export interface Yield {
   readonly _tag: "Yield"
@@ -102,6 +102,7 @@ export interface Yield {
   readonly queued: ReadonlyArray<number>
   readonly retries: Retries
   readonly againUpTo: number
+  readonly hadStream: boolean
   readonly origin: undefined
 }
 
@@ -126,6 +127,7 @@ export interface Adopted {
   readonly queue: ReadonlyArray<Delivery>
   readonly retries: Retries
   readonly againUpTo: number
+  readonly hadStream: boolean
 }
 
 /**

@@ -62,6 +62,8 @@ export interface Session {
   readonly resets: Resets.Resets
   /** When its client first connected as one with a stream while none was open here; nothing since one was opened. */
   readonly streamlessSince: number | undefined
+  /** It was taken from a stream of another process, which its browser is about to open again. */
+  readonly isStreamComing: boolean
   /** The time of its entry in the deadlines, `Infinity` when it has none. */
   readonly armedAt: number
   /** Its end has been ordered and not yet carried out. */
@@ -116,6 +118,7 @@ export const make = (
   retries,
   resets: Resets.none,
   streamlessSince: undefined,
+  isStreamComing: false,
   armedAt: Infinity,
   ending: false
 })

@@ -54,9 +54,13 @@ class One {
 
   /** The session comes here, with what waits for it. */
   adopts(...queue: ReadonlyArray<Message.Delivery>): ReadonlyArray<Output> {
+    return this.adoptsWith(false, ...queue)
+  }
+
+  adoptsWith(hadStream: boolean, ...queue: ReadonlyArray<Message.Delivery>): ReadonlyArray<Output> {
     const subscriptions = ["/a" as never]
     const about = { clientId, acknowledges: false, identity: "alice", createdAt: 0 }
-    const session = { ...about, subscriptions, queue, retries: Retries.make(undefined), againUpTo: 0 }
+    const session = { ...about, subscriptions, queue, retries: Retries.make(undefined), againUpTo: 0, hadStream }
     return this.happens({ _tag: "SessionAdopted", session })
   }
 
@@ -182,6 +186,7 @@ describe("a session that another process wants", () => {
           queued: [5, 7],
           retries: Retries.make(undefined),
           againUpTo: 0,
+          hadStream: false,
           origin: undefined
         }
       }
@@ -202,6 +207,30 @@ describe("a session that another process wants", () => {
     attached.connect({ ...poll, kind: "socket" })
     const closed = attached.happens({ _tag: "SessionTaken", clientId })
     assert.deepStrictEqual(closed.at(-1), { _tag: "CloseConnection", connection: 1, reason: "SessionMoved" })
+  })
+
+  it("tells whether it had a stream: its browser opens that again, and needs no help", () => {
+    const hadStream = (one: One) => {
+      const [order] = orders(one.happens({ _tag: "SessionWanted", clientId, position: 9 }))
+      return order?._tag === "Yield" && order.hadStream
+    }
+    const streaming = new One()
+    streaming.adopts()
+    streaming.opensStream()
+    assert.isTrue(hadStream(streaming))
+    const taken = new One()
+    taken.adoptsWith(true)
+    assert.isTrue(hadStream(taken), "it is still on its way")
+
+    const other = new One()
+    other.adoptsWith(true, message(7))
+    const connects = () =>
+      repliesIn(other.receives({ channel: "/meta/connect", clientId, connectionType: "eventsource" }))[0]?.advice
+    assert.deepStrictEqual(connects(), { reconnect: "retry", interval: 1_000, timeout: 0 })
+    assert.deepStrictEqual(other.waiting, [], "what waits is not left waiting")
+    assert.isFalse(hadStream(other), "it has had time to come")
+    other.adopts()
+    assert.deepStrictEqual(connects(), { reconnect: "retry", interval: 1_500, timeout: 0 })
   })
 
   it("stays when it is an application's own, or about to end", () => {

@@ -52,6 +52,7 @@ export interface Left {
   /** The id of the connect that was last answered, and the positions of what that answer delivered. */
   readonly answered: { readonly id: Message.Id; readonly positions: ReadonlyArray<number> } | undefined
   readonly againUpTo: number
+  readonly hadStream: boolean
 }
 
 /** A subscription, and the position from which it counts. */
@@ -172,18 +173,20 @@ const noIds: Left["ids"] = "Unknown"
 
 const joined = (positions: ReadonlyArray<number>): string => positions.join(",")
 
-/** What is left of a session, in one word: `queued;ids;againUpTo;id;positions`, or nothing but `queued`. */
-export const writeLeft = ({ againUpTo, answered, ids, queued }: Left): string => {
-  if (againUpTo === 0 && answered === undefined && ids === noIds) return joined(queued)
+/** What is left of a session, in one word: `queued;ids;againUpTo;id;positions;stream`, or nothing but `queued`. */
+export const writeLeft = ({ againUpTo, answered, hadStream, ids, queued }: Left): string => {
+  if (againUpTo === 0 && answered === undefined && ids === noIds && !hadStream) return joined(queued)
   const id = answered?.id === undefined ? "" : encodeURIComponent(JSON.stringify(answered.id))
-  return [joined(queued), ids, againUpTo, id, joined(answered?.positions ?? [])].join(";")
+  return [joined(queued), ids, againUpTo, id, joined(answered?.positions ?? []), Number(hadStream)].join(";")
 }
 
 const positions = (text: string): ReadonlyArray<number> => list(text).map(Number)
 
 const readLeft = (word: string, hasUniqueIds: boolean): Left => {
-  const [queued = "", ids = hasUniqueIds ? "Unique" : noIds, againUpTo = "0", id = "", answered = ""] = word.split(";")
+  const words = word.split(";")
+  const [queued = "", ids = hasUniqueIds ? "Unique" : noIds, againUpTo = "0", id = "", answered = "", stream] = words
   return {
+    hadStream: stream === "1",
     queued: positions(queued),
     ids: ids as Left["ids"],
     againUpTo: Number(againUpTo),

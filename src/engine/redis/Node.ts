@@ -359,9 +359,9 @@ const write = ({ generation, isForced, number, order, since }: Pending): Readonl
   return [`${number}`, kind, order.clientId ?? "-", ...words, generation]
 }
 
-const leftOf = ({ againUpTo, queued, retries: { answered, ids } }: Yield): LogEntry.Left => {
+const leftOf = ({ againUpTo, hadStream, queued, retries: { answered, ids } }: Yield): LogEntry.Left => {
   const positions = answered?.messages.map(({ position }) => position) ?? []
-  return { queued, againUpTo, ids, answered: answered && { id: answered.id, positions } }
+  return { queued, againUpTo, hadStream, ids, answered: answered && { id: answered.id, positions } }
 }
 
 type Words = readonly [kind: LogEntry.Kind | "Y", first: string, second: string]

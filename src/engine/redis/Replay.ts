@@ -111,7 +111,8 @@ export class Part {
       subscriptions: subscriptions.map(({ pattern }) => pattern),
       queue: this.messages(adoption),
       retries: this.#retries(adoption),
-      againUpTo: left.againUpTo
+      againUpTo: left.againUpTo,
+      hadStream: left.hadStream
     }
   }
 
