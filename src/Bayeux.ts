@@ -46,6 +46,8 @@ export const BayeuxOptions = Schema.Struct({
   extensionTimeout: Schema.optionalKey(Options.PositiveTime),
   /** The most messages that wait for a session; one more ends it. Default: 10,000. */
   maxQueueLength: Schema.optionalKey(Options.Count),
+  /** The most bytes of messages in one answer or frame; what is left goes with the next. Default: 1 MiB. */
+  maxAnswerBytes: Schema.optionalKey(Options.Count),
   /** The most subscriptions of a session. Default: 10,000. */
   maxSubscriptions: Schema.optionalKey(Options.Count),
   /** The most segments of a channel. Default: 64. */
@@ -124,6 +126,7 @@ const settings = (options: BayeuxOptions): Settings.Settings => {
     interval,
     sessionTimeout: millis(options.sessionTimeout, 2 * timeout + interval),
     maxQueueLength: options.maxQueueLength ?? Settings.defaults.maxQueueLength,
+    maxAnswerBytes: options.maxAnswerBytes ?? Settings.defaults.maxAnswerBytes,
     maxSubscriptions: options.maxSubscriptions ?? Settings.defaults.maxSubscriptions,
     maxChannelSegments: options.maxChannelSegments ?? Settings.defaults.maxChannelSegments
   }

@@ -342,6 +342,7 @@ export class Shell {
       extensions: { incoming: [], outgoing: [] },
       extensionTimeout: parts.extensionTimeout,
       seldom: Seldom.make(parts.runFork),
+      maxFrameBytes: parts.settings.maxAnswerBytes,
       probe: undefined,
       runFork: parts.runFork,
       decode: (raw) => {

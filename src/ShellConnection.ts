@@ -26,6 +26,8 @@ import type { CloseReason, ConnectionInfo, OpenConnection, Sink } from "./transp
 export interface Host extends Extension.Treatment {
   /** The extensions of each direction, in their order. */
   readonly extensions: { readonly [direction in Extension.Direction]: ReadonlyArray<Extension.Extension> }
+  /** The most bytes of messages in a frame. */
+  readonly maxFrameBytes: number
   readonly probe: Probe | undefined
   readonly runFork: Serial.RunFork
   readonly decode: (raw: unknown) => Message.Incoming
@@ -302,9 +304,11 @@ export class ShellConnection implements OpenConnection, Connection, Listener {
       const frame = this.#frame
       this.#frame = Frame.empty
       this.#isHandedIn = false
+      for (const part of this.kind === "exchange" || this.local ? [frame] : frame.parts(this.#host.maxFrameBytes)) {
+        this.#sink.send(part)
+        this.#host.probe?.sent(part)
+      }
       this.#isSent = true
-      this.#sink.send(frame)
-      this.#host.probe?.sent(frame)
     }
     if (this.#closing === undefined) return
     if (this.#outgoing?.isIdle === false) this.#outgoing.push(Effect.sync(() => this.#touch()))

@@ -244,7 +244,7 @@ const sessionEnded = (before: State.State, fact: Of<"SessionEnded">, out: Out): 
     emit({ _tag: "Disconnect", clientId, cause }, out)
   } else if (session !== undefined) emit({ _tag: "Depart", clientId }, out)
   if (origin !== undefined) answer(origin, Message.succeeded(origin.request, { clientId }), out)
-  if (session !== undefined) dismiss(session, cause, out)
+  if (session !== undefined) dismiss(before, session, cause, out)
   const state = awaited(before, clientId, (input) => turnAway(input, clientId, cause, out))
   if (session === undefined) return state
   const { link } = session
@@ -270,16 +270,18 @@ const remove = (before: State.State, session: Session.Session): State.State => {
 }
 
 /**
- * The last answer of a session: to its held connect, with what still waits for it and with what the client is to do.
- * Where no connect is held, what has not left yet is lost.
+ * The last answer of a session: to its held connect, with what still waits for it, as far as an answer may hold it, and
+ * with what the client is to do. What does not leave with it is lost.
  */
-const dismiss = (session: Session.Session, cause: Cause, out: Out): void => {
+const dismiss = (state: State.State, session: Session.Session, cause: Cause, out: Out): void => {
   const held = Session.held(session)
   if (held === undefined || session.link._tag === "Detached") {
     return drop(cause._tag, MessageQueue.after(session.queue, session.sent).length, out)
   }
-  const messages = [lastReply(held.request, session.clientId, cause), ...MessageQueue.toArray(session.queue)]
+  const [waiting, rest] = MessageQueue.take(session.queue, state.settings.maxAnswerBytes)
+  const messages = [lastReply(held.request, session.clientId, cause), ...waiting]
   out.push({ _tag: "Reply", connection: session.link.connection, slot: held.slot, messages, clientId: undefined })
+  drop(cause._tag, MessageQueue.after(rest, session.sent).length, out)
 }
 
 const lastReply = (request: Message.Connect, clientId: ClientId, cause: Cause): Message.Reply =>

@@ -53,7 +53,7 @@ const reply = (
   messages: ReadonlyArray<Message.Outgoing>
 ): Output => ({ _tag: "Reply", connection, slot, messages, clientId: session.clientId })
 
-/** Answers a connect with everything that waits for its session. */
+/** Answers a connect with what waits for its session, as much of it as an answer may hold. */
 const answer = (
   state: State.State,
   session: Session.Session,
@@ -62,15 +62,18 @@ const answer = (
   out: Out,
   advice = Advice.retry(state.settings, request.connectionType)
 ): Session.Session => {
-  const queued = MessageQueue.toArray(session.queue)
-  const last = session.acknowledges ? queued.at(-1)?.position : undefined
+  const [messages, queue] = MessageQueue.take(session.queue, state.settings.maxAnswerBytes)
+  const last = session.acknowledges ? messages.at(-1)?.position : undefined
   const ext = last === undefined ? undefined : { ext: { ack: last } }
   const succeeded = Message.succeeded(request, { clientId: session.clientId, advice, ...ext })
-  out.push(reply(session, connection, slot, [succeeded, ...queued]))
+  out.push(reply(session, connection, slot, [succeeded, ...messages]))
   if (session.acknowledges) return { ...session, sent: last ?? session.sent }
-  const retries = Retries.answered(session.retries, request, connection, queued)
-  return { ...session, queue: MessageQueue.empty, retries }
+  return { ...session, queue, retries: Retries.answered(session.retries, request, connection, messages) }
 }
+
+/** Whether one answer holds all that waits for the session. */
+const isLast = ({ settings }: State.State, { queue }: Session.Session): boolean =>
+  MessageQueue.take(queue, settings.maxAnswerBytes)[1].length === 0
 
 /** Sees to it that the session is looked at when its held connect or its end is due (see `Deadlines`). */
 export const arm = (state: State.State, session: Session.Session): State.State => {
@@ -204,7 +207,7 @@ const connectWithoutStream = (before: State.State, input: ConnectReceived, out: 
   }
   const streamlessSince = session.streamlessSince ?? input.now
   const isClosed = input.now - streamlessSince >= Advice.streamPatience
-  const advice = isClosed ? Advice.newStream : Advice.awaitStream
+  const advice = isClosed && isLast(state, session) ? Advice.newStream : Advice.awaitStream
   const answered = answer(state, session, input.connection.id, request(input), out, advice)
   return arm(state, { ...answered, streamlessSince })
 }

@@ -100,6 +100,16 @@ interface About {
 
 const nothing: About = {}
 
+/** The length of a text in UTF-8; JSON has no halves of characters. */
+const utf8Length = (text: string): number => {
+  let bytes = text.length
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at)
+    if (code > 0x7f) bytes += code > 0x7ff && (code < 0xd800 || code > 0xdfff) ? 2 : 1
+  }
+  return bytes
+}
+
 /**
  * A message on its way to a subscriber, built anew from what may be delivered. Its position among all messages, a
  * number that grows with each, goes with it wherever it goes in the server; it is no field, so JSON does not show it.
@@ -136,6 +146,13 @@ export class Delivery {
   /** The message in JSON, put together once, however many sessions get it. */
   get json(): string {
     return this.#json ??= JSON.stringify(this)
+  }
+
+  #bytes: number | undefined
+
+  /** How many bytes the message has in JSON. */
+  get bytes(): number {
+    return this.#bytes ??= utf8Length(this.json)
   }
 }
 

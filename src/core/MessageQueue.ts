@@ -48,6 +48,19 @@ export const after = (self: MessageQueue, acknowledged: number): MessageQueue =>
   return front.length === self.length ? self : { length: front.length, front, last: undefined }
 }
 
+/** As many of the first messages as have no more than so many bytes together, but one at least; and the queue without them. */
+export const take = (
+  self: MessageQueue,
+  bytes: number
+): readonly [taken: ReadonlyArray<Delivery>, rest: MessageQueue] => {
+  const messages = toArray(self)
+  let left = bytes
+  const end = messages.findIndex((message, at) => (left -= message.bytes) < 0 && at > 0)
+  if (end < 0) return [messages, empty]
+  const front = messages.slice(end)
+  return [messages.slice(0, end), { length: front.length, front, last: undefined }]
+}
+
 /** All messages, the oldest first. */
 export const toArray = (self: MessageQueue): ReadonlyArray<Delivery> => {
   if (self.last === undefined) return self.front

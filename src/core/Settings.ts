@@ -3,7 +3,7 @@
  * be printed and replayed; the running service decodes them from friendlier options (`Bayeux.Options`).
  */
 
-/** Times are milliseconds, bounds are counts. */
+/** Times are milliseconds; bounds are counts, of what their names say. */
 export interface Settings {
   /** The longest a `/meta/connect` is held. */
   readonly timeout: number
@@ -13,6 +13,11 @@ export interface Settings {
   readonly sessionTimeout: number
   /** The longest queue of a session; a session that outgrows it ends with the cause `QueueOverflow`. */
   readonly maxQueueLength: number
+  /**
+   * The most bytes of messages that one answer or frame delivers; what is left goes with the next. A message that is longer
+   * goes by itself.
+   */
+  readonly maxAnswerBytes: number
   /** The most subscriptions of a session. */
   readonly maxSubscriptions: number
   /** The deepest channel: `/a/b/c` has three segments. */
@@ -25,6 +30,7 @@ export const defaults: Settings = {
   interval: 0,
   sessionTimeout: 90_000,
   maxQueueLength: 10_000,
+  maxAnswerBytes: 1 << 20,
   maxSubscriptions: 10_000,
   maxChannelSegments: 64
 }

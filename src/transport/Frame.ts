@@ -77,6 +77,38 @@ export class Frame {
     return this.#lowest ??= lowest(this.deliveries)
   }
 
+  #parts: ReadonlyArray<Frame> | undefined
+
+  /** The same messages in frames that deliver no more than so many bytes each; a message that is longer is alone. */
+  parts(most: number): ReadonlyArray<Frame> {
+    return this.#parts ??= this.length < 2 || this.#isShort(most) ? [this] : this.#split(most)
+  }
+
+  /** A UTF-16 code unit has three bytes at the most. */
+  #isShort(most: number): boolean {
+    let length = 0
+    for (let frame: Frame = this; frame.#before !== undefined; frame = frame.#before) {
+      if (frame.#message instanceof Delivery) length += frame.#message.json.length
+    }
+    return 3 * length <= most
+  }
+
+  #split(most: number): ReadonlyArray<Frame> {
+    const parts: Array<Frame> = []
+    let part = empty
+    let left = most
+    for (const message of this.messages) {
+      left -= message instanceof Delivery ? message.bytes : 0
+      if (left < 0 && part !== empty) {
+        parts.push(part)
+        part = empty
+        left = most - (message instanceof Delivery ? message.bytes : 0)
+      }
+      part = new Frame(part, message)
+    }
+    return [...parts, part]
+  }
+
   /** The JSON array. */
   get text(): string {
     return this.#text ??= this.#serialise()

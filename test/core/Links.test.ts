@@ -459,4 +459,19 @@ describe("a queue", () => {
       { _tag: "Disconnect", clientId, cause: { _tag: "QueueOverflow" } } as never
     )
   })
+
+  it("leaves in answers of so many bytes, each with the connect after the one before", () => {
+    const trial = new Trial({ maxAnswerBytes: 100 })
+    const { clientId, connection } = trial.poll("/a")
+    trial.publish("/a", "first")
+    trial.endTurn()
+    for (const text of ["x".repeat(60), "y".repeat(60), "z".repeat(300), "last"]) trial.publish("/a", text)
+    assert.deepStrictEqual(deliveredTo(trial.outputs, connection), ["first"])
+    const lengths = [1, 2, 3, 4].map(() => {
+      const poll = trial.open("exchange")
+      trial.receive(poll, connect(clientId))
+      return (deliveredTo(trial.outputs, poll) as Array<string>).map(({ length }) => length)
+    })
+    assert.deepStrictEqual(lengths, [[60], [60], [300], [4]])
+  })
 })

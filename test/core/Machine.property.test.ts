@@ -3,7 +3,8 @@
  * it knows sessions, subscriptions and what each session is to get, and nothing of queues, links, slots or deadlines.
  *
  * Some sessions acknowledge. Any answer to their connects may be lost; what their clients know is the number of the
- * last answer they have read, and they take every message they read for a new one.
+ * last answer they have read, and they take every message they read for a new one. Others have Faye's clients: they send
+ * a connect again with its id until they have read an answer. Their connections may be reset, whether it was read or not.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Equal, HashMap } from "effect"
@@ -15,6 +16,7 @@ import * as Message from "../../src/core/Message.ts"
 import * as MessageQueue from "../../src/core/MessageQueue.ts"
 import type { Cause, Event, Move } from "../../src/core/MonitorEvent.ts"
 import type { Output } from "../../src/core/Output.ts"
+import * as Settings from "../../src/core/Settings.ts"
 import * as Snapshot from "../../src/core/Snapshot.ts"
 import * as State from "../../src/core/State.ts"
 import * as Invariants from "./invariants.ts"
@@ -45,6 +47,7 @@ const action = fc.oneof(
       route,
       local: fc.boolean(),
       acknowledges: fc.boolean(),
+      isFaye: fc.boolean(),
       identity: fc.constantFrom(undefined, "alice", "bob")
     })
   },
@@ -58,7 +61,8 @@ const action = fc.oneof(
       type: fc.constantFrom("websocket", "long-polling", "long-polling", "eventsource", "iframe"),
       withPublish: fc.boolean(),
       nonsense: fc.option(fc.constantFrom(undefined, -1, 0.5, 1e300, "1"), { freq: 5 }),
-      isLost: fc.boolean()
+      isLost: fc.boolean(),
+      isReset: fc.boolean()
     })
   },
   {
@@ -106,6 +110,10 @@ interface ModelSession {
   readonly id: string
   readonly local: boolean
   readonly acknowledges: boolean
+  readonly isFaye: boolean
+  /** Of Faye's client: the number of its connect, and where that is to be answered. */
+  connect: number
+  pending: { readonly via: ModelConnection; readonly slot: number } | undefined
   readonly subscriptions: Set<string>
   /** Everything it is to get, in order. */
   readonly expected: Array<number>
@@ -129,12 +137,22 @@ interface ModelConnection {
   readonly answers: Map<number, number>
   /** Requests whose answers do not arrive. */
   readonly lost: Set<number>
+  /** Its peer resets it when the answer is there. */
+  isReset: boolean
   /** What left over it, newest last, with whose it was. */
   readonly sent: Array<readonly [session: string, data: number]>
 }
 
+/** Answers of so many bytes deliver a message or two. */
+const shortest = 60
+
+/** What Faye's client sends as the id of its connect, until it has read an answer. */
+const idOf = ({ connect, id }: ModelSession): string => `${id}.${connect}`
+
+const ownerOf = (id: Message.Id): string | undefined => id?.toString().split(".", 1)[0]
+
 class Model {
-  readonly trial = new Trial({ maxQueueLength: 8, maxSubscriptions: 6 })
+  readonly trial: Trial
   readonly sessions = new Map<string, ModelSession>()
   readonly connections: Array<ModelConnection> = []
   readonly folded = new Map<string, Set<string>>()
@@ -142,6 +160,10 @@ class Model {
   /** Why sessions end whose `Disconnect` is to follow. */
   readonly ending = new Map<string, Cause>()
   #data = 0
+
+  constructor(maxAnswerBytes: number) {
+    this.trial = new Trial({ maxQueueLength: 8, maxSubscriptions: 6, maxAnswerBytes })
+  }
 
   // -- helpers
 
@@ -161,6 +183,7 @@ class Model {
       requests: 0,
       answers: new Map(),
       lost: new Set(),
+      isReset: false,
       sent: []
     }
     this.connections.push(connection)
@@ -199,16 +222,26 @@ class Model {
           replies.push(reply)
           this.checkAdvice(reply)
         }
-        if (via.lost.has(output.slot)) {
-          this.returnInVain(output.clientId, delivered.filter(Message.isDelivery))
-          continue
-        }
-        if (reply !== undefined && Message.isReply(reply)) this.read(reply)
-        this.deliver(via, output.clientId ?? reply?.id?.toString(), delivered.filter(Message.isDelivery))
+        const messages = delivered.filter(Message.isDelivery)
+        if (via.lost.has(output.slot)) this.lose(output.clientId, messages)
+        else this.take(via, output.clientId, reply, messages)
+        if (via.isReset) this.reset(via, output.clientId, messages)
       }
     }
     Invariants.check(this.trial.state)
     return replies
+  }
+
+  /** A client reads an answer. */
+  take(
+    via: ModelConnection,
+    clientId: string | undefined,
+    reply: Message.Outgoing | undefined,
+    messages: ReadonlyArray<Message.Delivery>
+  ): void {
+    if (reply === undefined || !Message.isReply(reply)) return this.deliver(via, clientId, messages)
+    this.read(reply)
+    this.deliver(via, clientId ?? ownerOf(reply.id), messages)
   }
 
   /** Nobody is told what they have not asked for, but by a stream, and then what to do. */
@@ -242,19 +275,42 @@ class Model {
     }
   }
 
-  /** A client that acknowledges keeps the number of an answer. */
+  /** A transport may give back what a client that acknowledges has not read; of Faye's clients nobody knows. */
+  lose(clientId: string | undefined, messages: ReadonlyArray<Message.Delivery>): void {
+    if (this.everyone.get(clientId ?? "")?.isFaye !== true) this.returnInVain(clientId, messages)
+  }
+
+  /** The client says by its ids what it has read: so nothing comes of a reset. */
+  reset(
+    { connection: { id } }: ModelConnection,
+    clientId: string | undefined,
+    messages: Array<Message.Delivery>
+  ): void {
+    const reset = { connection: id, peer: "192.0.2.1" }
+    const outputs = this.trial.step({ _tag: "Returned", clientId: clientId as never, messages, reset })
+    assert.deepStrictEqual(outputs, [])
+  }
+
+  /** A client that acknowledges keeps the number of an answer; Faye's has one connect less to send again. */
   read({ channel, ext, id }: Message.Reply): void {
-    const session = this.everyone.get(String(id))
+    const session = this.everyone.get(ownerOf(id) ?? "")
+    if (session?.isFaye === true && id === idOf(session)) {
+      session.connect++
+      session.pending = undefined
+    }
     if (channel === "/meta/connect" && session !== undefined && typeof ext?.ack === "number") session.number = ext.ack
   }
 
   readonly everyone = new Map<string, ModelSession>()
 
-  begin(id: string, local: boolean, acknowledges: boolean): void {
+  begin(id: string, local: boolean, acknowledges: boolean, isFaye: boolean): void {
     const session: ModelSession = {
       id,
       local,
       acknowledges,
+      isFaye,
+      connect: 1,
+      pending: undefined,
       subscriptions: new Set(),
       expected: [],
       received: [],
@@ -343,22 +399,26 @@ class Model {
     }
   }
 
-  handshake({ acknowledges, identity, local, route }: Of<"handshake">): void {
+  handshake({ acknowledges, identity, isFaye, local, route }: Of<"handshake">): void {
     const via = local ? this.connect("socket", true) : this.route(route)
-    const supportedConnectionTypes = local ? ["in-process"] : ["long-polling", "nonsense"]
+    const types = isFaye ? ["long-polling", "cross-origin-long-polling"] : ["long-polling", "nonsense"]
+    const supportedConnectionTypes = local ? ["in-process"] : types
     const ext = { ack: acknowledges }
     const raw = { channel: "/meta/handshake", version: "1.0", supportedConnectionTypes, ext }
     const [reply] = this.send(via, identity === undefined ? raw : Message.withIdentity(raw, identity))
     assert.isTrue(reply?.successful)
     assert.strictEqual(reply?.ext?.ack, !local && acknowledges ? true : undefined)
-    this.begin(reply?.clientId ?? "", local, !local && acknowledges)
+    this.begin(reply?.clientId ?? "", local, !local && acknowledges, isFaye && !local && !acknowledges)
     assert.strictEqual(State.session(this.trial.state, reply?.clientId ?? "")?.identity, identity)
   }
 
   /** Nobody reads the answer to a connect with a nonsensical number. */
-  doConnect({ isLost, nonsense, route, session, timeout, type, withPublish }: Of<"connect">): void {
+  doConnect({ isLost, isReset, nonsense, route, session, timeout, type, withPublish }: Of<"connect">): void {
+    const owner = this.sessions.get(this.name(session))
+    if (owner?.isFaye === true) {
+      return this.doConnectAsFaye(owner, isLost, isReset, timeout === undefined ? {} : { timeout })
+    }
     const clientId = this.name(session)
-    const owner = this.sessions.get(clientId)
     const arrived = owner?.received.length ?? 0
     const via = owner?.local === true ? this.connect("socket", true) : this.route(route)
     const connectionType = owner?.local === true ? "in-process" : type
@@ -396,7 +456,27 @@ class Model {
     const interval = Links.isStreaming(session) ? settings.timeout : reply?.advice?.interval ?? Infinity
     assert.strictEqual(reply?.advice?.interval, interval)
     assert.isAtMost(interval, 1_500)
-    assert.strictEqual(session.queue.length, 0, `${clientId} is left waiting`)
+    if (this.trial.state.settings.maxAnswerBytes > shortest) {
+      assert.strictEqual(session.queue.length, 0, `${clientId} is left waiting`)
+    }
+  }
+
+  /** What is still to be answered is given up: nobody reads that answer any more. */
+  doConnectAsFaye(owner: ModelSession, isLost: boolean, isReset: boolean, advice: { readonly timeout?: number }): void {
+    owner.pending?.via.lost.add(owner.pending.slot)
+    const via = this.connect("exchange")
+    via.isReset = isReset
+    if (isLost) via.lost.add(0)
+    owner.pending = { via, slot: 0 }
+    owner.lastSign = this.trial.now
+    this.send(via, {
+      channel: "/meta/connect",
+      clientId: owner.id,
+      connectionType: "long-polling",
+      id: idOf(owner),
+      advice
+    })
+    this.noticeOverflows()
   }
 
   subscription({ do: what, patterns, route, session }: Of<"subscribe" | "unsubscribe">): void {
@@ -458,6 +538,7 @@ class Model {
   }
 
   stream({ session }: Of<"stream">): void {
+    if (this.sessions.get(this.name(session))?.isFaye === true) return
     const via = this.connect("stream")
     const clientId = this.name(session)
     const outputs = this.trial.step({ _tag: "StreamOpened", connection: via.connection, clientId })
@@ -562,23 +643,29 @@ class Model {
     )
   }
 
-  /** Each client that acknowledges connects twice more, with nothing lost: it gets what is left, and then nothing. */
+  /** Each client that says what it has read connects on, with nothing lost, until it has got all that is left. */
   collect(): void {
     for (const session of this.sessions.values()) {
-      if (!session.acknowledges) continue
-      session.lastSign = this.trial.now
-      for (const isFirst of [true, false]) {
-        const arrived = session.received.length
-        const connect = {
-          channel: "/meta/connect",
-          clientId: session.id,
-          connectionType: "long-polling",
-          id: session.id
-        }
-        this.send(this.connect("exchange"), { ...connect, ext: { ack: session.number }, advice: { timeout: 0 } })
-        if (!isFirst) assert.strictEqual(session.received.length, arrived, `${session.id} was sent what it had`)
+      if (!session.isFaye && !session.acknowledges) continue
+      let arrived = -1
+      while (arrived < session.received.length) {
+        arrived = session.received.length
+        if (session.isFaye) this.doConnectAsFaye(session, false, false, { timeout: 0 })
+        else this.acknowledge(session)
       }
     }
+  }
+
+  acknowledge(session: ModelSession): void {
+    session.lastSign = this.trial.now
+    this.send(this.connect("exchange"), {
+      channel: "/meta/connect",
+      clientId: session.id,
+      connectionType: "long-polling",
+      id: session.id,
+      ext: { ack: session.number },
+      advice: { timeout: 0 }
+    })
   }
 
   /** Exactly once: what a session got and what waits for it is what it was to get, in order. */
@@ -649,11 +736,12 @@ const toldOf = (snapshot: Snapshot.Snapshot | undefined): unknown =>
   }
 
 /** A failing trace as one would tell it, a line for each thing that happens. */
-const tell = (details: fc.RunDetails<[Array<Action>]>): void => {
+const tell = (details: fc.RunDetails<[number, Array<Action>]>): void => {
   if (!details.failed) return
-  const trace = details.counterexample?.[0].map((action, i) => `${i + 1}. ${JSON.stringify(action)}`).join("\n")
+  const [most, actions = []] = details.counterexample ?? []
+  const trace = actions.map((action, i) => `${i + 1}. ${JSON.stringify(action)}`).join("\n")
   throw new Error(
-    `The machine broke a law (seed ${details.seed}, path "${details.counterexamplePath}") with:\n${trace}`,
+    `The machine broke a law (seed ${details.seed}, path "${details.counterexamplePath}") with answers of ${most} bytes:\n${trace}`,
     {
       cause: details.errorInstance
     }
@@ -663,8 +751,10 @@ const tell = (details: fc.RunDetails<[Array<Action>]>): void => {
 describe("Machine", () => {
   it("keeps its laws on more than 100,000 arbitrary steps", { timeout: 300_000 }, () => {
     let steps = 0
-    const property = fc.property(fc.array(action, { maxLength: 400, size: "max" }), (actions) => {
-      const model = new Model()
+    const answers = fc.constantFrom(Settings.defaults.maxAnswerBytes, shortest)
+    const actions = fc.array(action, { maxLength: 400, size: "max" })
+    const property = fc.property(answers, actions, (maxAnswerBytes, actions) => {
+      const model = new Model(maxAnswerBytes)
       for (const each of actions) model.run(each)
       model.finally()
       steps += model.trial.steps.length

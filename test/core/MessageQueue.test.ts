@@ -18,6 +18,18 @@ describe("MessageQueue", () => {
     assert.strictEqual(MessageQueue.restore(queue, [message(3)]).length, 2, "nothing is there twice")
   })
 
+  it("gives as many of its first messages as fit, one at least", () => {
+    const queue = [1, 2, 3].reduce((queue, data) => MessageQueue.append(queue, message(data)), MessageQueue.empty)
+    const { bytes } = message(1)
+    for (const [most, expected] of [[1, 1], [bytes, 1], [2 * bytes - 1, 1], [2 * bytes, 2], [3 * bytes, 3]] as const) {
+      const [taken, rest] = MessageQueue.take(queue, most)
+      assert.deepStrictEqual(taken.map(({ data }) => data), [1, 2, 3].slice(0, expected))
+      assert.deepStrictEqual(contents(rest), [1, 2, 3].slice(expected))
+      assert.strictEqual(rest.length, 3 - expected)
+    }
+    assert.deepStrictEqual(MessageQueue.take(MessageQueue.empty, 1), [[], MessageQueue.empty])
+  })
+
   it("is an ordered list to which the end can be added, and anything else anywhere", () => {
     const change = fc.oneof(fc.constant("append" as const), fc.array(fc.nat(30), { maxLength: 3 }))
     fc.assert(fc.property(fc.array(change), (changes) => {

@@ -20,6 +20,7 @@ import {
   numbersIn,
   openSocket,
   poll,
+  pollAll,
   type RawSocket,
   readALittle,
   releaseAll,
@@ -381,7 +382,7 @@ describe("a peer that does not read", () => {
     raw.socket.resume()
     await raw.closed()
     const read = dataOf(messagesInFrames(raw.received))
-    const rest = await poll(server, clientId)
+    const rest = await pollAll(server, clientId)
     assert.isUndefined(flawIn(numbersIn([...read, ...rest]), n))
   })
 
@@ -399,7 +400,7 @@ describe("a peer that does not read", () => {
     }
     socket.ws.resume()
     await socket.closed()
-    const rest = await poll(server, clientId)
+    const rest = await pollAll(server, clientId)
     assert.isUndefined(flawIn(numbersIn([...socket.data, ...rest]), n))
   })
 })

@@ -312,6 +312,16 @@ export const begin = async (
 export const poll = async (server: Pick<Server, "url">, clientId: string): Promise<ReadonlyArray<unknown>> =>
   dataOf((await post(server, [connectMessage(clientId, "long-polling", { advice: { timeout: 0 } })])).messages)
 
+/** Polls until nothing waits any more: an answer holds only so much. */
+export const pollAll = async (server: Pick<Server, "url">, clientId: string): Promise<ReadonlyArray<unknown>> => {
+  const all: Array<unknown> = []
+  for (;;) {
+    const data = await poll(server, clientId)
+    if (data.length === 0) return all
+    all.push(...data)
+  }
+}
+
 /** Sends a connect and waits until the server holds it. */
 export const holdConnect = async (server: Server, clientId: string, more: RequestOptions = {}) => {
   const answered = post(server, [connectMessage(clientId)], more)
