@@ -1,13 +1,15 @@
 /**
- * Runs once before all tests: sees to it that there are a Chromium and a Redis server, and tells the tests where. Where
- * one is not found and may not be installed, it says so, and the suites that need it report themselves as skipped.
+ * Runs once before all tests: sees to it that there are a Chromium, a Redis server, an nginx and a haproxy, and tells the
+ * tests where. Where one is not found and may not be installed, it says so, and the suites that need it report themselves
+ * as skipped.
  */
 import { execFile } from "node:child_process"
-import { existsSync } from "node:fs"
+import { existsSync, rmSync, writeFileSync } from "node:fs"
 import { promisify } from "node:util"
 import type { TestProject } from "vitest/node"
 import { findChromium } from "./support/chromium.ts"
 import { findRedis } from "./support/redis.ts"
+import { findHaproxy, findNginx } from "./support/webProxies.ts"
 
 declare module "vitest" {
   interface ProvidedContext {
@@ -15,6 +17,10 @@ declare module "vitest" {
     readonly chromium: string
     /** The path of a Redis server, or `""` where there is none: `inject("redis")`. */
     readonly redis: string
+    /** The path of nginx, or `""` where there is none: `inject("nginx")`. */
+    readonly nginx: string
+    /** The path of haproxy, or `""` where there is none: `inject("haproxy")`. */
+    readonly haproxy: string
   }
 }
 
@@ -44,6 +50,22 @@ const redis: Program = {
   variable: "REDIS_SERVER_PATH"
 }
 
+const nginx: Program = {
+  name: "nginx",
+  suites: "the suites behind nginx",
+  find: findNginx,
+  package: "nginx",
+  variable: "NGINX_PATH"
+}
+
+const haproxy: Program = {
+  name: "haproxy",
+  suites: "the suites behind haproxy",
+  find: findHaproxy,
+  package: "haproxy",
+  variable: "HAPROXY_PATH"
+}
+
 const patience = 10 * 60_000
 
 const isDebianRoot = (): boolean => process.getuid?.() === 0 && existsSync("/usr/bin/apt-get")
@@ -57,12 +79,25 @@ const aptGet = async (deadline: number, ...args: ReadonlyArray<string>): Promise
   })
 }
 
+/** Asked by Debian's packages before they start what they bring as a service of the system: 101 is no. */
+const servicePolicy = "/usr/sbin/policy-rc.d"
+
+const withoutServices = async (install: () => Promise<void>): Promise<void> => {
+  if (existsSync(servicePolicy)) return install()
+  writeFileSync(servicePolicy, "#!/bin/sh\nexit 101\n", { mode: 0o755 })
+  try {
+    await install()
+  } finally {
+    rmSync(servicePolicy)
+  }
+}
+
 const install = async (program: Program): Promise<string | undefined> => {
   console.log(`No ${program.name} found: installing it with apt-get for ${program.suites} (up to ten minutes)`)
   const deadline = Date.now() + patience
   try {
     await aptGet(deadline, "update")
-    await aptGet(deadline, "install", "-y", "--no-install-recommends", program.package)
+    await withoutServices(() => aptGet(deadline, "install", "-y", "--no-install-recommends", program.package))
   } catch (error) {
     console.error(`The ${program.name} could not be installed: ${String(error)}`)
   }
@@ -86,4 +121,6 @@ const provide = async (program: Program): Promise<string> => {
 export default async (project: TestProject): Promise<void> => {
   project.provide("chromium", await provide(chromium))
   project.provide("redis", await provide(redis))
+  project.provide("nginx", await provide(nginx))
+  project.provide("haproxy", await provide(haproxy))
 }

@@ -54,6 +54,8 @@ export interface OpenOptions {
   readonly transport: string
   /** Milliseconds between attempts to reach a server that is away. */
   readonly retry: number
+  /** Headers of all its requests. */
+  readonly headers?: { readonly [name: string]: string }
 }
 
 /** How long anything may take that is expected to happen. */
@@ -161,13 +163,14 @@ const fayeTransports = [
  */
 export const openFaye = async (
   FayeClient: typeof Faye,
-  { retry, transport, url }: OpenOptions,
+  { headers = {}, retry, transport, url }: OpenOptions,
   ...extensions: ReadonlyArray<FayeExtension>
 ): Promise<Client> => {
   const client = new FayeClient(url, { retry: retry / 1000 })
   const log = new Log()
   const subscriptions = new Map<string, Subscription>()
   for (const better of fayeTransports.slice(0, fayeTransports.indexOf(transport))) client.disable(better)
+  for (const [name, value] of Object.entries(headers)) client.setHeader(name, value)
   for (const extension of extensions) client.addExtension(extension)
   client.addExtension({
     incoming: (message, callback) => {
@@ -223,7 +226,7 @@ export const openFaye = async (
  */
 export const openCometd = async (
   CometDClient: typeof CometD,
-  { retry, transport, url }: OpenOptions,
+  { headers = {}, retry, transport, url }: OpenOptions,
   ...extensions: ReadonlyArray<Extension>
 ): Promise<Client> => {
   const cometd = new CometDClient()
@@ -236,7 +239,8 @@ export const openCometd = async (
     logLevel: "warn",
     backoffIncrement: retry,
     maxBackoff: retry,
-    maxSendBayeuxMessageSize: 1 << 20
+    maxSendBayeuxMessageSize: 1 << 20,
+    requestHeaders: headers
   })
   extensions.forEach((extension, index) => cometd.registerExtension(`extension ${index}`, extension))
   cometd.registerExtension("log", {

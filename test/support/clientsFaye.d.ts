@@ -34,6 +34,7 @@ declare module "faye" {
     connect(callback: () => void): void
     disable(feature: string): void
     disconnect(): PromiseLike<void> | undefined
+    setHeader(name: string, value: string): void
     publish(channel: string, data: unknown): PromiseLike<void>
     subscribe(channel: string, callback?: (data: unknown) => void): Subscription
     readonly _advice: { reconnect: string }

@@ -4,7 +4,7 @@ import { Command, type PrintedEvent } from "./command.ts"
 
 export interface ClusterOptions {
   readonly size: number
-  /** What to start the process at that place with. */
+  /** What to start the process at that place with. Without a `--port` it takes a free one. */
   readonly args: (place: number) => ReadonlyArray<string>
   /** What to start. Default: the command. */
   readonly program?: URL | undefined
@@ -39,7 +39,9 @@ export class Cluster {
   /** Starts a process at that place, where there is none or one that has ended. */
   async start(place: number): Promise<void> {
     const { args, program } = this.#options
-    const command = new Command(["--port", "0", "--log-events", ...args(place)], {}, program)
+    const own = args(place)
+    const port = own.includes("--port") ? [] : ["--port", "0"]
+    const command = new Command([...port, "--log-events", ...own], {}, program)
     this.#commands.push(command)
     this.members[place] = { command, url: (await command.listening()).url }
   }

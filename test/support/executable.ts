@@ -13,7 +13,7 @@ const isExecutable = (path: string): boolean => {
 
 /** The program's path: what the environment variable says if that is one, else the first that the system has. */
 export const findExecutable = (variable: string, names: ReadonlyArray<string>): string | undefined => {
-  const folders = ["/usr/bin", ...(process.env["PATH"] ?? "").split(delimiter)]
+  const folders = ["/usr/bin", "/usr/sbin", ...(process.env["PATH"] ?? "").split(delimiter)]
   const named = process.env[variable] ?? ""
   const candidates = [named, ...folders.flatMap((folder) => names.map((name) => join(folder, name)))]
   return candidates.find((path) => path !== "" && isExecutable(path))
