@@ -21,7 +21,7 @@ const client = fc.record<Conduct>({
   begins: fc.nat(700)
 })
 
-const fault = fc.constantFrom<Fault>("none", "away", "no handshake", "no connect", "failing", "forgetful")
+const fault = fc.constantFrom<Fault>("none", "away", "no stream", "no handshake", "no connect", "failing", "forgetful")
 
 describe("obedient clients", () => {
   it("do not spin, whoever shares sessions and sockets with whom", () => {
@@ -37,6 +37,29 @@ describe("obedient clients", () => {
     )
   })
 
+  it("with streams that a proxy has refused are not left deaf", () => {
+    const conduct = { kind: "stream", guestOf: undefined, socketOf: undefined, acknowledges: false } as const
+    fc.assert(
+      fc.property(fc.array(fc.tuple(client, fault), { minLength: 1, maxLength: 4 }), (conducts) => {
+        const world = new World()
+        const clients = conducts.map(([other]) => new Obedient(world, { ...other, ...conduct }))
+        for (const [, fault] of conducts) {
+          for (const each of ["no stream", fault] as const) {
+            world.fault = each
+            world.breakStreams()
+            world.run(1_300)
+          }
+        }
+        world.fault = "none"
+        world.run(10_000)
+        world.tell(world.trial.publish("/a", "last"))
+        world.run(10)
+        for (const { heard } of clients) assert.deepStrictEqual(heard, ["last"], "by its stream, at once")
+      }),
+      { numRuns: 150 }
+    )
+  })
+
   it("do not spin, whatever is refused, forgotten or away, and come back when nothing is", () => {
     fc.assert(
       fc.property(
@@ -47,6 +70,7 @@ describe("obedient clients", () => {
           const clients = conducts.map((conduct) => new Obedient(world, conduct))
           for (const fault of faults) {
             world.fault = fault
+            world.breakStreams()
             world.run(10_000)
           }
           world.fault = "none"

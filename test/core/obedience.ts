@@ -12,15 +12,19 @@ import { Trial } from "./trial.ts"
 const latency = 1
 
 /** What is wrong with the server, or with what stands before it. */
-export type Fault = "none" | "away" | "no handshake" | "no connect" | "failing" | "forgetful"
+export type Fault = "none" | "away" | "no stream" | "no handshake" | "no connect" | "failing" | "forgetful"
+
+/** What a client is told: what answers it, or tells it without having been asked, and what is delivered with that. */
+type Told = (reply: Message.Reply | undefined, deliveries: ReadonlyArray<Message.Delivery>) => void
 
 /** A server, its clients and what is to happen next. */
 export class World {
   readonly trial: Trial
   readonly clients: Array<Obedient> = []
   #plans: Array<{ readonly at: number; readonly act: () => void }> = []
-  readonly #asking = new Map<unknown, (reply: Message.Reply) => void>()
+  readonly #asking = new Map<unknown, Told>()
   readonly #closing = new Map<number, Array<() => void>>()
+  readonly #streams = new Map<number, Told>()
   #ids = 0
 
   constructor(settings: Partial<Settings.Settings> = {}) {
@@ -56,7 +60,7 @@ export class World {
   }
 
   /** Sends a message; its answer is read as soon as it can be. */
-  ask(connection: Connection, message: Message.Raw, answered: (reply: Message.Reply) => void): void {
+  ask(connection: Connection, message: Message.Raw, answered: Told): void {
     const id = ++this.#ids
     this.#asking.set(id, answered)
     this.after(latency, () => this.tell(this.trial.handIn(connection, [this.#incoming({ ...message, id })])))
@@ -78,6 +82,20 @@ export class World {
     return Message.decode(raw, this.trial.state.settings)
   }
 
+  /** Opens a stream, which a proxy may refuse: then it is never opened again. What it says is read as soon as it can be. */
+  stream(clientId: string, told: Told, closed: () => void): void {
+    if (this.#fault === "no stream") return
+    const connection = this.trial.open("stream")
+    this.#streams.set(connection.id, told)
+    this.open(connection, closed)
+    this.tell(this.trial.step({ _tag: "StreamOpened", connection, clientId }))
+  }
+
+  /** The proxy, or the process, breaks all streams. */
+  breakStreams(): void {
+    for (const connection of [...this.#streams.keys()]) this.#close(connection)
+  }
+
   open(connection: Connection, closed: () => void): void {
     const known = this.#closing.get(connection.id)
     if (known === undefined) this.#closing.set(connection.id, [closed])
@@ -87,19 +105,32 @@ export class World {
   /** Clients are told what comes of a step. */
   tell(outputs: ReadonlyArray<Output>): void {
     for (const output of outputs) {
-      if (output._tag === "Reply") { for (const message of output.messages) this.#answer(message) }
+      if (output._tag === "Reply") this.#answer(output.messages)
+      if (output._tag === "Advise") this.#say(output.connection, output.message, [])
+      if (output._tag === "Deliver") {
+        for (const connection of output.connections) this.#say(connection, undefined, [output.message])
+      }
       if (output._tag === "CloseConnection") this.#close(output.connection)
     }
   }
 
-  #answer(message: Message.Outgoing): void {
-    if (!Message.isReply(message)) return
-    const answered = this.#asking.get(message.id)
-    this.#asking.delete(message.id)
-    if (answered !== undefined) this.after(latency, () => answered(message))
+  #answer(messages: ReadonlyArray<Message.Outgoing>): void {
+    const deliveries = messages.filter(Message.isDelivery)
+    for (const message of messages) {
+      if (!Message.isReply(message)) continue
+      const answered = this.#asking.get(message.id)
+      this.#asking.delete(message.id)
+      if (answered !== undefined) this.after(latency, () => answered(message, deliveries))
+    }
+  }
+
+  #say(connection: number, ...what: Parameters<Told>): void {
+    const told = this.#streams.get(connection)
+    if (told !== undefined) this.after(latency, () => told(...what))
   }
 
   #close(connection: number): void {
+    this.#streams.delete(connection)
     const closed = this.#closing.get(connection) ?? []
     this.#closing.delete(connection)
     this.tell(this.trial.step({ _tag: "ConnectionClosed", connection }))
@@ -176,6 +207,13 @@ export class Obedient {
 
   #isConnected = false
 
+  /** What it was sent, in order. */
+  readonly heard: Array<unknown> = []
+
+  #hear(deliveries: ReadonlyArray<Message.Delivery>): void {
+    for (const { data } of deliveries) this.heard.push(data)
+  }
+
   #begin(): void {
     const { guestOf } = this.#conduct
     const host = guestOf === undefined ? undefined : this.#world.clients[guestOf]?.clientId
@@ -186,7 +224,9 @@ export class Obedient {
 
   #send(connection: Connection, message: Message.Raw, answered: (reply: Message.Reply) => void): void {
     this.#sentAt.push(this.#world.now)
-    this.#world.ask(connection, message, (reply) => {
+    this.#world.ask(connection, message, (reply, deliveries) => {
+      this.#hear(deliveries)
+      if (reply === undefined) return
       if (reply.advice !== undefined) {
         this.#advice = { ...(this.#conduct.merges ? this.#advice : byDefault), ...reply.advice }
       }
@@ -223,9 +263,22 @@ export class Obedient {
   }
 
   #stream(): void {
-    if (this.#conduct.kind !== "stream" || this.clientId === undefined) return
-    const { trial } = this.#world
-    this.#world.tell(trial.step({ _tag: "StreamOpened", connection: trial.open("stream"), clientId: this.clientId }))
+    const { clientId } = this
+    if (this.#conduct.kind !== "stream" || clientId === undefined) return
+    const isOwn = () => this.clientId === clientId
+    this.#world.stream(
+      clientId,
+      (message, deliveries) => {
+        if (!isOwn()) return
+        this.#hear(deliveries)
+        const advice = message?.advice
+        if (advice?.reconnect === undefined) return
+        this.#advice = { ...this.#advice, ...advice }
+        if (advice.reconnect === "handshake") this.#again("handshake")
+      },
+      // The browser opens it again by itself.
+      () => this.#world.after(1_000, () => isOwn() && this.#stream())
+    )
   }
 
   #connect(): void {
