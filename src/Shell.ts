@@ -346,6 +346,7 @@ export class Shell {
       probe: undefined,
       runFork: parts.runFork,
       decode: (raw) => {
+        if (raw instanceof Message.TooLong) this.#tellOfLong(raw)
         const message = Message.decode(raw, parts.settings)
         return this.#host.probe?.keepsTraces === true ? Message.traced(message, raw) : message
       },
@@ -365,6 +366,14 @@ export class Shell {
         else this.#touched.push(connection)
       }
     }
+  }
+
+  #tellOfLong({ bytes, fields, limit }: Message.TooLong): void {
+    const channel = JSON.stringify(fields["channel"] ?? "no channel")
+    const line = `A message of ${bytes} bytes on ${channel} was refused: the longest that is accepted has ${limit}`
+    const again = (times: number, within: string) =>
+      Effect.logWarning(`${times} more messages were longer than ${limit} bytes within ${within}`)
+    this.#parts.runFork(this.#host.seldom.say("TooLong", Effect.logWarning(line), again))
   }
 
   #received(connection: Connection, message: Message.Incoming, slot: number, alone: boolean): void {

@@ -127,7 +127,7 @@ export class ShellConnection implements OpenConnection, Connection, Listener {
     extensions: ReadonlyArray<Extension.Extension>,
     message: unknown
   ): Effect.Effect<Message.Incoming | undefined> {
-    if (!Message.isRaw(message)) return Effect.succeed(this.#host.decode(message))
+    if (!Message.isRaw(message) || message instanceof Message.TooLong) return Effect.succeed(this.#host.decode(message))
     return Extension.run(extensions, "incoming", message, this.#context, this.#host).pipe(
       Effect.map((passed) => {
         if (passed !== undefined) return this.#host.decode(passed)

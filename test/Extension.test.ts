@@ -6,6 +6,7 @@ import * as fc from "fast-check"
 import * as Bayeux from "../src/Bayeux.ts"
 import type { Advice } from "../src/core/Advice.ts"
 import * as BayeuxError from "../src/core/BayeuxError.ts"
+import * as Message from "../src/core/Message.ts"
 import type { Raw } from "../src/core/Message.ts"
 import type { Engine } from "../src/engine/Engine.ts"
 import * as MemoryEngine from "../src/engine/MemoryEngine.ts"
@@ -607,6 +608,28 @@ describe("a client that is refused", () => {
         ])
       })
   )
+})
+
+describe("a message that is too long", () => {
+  scenario("is seen by no extension, and told of in the log once a minute", (bayeux) =>
+    Effect.gen(function*() {
+      const seen: Array<Raw> = []
+      yield* bayeux.addExtension(incoming((message) => Effect.as(Effect.sync(() => seen.push(message)), message)))
+      const long = new Message.TooLong({ channel: "/a", id: "1" }, 200, 100)
+      assert.deepStrictEqual<unknown>(yield* ask(bayeux, long), {
+        channel: "/a",
+        successful: false,
+        id: "1",
+        error: "413:200:Message is longer than 100 bytes"
+      })
+      for (let i = 0; i < 3; i++) yield* ask(bayeux, long)
+      yield* pass(60_000)
+      assert.deepStrictEqual(seen, [])
+      assert.deepStrictEqual(log, [
+        "A message of 200 bytes on \"/a\" was refused: the longest that is accepted has 100",
+        "3 more messages were longer than 100 bytes within 1m"
+      ])
+    }))
 })
 
 describe("an extension that is broken", () => {

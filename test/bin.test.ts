@@ -43,6 +43,7 @@ describe("effect-bayeux", () => {
       "timeout",
       "interval",
       "ping",
+      "max-message",
       "engine",
       "lease",
       "monitor-token",
@@ -75,6 +76,8 @@ describe("effect-bayeux", () => {
     [["--timeout", "soon"], "timeout"],
     [["--interval", "-1"], "interval"],
     [["--ping", "0"], "ping"],
+    [["--max-message", "0"], "maxMessage"],
+    [["--max-message", "1 MiB"], "max-message"],
     [["--engine", "redis"], "engine"],
     [["--monitor-token", "short"], "token"],
     [["--otlp", "localhost"], "otlp"],
@@ -143,13 +146,23 @@ describe("effect-bayeux", () => {
       "--interval",
       "5",
       "--ping",
-      "0.05"
+      "0.05",
+      "--max-message",
+      "2000"
     )
     const { url } = await command.listening()
     assert.strictEqual(new URL(url).pathname, "/faye")
     const [reply] = (await post({ url }, [handshakeMessage])).messages
     assert.deepStrictEqual(reply?.advice, { reconnect: "retry", interval: 5, timeout: 7_500 })
+    const long = { channel: "/a", data: "x".repeat(2_000), id: "1" }
+    const [refusal] = (await post({ url }, [long])).messages
+    assert.deepStrictEqual([refusal?.id, refusal?.error], [
+      "1",
+      `413:${JSON.stringify(long).length}:Message is longer than 2000 bytes`
+    ])
     const socket = await openSocket({ url })
+    socket.send(long)
+    assert.include((await socket.message("a refusal", ({ successful }) => successful === false)).error, "413:")
     await until("pings", () => socket.pings >= 3)
   })
 

@@ -58,6 +58,11 @@ export const flags = {
     fromEnvironment(Config.Finite("PING")),
     Flag.withDefault(20)
   ),
+  maxMessage: Flag.Int("max-message").pipe(
+    Flag.withDescription("How many bytes a message may have; one that is longer is refused (default: 1048576)"),
+    fromEnvironment(Config.Int("MAX_MESSAGE")),
+    Flag.withDefault(1 << 20)
+  ),
   engine: Flag.String("engine").pipe(
     Flag.withDescription(
       "Where sessions are kept: memory, or redis://host:port for several processes; ?namespace=name keeps services apart (default: memory)"
@@ -130,6 +135,7 @@ export interface Settings {
   readonly timeout: number
   readonly interval: number
   readonly ping: number
+  readonly maxMessage: number
   readonly engine: string
   readonly lease: number
   readonly monitorToken: Option.Option<Redacted.Redacted>

@@ -96,11 +96,11 @@ const listening = ({ host, port, socket, socketMode }: Settings) =>
   })
 
 const serverLayer = (settings: Settings) => {
-  const { interval, mount, ping, timeout } = settings
+  const { interval, maxMessage, mount, ping, timeout } = settings
   const transports = Layer.mergeAll(
-    WebSocketTransport.layer({ ping: ping * 1000 }),
+    WebSocketTransport.layer({ ping: ping * 1000, maxMessage }),
     EventSourceTransport.layer({ ping: ping * 1000 }),
-    LongPollingTransport.layer(),
+    LongPollingTransport.layer({ maxMessage }),
     CallbackPollingTransport.layer,
     FayeClient.layer
   )

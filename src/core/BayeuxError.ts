@@ -43,6 +43,10 @@ export const channelInvalid = (channel: string): BayeuxError => make(405, [chann
 /** `405:<channel>:Too many channel segments` */
 export const channelTooDeep = (channel: string): BayeuxError => make(405, [channel], "Too many channel segments")
 
+/** `413:<bytes>:Message is longer than <limit> bytes` */
+export const messageTooLong = (bytes: number, limit: number): BayeuxError =>
+  make(413, [`${bytes}`], `Message is longer than ${limit} bytes`)
+
 /** `500::Internal server error` */
 export const serverError: BayeuxError = make(500, [], "Internal server error")
 

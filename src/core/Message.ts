@@ -19,6 +19,19 @@ import * as Traceparent from "./Traceparent.ts"
 /** A message as JSON has it: an object with fields of any kind. */
 export type Raw = { readonly [field: string]: Schema.Json }
 
+/** A message that is longer than accepted. Of what it says nothing is known but what its answer needs. */
+export class TooLong {
+  readonly fields: Raw
+  readonly bytes: number
+  readonly limit: number
+
+  constructor(fields: Raw, bytes: number, limit: number) {
+    this.fields = fields
+    this.bytes = bytes
+    this.limit = limit
+  }
+}
+
 /** A message's `id`, repeated in its reply. The specification wants letters and digits; numbers are met in the wild. */
 export type Id = string | number | undefined
 
@@ -397,6 +410,7 @@ const decodeField = (raw: Fields, channel: string, settings: Settings): Field<In
 /** Decodes whatever JSON value a peer has sent as a message. */
 export const decode = (raw: unknown, settings: Settings): Incoming => {
   if (!isRaw(raw)) return refuse(raw, BayeuxError.badRequest())
+  if (raw instanceof TooLong) return refuse(raw.fields, BayeuxError.messageTooLong(raw.bytes, raw.limit))
   const channel = required(raw, "channel", isString)
   if (Result.isFailure(channel)) return refuse(raw, channel.failure)
   const message = decodeField(raw, channel.success, settings)

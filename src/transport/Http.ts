@@ -7,7 +7,9 @@ import { Result } from "effect"
 import { isUtf8 } from "node:buffer"
 import { createHash } from "node:crypto"
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http"
+import * as Message from "../core/Message.ts"
 import * as ContentEncoding from "./ContentEncoding.ts"
+import * as LongText from "./LongText.ts"
 import type { CloseReason } from "./Transport.ts"
 
 /** Why a request was refused: a status and what to do about it, in words and, where there are such, in headers. */
@@ -222,7 +224,7 @@ const isTooDeep = (text: string): boolean => {
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i)
     if (code === 34) {
-      i = endOfString(text, i)
+      i = LongText.endOfString(text, i)
       continue
     }
     if (code === 91 || code === 123) depth += 1
@@ -232,28 +234,26 @@ const isTooDeep = (text: string): boolean => {
   return false
 }
 
-const endOfString = (text: string, start: number): number => {
-  for (let i = start + 1;; i++) {
-    const end = text.indexOf("\"", i)
-    if (end < 0) return text.length
-    let backslashes = 0
-    while (text.charCodeAt(end - 1 - backslashes) === 92) backslashes++
-    if (backslashes % 2 === 0) return end
-    i = end
-  }
-}
-
 /** The most messages of a batch: each of them gets an answer that may be longer than itself. */
 export const maxMessages = 10_000
+
+/** The longest message in bytes, if nobody says otherwise. */
+export const defaultMaxMessage = 1 << 20
+
+/** The longest body or frame in bytes, if nobody says otherwise: enough to tell whose messages are too long. */
+export const hardLimit = (maxMessage: number): number => Math.max(1 << 24, 2 * maxMessage)
 
 /** The answer to a batch that is too long. */
 export const tooMany = fail(400, `There are more than ${maxMessages} messages: send them in several requests`)
 
 /** The messages in the fields of a form or query, each of which holds one or an array of them. */
-export const parseFields = (fields: ReadonlyArray<string>): Result.Result<ReadonlyArray<unknown>, HttpError> => {
+export const parseFields = (
+  fields: ReadonlyArray<string>,
+  maxMessage = Infinity
+): Result.Result<ReadonlyArray<unknown>, HttpError> => {
   const all: Array<unknown> = []
   for (const field of fields) {
-    const messages = parseMessages(field)
+    const messages = parseMessages(field, maxMessage)
     if (Result.isFailure(messages)) return messages
     if (all.length + messages.success.length > maxMessages) return tooMany
     for (const message of messages.success) all.push(message)
@@ -264,17 +264,51 @@ export const parseFields = (fields: ReadonlyArray<string>): Result.Result<Readon
 /** A text without the byte order mark that some programs put before it (RFC 8259, section 8.1). */
 export const withoutMark = (text: string): string => text.charCodeAt(0) === 0xfeff ? text.slice(1) : text
 
-/** The messages in a JSON text: an array of them, or a single one (specification, "Messages"). */
-export const parseMessages = (given: string): Result.Result<ReadonlyArray<unknown>, HttpError> => {
+const tooDeep = fail(400, `The messages are nested deeper than ${maxDepth} levels: flatten their data`)
+const notJson = fail(400, "The messages are not JSON: send an array of Bayeux messages")
+
+/**
+ * The messages in a JSON text: an array of them, or a single one (specification, "Messages"). In a text that is longer
+ * than a message may be each message is looked at by itself; in the place of one that is too long there is a `TooLong`.
+ */
+export const parseMessages = (
+  given: string,
+  maxMessage = Infinity
+): Result.Result<ReadonlyArray<unknown>, HttpError> => {
   const text = withoutMark(given)
-  if (isTooDeep(text)) return fail(400, `The messages are nested deeper than ${maxDepth} levels: flatten their data`)
+  if (isLonger(text, maxMessage)) return parseEach(text, maxMessage)
+  if (isTooDeep(text)) return tooDeep
   let json: unknown
   try {
     json = JSON.parse(text)
   } catch {
-    return fail(400, "The messages are not JSON: send an array of Bayeux messages")
+    return notJson
   }
   if (Array.isArray(json)) return json.length > maxMessages ? tooMany : Result.succeed(json)
   if (typeof json === "object" && json !== null) return Result.succeed([json])
   return fail(400, "The messages are neither an array nor an object: send an array of Bayeux messages")
 }
+
+/** Whether a text is longer than so many bytes in UTF-8, which has three for a character of one unit at the most. */
+const isLonger = (text: string, bytes: number): boolean => text.length > bytes / 3 && Buffer.byteLength(text) > bytes
+
+const parseEach = (text: string, maxMessage: number): Result.Result<ReadonlyArray<unknown>, HttpError> => {
+  const opening = /^\s*([[{])/.exec(text)?.[1]
+  if (opening === undefined) return notJson
+  if (opening === "{") return Result.succeed([tooLong(text, maxMessage)])
+  const messages: Array<unknown> = []
+  try {
+    const flaw = LongText.visitParts(text, maxDepth, (start, end) => {
+      const message = text.slice(start, end)
+      messages.push(isLonger(message, maxMessage) ? tooLong(message, maxMessage) : JSON.parse(message))
+      return messages.length <= maxMessages
+    })
+    if (flaw !== undefined) return flaw === "TooDeep" ? tooDeep : notJson
+  } catch {
+    return notJson
+  }
+  return messages.length > maxMessages ? tooMany : Result.succeed(messages)
+}
+
+const tooLong = (text: string, limit: number): Message.TooLong =>
+  new Message.TooLong(LongText.fieldsOf(text), Buffer.byteLength(text), limit)

@@ -8,6 +8,8 @@ import { Effect, Layer, Result, Schema } from "effect"
 import { Bayeux } from "../Bayeux.ts"
 import * as Options from "../Options.ts"
 import {
+  defaultMaxMessage,
+  hardLimit,
   type HttpError,
   maxMessages,
   parseFields,
@@ -28,7 +30,9 @@ const HeaderName = Schema.String.check(
 
 /** The options of {@link layer}. */
 export const LongPollingOptions = Schema.Struct({
-  /** The longest body in bytes; a longer one is answered with 413. Default: 1 MiB. */
+  /** The longest message in bytes; a longer one is refused with the error 413, the others of its batch are not. Default: 1 MiB. */
+  maxMessage: Schema.optionalKey(Options.Count),
+  /** The longest body in bytes; a longer one is answered with the status 413. Default: 16 MiB, or twice `maxMessage` if that is more. */
   maxBodyLength: Schema.optionalKey(Options.Count),
   /**
    * The headers that pages of other origins may send beside those of Bayeux's clients, by their names; `any` allows what
@@ -44,7 +48,7 @@ type AllowedHeaders = "any" | ReadonlyArray<string>
 type Messages = Result.Result<ReadonlyArray<unknown>, HttpError>
 
 /** A form may hold several `message` fields, each with a message or an array of them. */
-const parseForm = (body: string): Messages => {
+const parseForm = (body: string, maxMessage: number): Messages => {
   if (body.split("&", maxMessages + 1).length > maxMessages) return tooMany
   const fields = new URLSearchParams(withoutMark(body)).getAll("message")
   if (fields.length === 0) {
@@ -52,20 +56,20 @@ const parseForm = (body: string): Messages => {
       "The form has no field \"message\": put an array of Bayeux messages there, or send it as application/json"
     return Result.fail({ status: 400, sentence })
   }
-  return parseFields(fields)
+  return parseFields(fields, maxMessage)
 }
 
-const parse = (contentType: string, body: string): Messages => {
+const parse = (contentType: string, body: string, maxMessage: number): Messages => {
   switch (contentType.split(";", 1)[0]?.trim().toLowerCase()) {
     case "application/json":
-      return parseMessages(body)
+      return parseMessages(body, maxMessage)
     case "application/x-www-form-urlencoded":
-      return parseForm(body)
+      return parseForm(body, maxMessage)
     // What browsers send when a page sets no type: Faye takes it for a form, CometD for JSON.
     case undefined:
     case "":
     case "text/plain":
-      return /^\s*[[{]/.test(body) ? parseMessages(body) : parseForm(body)
+      return /^\s*[[{]/.test(body) ? parseMessages(body, maxMessage) : parseForm(body, maxMessage)
     default: {
       const sentence =
         `The type "${contentType}" is not understood: send application/json or application/x-www-form-urlencoded`
@@ -80,10 +84,15 @@ const envelope: Envelope = {
   body: (frame) => frame.text
 }
 
-const post = (call: HttpCall, maxBodyLength: number): void =>
+interface Limits {
+  readonly maxMessage: number
+  readonly maxBodyLength: number
+}
+
+const post = (call: HttpCall, { maxBodyLength, maxMessage }: Limits): void =>
   readBody(call.request, maxBodyLength, (body) => {
     const contentType = call.request.headers["content-type"] ?? ""
-    const messages = Result.flatMap(body, (text) => parse(contentType, text))
+    const messages = Result.flatMap(body, (text) => parse(contentType, text, maxMessage))
     if (Result.isFailure(messages)) respondError(call, messages.failure)
     else exchange(call, messages.success, envelope)
   })
@@ -117,17 +126,18 @@ const preflight = (call: HttpCall, headers: AllowedHeaders): void =>
 /** Offers long-polling. */
 export const layer = (options: LongPollingOptions = {}): Layer.Layer<never, Options.OptionsInvalid, Bayeux> =>
   Layer.effectDiscard(Effect.gen(function*() {
-    const { allowedHeaders = "any", maxBodyLength = 1 << 20 } = yield* Options.decode(
-      "LongPollingTransport.layer",
-      LongPollingOptions,
-      options
-    )
+    const { allowedHeaders = "any", maxMessage = defaultMaxMessage, maxBodyLength = hardLimit(maxMessage) } =
+      yield* Options.decode(
+        "LongPollingTransport.layer",
+        LongPollingOptions,
+        options
+      )
     const bayeux = yield* Bayeux
     yield* bayeux.addTransport({
       connectionTypes: ["long-polling", "cross-origin-long-polling"],
       handle: (call) => {
         if (call.request.method === "OPTIONS") preflight(call, allowedHeaders)
-        else if (call.request.method === "POST") post(call, maxBodyLength)
+        else if (call.request.method === "POST") post(call, { maxBodyLength, maxMessage })
         else return false
         return true
       }

@@ -11,7 +11,7 @@ import * as Now from "../Now.ts"
 import * as Options from "../Options.ts"
 import type { Frame } from "./Frame.ts"
 import { FrameWriter, type Taken, type Target, writeToSocket } from "./FrameWriter.ts"
-import { parseMessages } from "./Http.ts"
+import { defaultMaxMessage, hardLimit, parseMessages } from "./Http.ts"
 import { type CloseReason, type OpenConnection, requestInfo, type Sink, type UpgradeCall } from "./Transport.ts"
 import * as WebSocketFrame from "./WebSocketFrame.ts"
 
@@ -19,7 +19,9 @@ import * as WebSocketFrame from "./WebSocketFrame.ts"
 export const WebSocketOptions = Schema.Struct({
   /** How often an idle socket is asked whether it is still there; one that does not answer is cut off. Default: 20 seconds. */
   ping: Schema.optionalKey(Options.PositiveTime),
-  /** The longest message in bytes; a longer one closes the socket with 1009. Default: 1 MiB. */
+  /** The longest message in bytes; a longer one is refused with the error 413, the others of its batch are not. Default: 1 MiB. */
+  maxMessage: Schema.optionalKey(Options.Count),
+  /** The longest batch in bytes; a longer one closes the socket with 1009. Default: 16 MiB, or twice `maxMessage` if that is more. */
   maxPayload: Schema.optionalKey(Options.Count),
   /** How many bytes a client may leave unread before its socket is cut off; its session stays. Default: 16 MiB. */
   maxBuffered: Schema.optionalKey(Options.Count),
@@ -47,6 +49,12 @@ const utf8 = (text: string): Buffer => Buffer.from(text, "utf8")
 /** A lost connection or a broken frame: `ws` closes the socket, with the right code where that is still possible. */
 const ignore = (): void => {}
 
+/** Bounds of what is read at once and of what waits to be written, in bytes. */
+interface Limits {
+  readonly maxMessage: number
+  readonly maxBuffered: number
+}
+
 /**
  * An open socket: what its peer does goes to the service, what the service has for it goes out. Of the request by which
  * it came it keeps nothing, so an idle socket holds no buffers.
@@ -62,9 +70,12 @@ class Peer implements Sink, Target {
   /** It has sent something since it was last asked. */
   #hasSpoken = false
 
-  constructor(socket: WebSocket, call: UpgradeCall, maxBuffered: number, open: Set<Peer>) {
+  readonly #maxMessage: number
+
+  constructor(socket: WebSocket, call: UpgradeCall, { maxBuffered, maxMessage }: Limits, open: Set<Peer>) {
     const { owner, request, socket: stream } = call
     this.#socket = socket
+    this.#maxMessage = maxMessage
     this.stream = stream
     this.#isCompressing = socket.extensions !== ""
     this.#writer = new FrameWriter(this, maxBuffered)
@@ -96,7 +107,7 @@ class Peer implements Sink, Target {
     if (isBinary) return this.#refuse(unsupportedData, "Send text messages with JSON")
     // An empty text says that its sender is there; Faye's server leaves it without an answer, too.
     if (data.length === 0) return
-    const messages = parseMessages(data.toString("utf8"))
+    const messages = parseMessages(data.toString("utf8"), this.#maxMessage)
     if (Result.isSuccess(messages)) this.#connection.receive(messages.success)
     else this.#refuse(invalidPayload, messages.failure.sentence)
   }
@@ -163,7 +174,8 @@ export const layer = (options: WebSocketOptions = {}): Layer.Layer<never, Option
   Layer.effectDiscard(Effect.gen(function*() {
     const {
       maxBuffered = 1 << 24,
-      maxPayload = 1 << 20,
+      maxMessage = defaultMaxMessage,
+      maxPayload = hardLimit(maxMessage),
       perMessageDeflate = false,
       ping = "20 seconds"
     } = yield* Options.decode("WebSocketTransport.layer", WebSocketOptions, options)
@@ -174,7 +186,7 @@ export const layer = (options: WebSocketOptions = {}): Layer.Layer<never, Option
       connectionTypes: ["websocket"],
       upgrade: (call) => {
         server.handleUpgrade(call.request, call.socket, call.head, (socket) => {
-          open.add(new Peer(socket, call, maxBuffered, open))
+          open.add(new Peer(socket, call, { maxBuffered, maxMessage }, open))
         })
         return true
       }
