@@ -17,6 +17,8 @@ import type { PageClients } from "./pageClients.ts"
 export interface Traffic {
   readonly carriers: (channel: string) => ReadonlyArray<string>
   readonly eventSources: () => ReadonlyArray<string>
+  /** How many requests were answered with a server's error, as by a proxy that finds nobody: of the page, or of its streams. */
+  readonly refusals: (type: "xhr" | "eventsource") => number
 }
 
 /** A running Chromium, and the server its pages come from. */
@@ -94,10 +96,14 @@ const sentBy = (request: Request): Sent | undefined => {
 const watch = (page: Page): Traffic => {
   const sent: Array<Sent> = []
   const eventSources: Array<string> = []
+  const refused: Array<string> = []
   page.on("request", (request) => {
     const message = sentBy(request)
     if (message !== undefined) sent.push(message)
     if (request.resourceType() === "eventsource") eventSources.push(request.url())
+  })
+  page.on("response", (response) => {
+    if (response.status() >= 500) refused.push(response.request().resourceType())
   })
   page.on("websocket", (socket) => {
     socket.on("framesent", ({ payload }) => sent.push({ carrier: "websocket", body: String(payload) }))
@@ -106,7 +112,8 @@ const watch = (page: Page): Traffic => {
     carriers: (channel) => [
       ...new Set(sent.filter(({ body }) => body.includes(`"channel":"${channel}"`)).map(({ carrier }) => carrier))
     ],
-    eventSources: () => eventSources
+    eventSources: () => eventSources,
+    refusals: (type) => refused.filter((each) => each === type).length
   }
 }
 
