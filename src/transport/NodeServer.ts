@@ -131,7 +131,7 @@ const trackConnections = () => {
   }
 }
 
-/** Takes the service's part of a server; gives the effect that ends it. */
+/** Takes the service's part of a server; gives the effect that ends it, and the one that gives the listeners back. */
 const attachTo = (bayeux: Bayeux["Service"], server: AnyServer, mount: string, gracePeriod: Duration.Duration) => {
   const service = Mount.make(bayeux, mount)
   const upgraded = trackConnections()
@@ -153,13 +153,14 @@ const attachTo = (bayeux: Bayeux["Service"], server: AnyServer, mount: string, g
     for (const socket of upgraded.sockets) socket.on("close", check)
     check()
   })
-  return Effect.gen(function*() {
+  const end = Effect.gen(function*() {
     service.drain()
     yield* bayeux.endConnections(service.owner)
     yield* Effect.timeoutOption(closed, gracePeriod)
     for (const socket of upgraded.sockets) socket.destroy()
-    for (const giveBack of undo) giveBack()
   })
+  const giveBack = Effect.sync(() => undo.forEach((giveBack) => giveBack()))
+  return { end, giveBack }
 }
 
 /**
@@ -178,7 +179,7 @@ export const attach = Effect.fn("NodeServer.attach")(function*(
   )
   const bayeux = yield* Bayeux
   const attached = Effect.sync(() => attachTo(bayeux, server, mount, Duration.fromInputUnsafe(gracePeriod)))
-  yield* Effect.asVoid(Effect.acquireRelease(attached, (end) => end))
+  yield* Effect.asVoid(Effect.acquireRelease(attached, ({ end, giveBack }) => Effect.andThen(end, giveBack)))
 })
 
 /** What a server without other listeners says outside the mount. */
@@ -237,7 +238,9 @@ const make = Effect.fnUntraced(function*({ createServer: create = createServer, 
   const patience = Duration.fromInputUnsafe(gracePeriod)
   const server = yield* Effect.sync(() => tune(create()))
   const attached = Effect.sync(() => attachTo(bayeux, server, mount, patience))
-  const stop = (end: Effect.Effect<void>) => Effect.all([end, close(server, patience)], { concurrency: "unbounded" })
+  // What still comes over open connections is told that the service stops, and not that there is none.
+  const stop = ({ end, giveBack }: ReturnType<typeof attachTo>) =>
+    Effect.andThen(Effect.all([end, close(server, patience)], { concurrency: "unbounded" }), giveBack)
   yield* Effect.asVoid(Effect.acquireRelease(attached, stop))
   yield* listen(server, options)
   const address = addressOf(server)

@@ -23,6 +23,7 @@ import {
   handshakeMessage,
   holdConnect,
   type Message,
+  nextTurn,
   openEvents,
   openSocket,
   poll,
@@ -144,6 +145,29 @@ describe("a server of its own", () => {
     const error = await failure({ node: node as NodeServer.NodeServerOptions })
     assert.include(error.message, "NodeServer.layer")
     assert.include(error.message, name)
+  })
+
+  it("answers with 503 for as long as it stops, also over a connection that is busy with something else", async () => {
+    let finish = () => {}
+    const outside = createServer((_, response) => {
+      finish = () => response.end("slow")
+    })
+    const server = await serve({ node: { createServer: () => outside } })
+    const raw = (await connectRaw(server)).send("GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    const { socket } = await beginSocket(server, "/a")
+    const stopped = server.stop()
+    await socket.closed()
+    await until(
+      "the end of the service",
+      async () => (await new Promise<number>((resolve) => outside.getConnections((_, count) => resolve(count)))) === 1
+    )
+    await nextTurn()
+    raw.send(postBytes(JSON.stringify([handshakeMessage])))
+    await until("the request", () => raw.socket.bytesWritten > 0 && raw.socket.writableLength === 0)
+    finish()
+    assert.strictEqual((await raw.answer()).text, "slow")
+    assert.strictEqual((await raw.answer()).status, 503)
+    await stopped
   })
 
   it("serves by HTTPS when it is given such a server", async () => {
