@@ -1,18 +1,21 @@
 import { NodeHttpServer, NodeRuntime } from "@effect/platform-node"
 import { Layer } from "effect"
-import { Bayeux, HttpRoutes, MemoryEngine, Monitor, Transports } from "effect-bayeux"
+import { Bayeux, HttpRoutes, MemoryEngine, Monitor, NodeServer, Transports } from "effect-bayeux"
 import { HttpRouter, HttpServerResponse } from "effect/http"
 import { createServer } from "node:http"
 
 const Routes = Layer.mergeAll(
   HttpRouter.add("GET", "/", HttpServerResponse.text("the rest of the application\n")),
-  HttpRoutes.layer({ mount: "/bayeux" }).pipe(Layer.provide(Transports.layer))
+  HttpRoutes.layer({ mount: "/bayeux" })
 )
 
 const Server = HttpRouter.serve(Routes, { disableLogger: true }).pipe(
+  // The port opens when this layer is built, and nobody answers before the routes are there: so it comes last, and what
+  // the routes need, which may take a while, stands below it.
+  Layer.provide(NodeHttpServer.layer(() => NodeServer.tune(createServer()), { port: 8000, host: "127.0.0.1" })),
+  Layer.provide(Transports.layer),
   Layer.provide(Bayeux.layer()),
-  Layer.provide(Layer.mergeAll(MemoryEngine.layer, Monitor.layer())),
-  Layer.provide(NodeHttpServer.layer(() => createServer(), { port: 8000, host: "127.0.0.1" }))
+  Layer.provide(Layer.mergeAll(MemoryEngine.layer, Monitor.layer()))
 )
 
 NodeRuntime.runMain(Layer.launch(Server))

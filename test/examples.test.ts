@@ -3,7 +3,8 @@ import { afterEach, assert, describe, inject, it } from "@effect/vitest"
 import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
 import { readdirSync, readFileSync } from "node:fs"
-import { createServer } from "node:net"
+import { connect, createServer } from "node:net"
+import { WebSocket } from "ws"
 import { type Collector, startCollector } from "./support/collector.ts"
 import { RedisServer } from "./support/redis.ts"
 import { releaseAll } from "./transport/support.ts"
@@ -76,7 +77,6 @@ const send = async ({ origin }: Running, message: object, headers: Record<string
     method: "POST",
     headers: { "content-type": "application/json", ...headers },
     body: JSON.stringify([message]),
-    // Effect's own server listens before its routes are there; what comes in between is never answered.
     signal: AbortSignal.timeout(2_000)
   })
   return (await response.json() as ReadonlyArray<Reply>)[0] ?? {}
@@ -216,8 +216,29 @@ sample: 12 behind, 9 missed
     assert.strictEqual(await (await fetch(`${running.origin}/`)).text(), "the rest of the application\n")
   },
   "http-router.ts": async (running) => {
-    assert.isTrue((await begin(running))["successful"])
+    const { clientId } = await begin(running)
     assert.strictEqual(await (await fetch(`${running.origin}/`)).text(), "the rest of the application\n")
+    const { port } = new URL(running.origin)
+    const silent = connect(Number(port), "127.0.0.1").on("error", () => undefined).resume()
+    const socket = new WebSocket(`ws://127.0.0.1:${port}/bayeux`)
+    await Promise.all([once(silent, "connect"), once(socket, "open")])
+    const held = fetch(`${running.origin}/bayeux`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify([{ channel: "/meta/connect", clientId, connectionType: "long-polling" }])
+    })
+    // It has come before this one is answered.
+    await send(running, { channel: "/a", data: 1 })
+    const closed = once(socket, "close")
+    const gone = Promise.all([once(silent, "close"), once(running.child, "exit")])
+    const asked = performance.now()
+    running.child.kill("SIGTERM")
+    const [reply] = await (await held).json() as ReadonlyArray<Reply>
+    assert.deepStrictEqual([reply?.["channel"], reply?.["successful"]], ["/meta/connect", true])
+    assert.strictEqual((await closed)[0], 1001)
+    await gone
+    assert.isBelow(performance.now() - asked, 3_000)
+    assert.notInclude(running.output(), "ERROR")
   },
   "protocol-test.ts": async (running) => {
     await once(running.child, "exit")

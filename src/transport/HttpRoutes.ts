@@ -2,66 +2,169 @@
  * A Bayeux service as routes of an Effect `HttpRouter`, on Node: beside the other routes of an application, on the port
  * of its `NodeHttpServer`.
  *
- * The transports get Node's own request and response: Effect's server leaves a response alone that has been ended.
+ * The transports get Node's own request and response: Effect's server leaves a response alone that has been ended. When
+ * it stops it first closes Node's server, then waits for open requests, then interrupts their handlers and answers for
+ * them; it would write that answer into upgraded sockets, too. So clients are let go as soon as Node's server is closed,
+ * and a handler that is interrupted ends its connection itself before Effect has its turn.
  */
 import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
-import { Effect, Layer, Schema } from "effect"
+import { Duration, Effect, Layer, Schema } from "effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import type * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import { IncomingMessage, ServerResponse } from "node:http"
+import type { Socket } from "node:net"
 import { Bayeux } from "../Bayeux.ts"
 import * as Options from "../Options.ts"
+import * as HostServer from "./HostServer.ts"
+import { respondError } from "./Http.ts"
+import type { AnyServer } from "./Listening.ts"
 import * as Mount from "./Mount.ts"
+import type { Open, OpenConnection } from "./Transport.ts"
 
 /** The options of {@link layer}. */
 export const HttpRoutesOptions = Schema.Struct({
   /** Where the service is found, as the clients see it. Default: `/bayeux`. */
-  mount: Schema.optionalKey(Mount.MountPath)
+  mount: Schema.optionalKey(Mount.MountPath),
+  /** How long open connections have at the end to take what is on its way to them. Default: 3 seconds. */
+  gracePeriod: Schema.optionalKey(Options.Time)
 })
 /** The options of {@link layer}. */
 export type HttpRoutesOptions = typeof HttpRoutesOptions.Type
 
-const whenClosed = (stream: { readonly once: (event: "close", listener: () => void) => unknown }) =>
-  Effect.callback<HttpServerResponse.HttpServerResponse>((resume) => {
-    stream.once("close", () => resume(Effect.succeed(HttpServerResponse.empty())))
-  })
+// ---------------------------------------------------------------------------------------------------------------------
+// the end
+
+type Stream = ServerResponse | Socket
+
+/** A server that stops keeps no connection for another request. */
+const useOnce = (stream: Stream): void => {
+  if (!(stream instanceof ServerResponse)) return
+  if (!stream.headersSent) stream.setHeader("Connection", "close")
+  else stream.once("finish", () => stream.req.socket.end())
+}
+
+/** What is served by a mount's routes, and how it ends. */
+class Served {
+  readonly #bayeux: Bayeux["Service"]
+  readonly #mount: Mount.Mount
+  readonly #gracePeriod: Duration.Duration
+  readonly #open = new Set<Stream>()
+  readonly #servers = new Map<AnyServer, ReadonlyArray<() => void>>()
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(bayeux: Bayeux["Service"], mount: Mount.Mount, gracePeriod: Duration.Duration) {
+    this.#bayeux = bayeux
+    this.#mount = mount
+    this.#gracePeriod = gracePeriod
+  }
+
+  /** Ends all connections as soon as the server is closed by which this one came. */
+  meet(socket: Socket): void {
+    const { server } = socket as { readonly server?: AnyServer }
+    if (server === undefined || this.#servers.has(server)) return
+    this.#servers.set(server, [
+      HostServer.onClosing(server, () => this.end()),
+      HostServer.upgradeWebSocketsOnly(server, this.#mount.owns)
+    ])
+  }
+
+  /** Takes no more requests, answers what is held and closes sockets; what does not let go is cut off. */
+  end(): void {
+    if (this.#timer !== undefined) return
+    this.#mount.drain()
+    for (const stream of this.#open) useOnce(stream)
+    this.#bayeux.endConnections(this.#mount.owner).pipe(Effect.runSync)
+    // @effect-diagnostics-next-line globalTimers:off -- the network's time; it is to pass when fibers are interrupted
+    this.#timer = setTimeout(() => {
+      for (const stream of this.#open) stream.destroy()
+    }, Duration.toMillis(this.#gracePeriod)).unref()
+  }
+
+  /** The routes are gone. */
+  close(): void {
+    this.end()
+    for (const undo of [...this.#servers.values()].flat()) undo()
+    this.#servers.clear()
+  }
+
+  /** Waits for the end of what is served; who is interrupted meanwhile ends its connection. */
+  ended(stream: Stream, connection: () => OpenConnection | undefined) {
+    this.#open.add(stream)
+    const closed = Effect.callback<void>((resume) => {
+      if (stream.closed) resume(Effect.void)
+      else stream.once("close", () => resume(Effect.void))
+    })
+    const end = Effect.suspend(() => {
+      if (stream.closed || (stream instanceof ServerResponse && connection() === undefined)) return Effect.void
+      useOnce(stream)
+      connection()?.end()
+      return Effect.andThen(
+        Effect.timeoutOption(Effect.interruptible(closed), this.#gracePeriod),
+        Effect.sync(() => stream.destroy())
+      )
+    })
+    return closed.pipe(
+      Effect.onInterrupt(() => end),
+      Effect.ensuring(Effect.sync(() => this.#open.delete(stream))),
+      Effect.as(HttpServerResponse.empty())
+    )
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// the routes
 
 const isHttp1 = "The service cannot be reached by HTTP/2 through an HttpRouter: use HTTP/1.1\n"
 
-const handle = (service: Mount.Mount) =>
+/** Node has taken a request for an upgrade, and its body is lost. From now on it asks. */
+const notAnUpgrade = {
+  status: 503,
+  sentence: "The request has the headers of an upgrade and is none: try again in a moment",
+  headers: { "Connection": "close", "Retry-After": 1 }
+}
+
+const handle = (bayeux: Bayeux["Service"], mount: Mount.Mount, served: Served) =>
   Effect.fnUntraced(function*(request: HttpServerRequest.HttpServerRequest) {
     const incoming = NodeHttpServerRequest.toIncomingMessage(request)
     if (!(incoming instanceof IncomingMessage)) return HttpServerResponse.text(isHttp1, { status: 505 })
-    if (incoming.headers.upgrade !== undefined) {
+    served.meet(incoming.socket)
+    let connection: OpenConnection | undefined
+    const open: Open = (info, sink) => connection = bayeux.open(info, sink)
+    if (HostServer.isWebSocket(incoming)) {
       // A client may not send anything before the upgrade is accepted, so there is no head to hand on.
-      service.upgrade(incoming, incoming.socket, Buffer.alloc(0))
-      return yield* whenClosed(incoming.socket)
+      mount.upgrade(incoming, incoming.socket, Buffer.alloc(0), open)
+      return yield* served.ended(incoming.socket, () => connection)
     }
     const response = NodeHttpServerRequest.toServerResponse(request)
     if (!(response instanceof ServerResponse)) return HttpServerResponse.text(isHttp1, { status: 505 })
-    service.request(incoming, response)
-    return yield* whenClosed(response)
+    const hasLostItsBody = "upgrade" in incoming && incoming.upgrade === true && incoming.method !== "GET"
+    if (hasLostItsBody) respondError({ request: incoming, response }, notAnUpgrade)
+    else mount.request(incoming, response, open)
+    return yield* served.ended(response, () => connection)
   })
 
 /**
- * Adds the routes. Effect's server waits at its end for open requests to end by themselves, for its
- * `gracefulShutdownTimeout` (20 seconds), before anything of ours is asked: where clients are to be answered and let go
- * at once, serve with `NodeServer`.
+ * Adds the routes. When Effect's server begins to stop, held connects are answered and sockets closed with 1001 at once;
+ * what does not let go is cut off after the grace period. Have it serve `NodeServer.tune(createServer())`: then it does
+ * not wait for connections that nobody uses, either.
  */
 export const layer = (
   options: HttpRoutesOptions = {}
 ): Layer.Layer<never, Options.OptionsInvalid, Bayeux | HttpRouter.HttpRouter> =>
   Layer.effectDiscard(Effect.gen(function*() {
-    const { mount = "/bayeux" } = yield* Options.decode("HttpRoutes.layer", HttpRoutesOptions, options)
+    const { gracePeriod = "3 seconds", mount: path = "/bayeux" } = yield* Options.decode(
+      "HttpRoutes.layer",
+      HttpRoutesOptions,
+      options
+    )
     const bayeux = yield* Bayeux
     const router = yield* HttpRouter.HttpRouter
-    const service = Mount.make(bayeux, mount)
+    const mount = Mount.make(bayeux, path)
+    const served = new Served(bayeux, mount, Duration.fromInputUnsafe(gracePeriod))
     // The router has the wildcard match the mount itself as well.
-    for (const path of [`${mount}/*`, `${mount}.js`] as ReadonlyArray<`/${string}`>) {
-      yield* router.add("*", path, handle(service))
+    for (const route of [`${path}/*`, `${path}.js`] as ReadonlyArray<`/${string}`>) {
+      yield* router.add("*", route, handle(bayeux, mount, served))
     }
-    yield* Effect.addFinalizer(() =>
-      Effect.andThen(Effect.sync(() => service.drain()), bayeux.endConnections(service.owner))
-    )
+    yield* Effect.addFinalizer(() => Effect.sync(() => served.close()))
   }))

@@ -11,6 +11,7 @@ import type { Duplex } from "node:stream"
 import type { Bayeux } from "../Bayeux.ts"
 import { asksForStream, beginStream, closeErrors, respond, respondError } from "./Http.ts"
 import * as Receipt from "./Receipt.ts"
+import type { Open } from "./Transport.ts"
 
 /** Where the service is found: `/` and segments, without a slash at the end. Faye's default is `/bayeux`. */
 export const MountPath = Schema.String.check(
@@ -21,10 +22,15 @@ export const MountPath = Schema.String.check(
 
 /** A service at its path. */
 export interface Mount {
-  /** Serves a request if it is the service's; false if it is somebody else's. */
-  readonly request: (request: IncomingMessage, response: ServerResponse) => boolean
+  /** Whether a request is the service's, by its path. */
+  readonly owns: (request: IncomingMessage) => boolean
+  /**
+   * Serves a request if it is the service's; false if it is somebody else's. Who wants to know of the connection that
+   * comes of it gives its own `open`.
+   */
+  readonly request: (request: IncomingMessage, response: ServerResponse, open?: Open) => boolean
   /** Serves an upgrade if it is the service's; false if it is somebody else's. */
-  readonly upgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => boolean
+  readonly upgrade: (request: IncomingMessage, socket: Duplex, head: Buffer, open?: Open) => boolean
   /** Takes no further requests: they are answered with 503 until the server is gone, streams end at once. */
   readonly drain: () => void
   /** Names the connections that came this way. */
@@ -90,14 +96,14 @@ const noQuery = new URLSearchParams()
 export const make = (bayeux: Bayeux["Service"], mount: string): Mount => {
   const owner = {}
   let isDraining = false
-  const { open } = bayeux
 
   return {
     owner,
+    owns: (request) => below(mount, splitTarget(request.url ?? "")[0]) !== undefined,
     drain: () => {
       isDraining = true
     },
-    request: (request, response) => {
+    request: (request, response, open = bayeux.open) => {
       const [pathname, search] = splitTarget(request.url ?? "")
       const path = below(mount, pathname)
       if (path === undefined) return false
@@ -126,7 +132,7 @@ export const make = (bayeux: Bayeux["Service"], mount: string): Mount => {
       }
       return true
     },
-    upgrade: (request, socket, head) => {
+    upgrade: (request, socket, head, open = bayeux.open) => {
       const path = below(mount, splitTarget(request.url ?? "")[0])
       if (path === undefined) return false
       const call = { request, socket, head, path, open, owner }

@@ -1,11 +1,12 @@
 /**
  * Serving a Bayeux service with Node: on a server of its own, or beside whatever an existing server does.
  */
-import { Context, Duration, Effect, Layer, Schedule, Schema, type Scope } from "effect"
+import { Context, Duration, Effect, Layer, Schema, type Scope } from "effect"
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
 import type { Socket } from "node:net"
 import { Bayeux } from "../Bayeux.ts"
 import * as Options from "../Options.ts"
+import * as HostServer from "./HostServer.ts"
 import { respondError } from "./Http.ts"
 import { type AnyServer, onPort, onSocket, ServerError } from "./Listening.ts"
 import * as Mount from "./Mount.ts"
@@ -136,6 +137,7 @@ const attachTo = (bayeux: Bayeux["Service"], server: AnyServer, mount: string, g
   const service = Mount.make(bayeux, mount)
   const upgraded = trackConnections()
   const undo = [
+    HostServer.upgradeWebSocketsOnly(server, service.owns),
     intercept(server, "request", service.request, nothingHere(mount)),
     intercept(
       server,
@@ -186,15 +188,11 @@ export const attach = Effect.fn("NodeServer.attach")(function*(
 const nothingHere = (mount: string) => (...[request, response]: Parameters<Mount.Mount["request"]>): void =>
   respondError({ request, response }, { status: 404, sentence: `There is nothing here: the service is at ${mount}` })
 
-/** Ends the server: no new connections, then the rest of the grace period for the open ones. */
+/** Ends the server: no new connections, then the rest of the grace period for what is under way on the open ones. */
 const close = (server: AnyServer, gracePeriod: Duration.Duration): Effect.Effect<void> =>
   Effect.callback<void>((resume) => {
     server.close(() => resume(Effect.void))
   }).pipe(
-    // A connection that is kept alive becomes idle when its last answer has left.
-    Effect.raceFirst(
-      Effect.repeat(Effect.sync(() => server.closeIdleConnections()), Schedule.spaced("20 millis"))
-    ),
     Effect.timeoutOption(gracePeriod),
     Effect.andThen(Effect.sync(() => server.closeAllConnections()))
   )
@@ -206,16 +204,12 @@ const addressOf = (server: AnyServer): { readonly host: string; readonly port: n
     : { host: address ?? "", port: 0 }
 }
 
-/** Node's default, which is shorter than what proxies wait before they use a connection again, and ours (milliseconds). */
-const keepAlive = { byDefault: 5_000, ours: 65_000 }
-
-/** Settings that suit this service better than Node's defaults; what was set by hand stays. */
-const tune = (server: AnyServer): AnyServer => {
-  if (server.keepAliveTimeout === keepAlive.byDefault) server.keepAliveTimeout = keepAlive.ours
-  // Java's client offers HTTP/2 with each request: that is no reason not to answer it by HTTP/1.1.
-  const isWebSocket = ({ headers }: IncomingMessage) => headers.upgrade?.toLowerCase() === "websocket"
-  return Object.assign(server, { shouldUpgradeCallback: isWebSocket })
-}
+/**
+ * Has a server that somebody else starts, such as Effect's `NodeHttpServer`, do what one of `layer` does: when it closes
+ * it does not wait for connections that nobody uses, a request with the headers of an upgrade that is none is answered as
+ * any other, and connections are kept long enough for proxies. What was set by hand stays.
+ */
+export const tune: <S extends AnyServer>(server: S) => S = HostServer.tune
 
 const listen = (server: AnyServer, options: typeof NodeServerOptions.Type) => {
   const { host = "127.0.0.1", port = 8000, socketMode = 0o660, socketPath } = options

@@ -335,6 +335,26 @@ describe("a service that is attached to a server that exists", () => {
     assert.strictEqual((await service.sessions()).length, 1)
   })
 
+  it.each([["websocket"], ["h2c"]])(
+    "answers a POST that has the headers of an upgrade to %s, as nginx sends them to everything",
+    async (protocol) => {
+      const host = await startHost()
+      const detach = await startService().attach(host.http)
+      const headers = { "Connection": "upgrade", "Upgrade": protocol }
+      for (const { url } of [await serve(), { url: `${host.origin}/bayeux` }]) {
+        const { clientId = "" } = (await post({ url }, [handshakeMessage], { headers })).messages[0] ?? {}
+        const form = { ...headers, "Content-Type": "application/x-www-form-urlencoded" }
+        const body = `message=${encodeURIComponent(JSON.stringify([subscribeMessage(clientId, "/a")]))}`
+        const subscribed = await request(url, { method: "POST", headers: form, body })
+        assert.isTrue(subscribed.messages[0]?.successful)
+      }
+      const elsewhere = () => request(`${host.origin}/x`, { method: "POST", headers })
+      assert.strictEqual((await elsewhere()).status, 404, "the host has its upgrades as before")
+      await detach()
+      assert.strictEqual((await elsewhere()).status, 404)
+    }
+  )
+
   it("answers an upgrade outside its mount that the server does not know, either", async () => {
     const http = createServer((_, response) => response.end("host"))
     atEnd(() => http.closeAllConnections())
@@ -483,6 +503,25 @@ describe("a server that stops", () => {
     await held.answered
   })
 
+  it.each([["over TCP", false], ["over TLS", true]])(
+    "does not wait for connections %s on which nothing has come",
+    async (_, isTls) => {
+      const { cert, key } = isTls ? selfSigned() : { cert: undefined, key: undefined }
+      const createServer = () => createHttpsServer({ cert, key })
+      const server = await serve({ node: { gracePeriod: "30 seconds", ...(isTls ? { createServer } : undefined) } })
+      const silent = await connectRaw(server)
+      const shaken = cert === undefined ? await connectRaw(server) : await connectTls(server, cert)
+      await until(
+        "both to be accepted",
+        () => new Promise<boolean>((resolve) => server.http.getConnections((_, count) => resolve(count === 2)))
+      )
+      const since = performance.now()
+      await server.stop()
+      assert.isBelow(performance.now() - since, 3_000)
+      await Promise.all([silent.closed(), shaken.closed()])
+    }
+  )
+
   it("is gone after the grace period although peers do not let go", async () => {
     const server = await serve({ node: { gracePeriod: 400 } })
     const deaf = await connectRawWebSocket(server)
@@ -504,7 +543,7 @@ describe("a server that stops", () => {
     const took = performance.now() - start
     // The grace period once, with something to spare for a machine that is busy.
     assert.isBelow(took, 400 + 350)
-    assert.strictEqual(closeCodeIn(deaf.received), 1001)
+    assert.strictEqual(await until("a close code", () => closeCodeIn(deaf.received)), 1001)
     for (const raw of [deaf, unfinished, headless]) await raw.closed()
   })
 
