@@ -15,7 +15,7 @@ import * as Links from "./Links.ts"
 import * as Message from "./Message.ts"
 import * as MessageQueue from "./MessageQueue.ts"
 import { type Cause, clientRequest, type Event, handshake, type Move, unsubscribes } from "./MonitorEvent.ts"
-import type { Adopted, CreateSession, EndSession, Fact, Origin } from "./Order.ts"
+import type { Adopted, CreateSession, EndSession, Fact, Origin, PublishOrder } from "./Order.ts"
 import type { DropReason, Output } from "./Output.ts"
 import * as Protocol from "./Protocol.ts"
 import * as Resets from "./Resets.ts"
@@ -56,6 +56,9 @@ export const apply = (state: State.State, fact: Fact, now: number, out: Out): St
   switch (fact._tag) {
     case "Published":
       return published(state, fact, now, out)
+    case "Repeated":
+      if (fact.order.origin !== undefined) answerPublish(fact.order, fact.order.origin, out)
+      return state
     case "SessionCreated":
       return sessionCreated(state, fact.order, now, out)
     case "Subscribed":
@@ -132,6 +135,9 @@ const unsubscribed = (state: State.State, fact: Of<"Unsubscribed">, out: Out): S
 const answerSubscription = (clientId: ClientId, origin: Origin<Message.Subscription>, out: Out): void =>
   answer(origin, Message.succeeded(origin.request, { clientId, subscription: origin.request.subscription }), out)
 
+const answerPublish = ({ clientId }: PublishOrder, origin: Origin<Message.Publish>, out: Out): void =>
+  answer(origin, Message.succeeded(origin.request, clientId === null ? undefined : { clientId }), out)
+
 /** A message has been accepted: it is built anew from what may be delivered, and goes to each subscriber once. */
 const published = (
   state: State.State,
@@ -142,9 +148,7 @@ const published = (
   const { arrivedAt = now, channel, clientId, data, id, origin, traceparent } = order
   const message = new Message.Delivery(channel, data, id, position, { arrivedAt, json, traceparent })
   if (isOwn) emit({ _tag: "Publish", clientId, channel, data }, out)
-  if (origin !== undefined) {
-    answer(origin, Message.succeeded(origin.request, clientId === null ? undefined : { clientId }), out)
-  }
+  if (origin !== undefined) answerPublish(order, origin, out)
   const { connections, queues } = Routes.recipients(state.routes, channel)
   if (connections.length > 0) out.push({ _tag: "Deliver", connections, message })
   const [next, overflowing] = Links.enqueue(state, queues, message)

@@ -111,6 +111,10 @@ interface About {
   readonly json?: string | undefined
 }
 
+/** A message in JSON as its subscribers get it. */
+export const write = ({ channel, data, id, traceparent }: Omit<Publish, "_tag" | "clientId">): string =>
+  JSON.stringify({ channel, data, id, ext: traceparent && { traceparent } })
+
 const nothing: About = {}
 
 /** The length of a text in UTF-8; JSON has no halves of characters. */

@@ -15,7 +15,7 @@ import type { ClientId } from "./ClientId.ts"
 import type { Connection } from "./Connection.ts"
 import type { Delivery, Disconnect, Handshake, Id, Publish, Subscription } from "./Message.ts"
 import type { Cause } from "./MonitorEvent.ts"
-import type { Retries } from "./Retries.ts"
+import type { Once, Retries } from "./Retries.ts"
 import type { Traceparent } from "./Traceparent.ts"
 
 /** Whom to answer: the place of the request among the answers of its connection. */
@@ -69,6 +69,7 @@ export interface PublishOrder {
   readonly id: Id
   readonly arrivedAt: number | undefined
   readonly traceparent: Traceparent | undefined
+  readonly once: Once | undefined
   readonly origin: Origin<Publish> | undefined
 }
 
@@ -159,6 +160,8 @@ export type Fact =
     readonly isOwn: boolean
     readonly json?: string
   }
+  /** The order was carried out before (`Once`): it is answered, and that is all. */
+  | { readonly _tag: "Repeated"; readonly order: PublishOrder }
   | {
     readonly _tag: "SessionEnded"
     readonly order: EndSession

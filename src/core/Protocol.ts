@@ -18,6 +18,8 @@ import * as Message from "./Message.ts"
 import { clientRequest } from "./MonitorEvent.ts"
 import type { Order } from "./Order.ts"
 import type { Output } from "./Output.ts"
+import * as Retries from "./Retries.ts"
+import type * as Session from "./Session.ts"
 import * as State from "./State.ts"
 
 type Out = Array<Output>
@@ -142,8 +144,18 @@ const publish = (state: State.State, input: Received, message: Message.Publish, 
   const { channel, data, id, traceparent } = message
   const origin = { connection: input.connection, slot: input.slot, request: message }
   const arrivedAt = input.now
-  commit({ _tag: "Publish", clientId, isKnown, channel, data, id, arrivedAt, traceparent, origin }, out)
+  const once = onceOf(input.connection, session, clientId, id)
+  commit({ _tag: "Publish", clientId, isKnown, channel, data, id, arrivedAt, traceparent, once, origin }, out)
 }
+
+/** Of a session that is not here the engine knows whether its ids are unique. */
+const onceOf = (
+  { local }: Connection,
+  session: Session.Session | null | undefined,
+  clientId: ClientId.ClientId | null,
+  id: Message.Id
+): Retries.Once | undefined =>
+  local || clientId === null ? undefined : Retries.once(session?.retries.ids ?? "Unique", clientId, id)
 
 /**
  * `/meta/connect`: how a session is connected is the business of the process that owns it. It needs no order, but that

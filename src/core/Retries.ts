@@ -31,6 +31,16 @@ export interface Retries {
   readonly answered: Answered | undefined
 }
 
+/**
+ * The request may be one that was carried out before and comes again, because its answer was not read. It was if the same
+ * content came with the same id in this slot of the key, and nothing else since.
+ */
+export interface Once {
+  readonly key: string
+  readonly slot: number
+  readonly id: string
+}
+
 /** The connection types that only Faye's clients name. */
 const ofFaye: ReadonlyArray<string> = ["in-process", "cross-origin-long-polling"]
 
@@ -58,6 +68,20 @@ export const isUnread = (self: Retries, request: Connect, connection: Connection
 /** Whether a connect says that the last answer was read. */
 export const isRead = (self: Retries, request: Connect): boolean =>
   self.ids === "Unique" && self.answered !== undefined && request.id !== undefined && !isSame(self, request)
+
+/** Of a client whose ids are unique so many of its last requests are known again. */
+const slots = 32
+
+/**
+ * How a request is known that comes again. Whose ids are unique uses each for one request; of anybody else whose ids have
+ * been distinct only the last request is known, so that an id may come again for another one. An empty or long id is none.
+ */
+export const once = (ids: Ids, key: string, id: Id): Once | undefined => {
+  const text = id === undefined ? "" : `${id}`
+  if (text === "" || text.length > longestId) return undefined
+  if (ids === "Unique") return { key, slot: (Number.parseInt(text, 36) || 0) % slots, id: text }
+  return ids === "Distinct" ? { key, slot: 0, id: text } : undefined
+}
 
 /** What a connect shows. What the last answer has delivered is given back, or has been read. */
 export const connected = (self: Retries, request: Connect, connection: ConnectionId): Retries => {

@@ -6,8 +6,11 @@ import { Effect, Layer, Stream, SubscriptionRef } from "effect"
 import * as BayeuxError from "../core/BayeuxError.ts"
 import type { Pattern } from "../core/Channel.ts"
 import type { ClientId } from "../core/ClientId.ts"
+import * as Message from "../core/Message.ts"
 import type { CreateSession, Fact, Order, PublishOrder } from "../core/Order.ts"
+import type * as Retries from "../core/Retries.ts"
 import { Engine, EngineError, type Health, type Listener } from "./Engine.ts"
+import * as Once from "./Once.ts"
 
 /** All sessions are here: what is not, is not anywhere. */
 const unknown = (order: Order): Fact => ({
@@ -20,6 +23,7 @@ const make = Effect.gen(function*() {
   const health = yield* SubscriptionRef.make<Health>({ status: "up", detail: "in memory", since: 0 })
   const sessions = new Map<ClientId, Set<Pattern>>()
   const subscribers = new Map<Pattern, number>()
+  const marks = new Map<string, Once.Marks>()
   let position = 0
   let service: Listener | undefined
 
@@ -42,10 +46,27 @@ const make = Effect.gen(function*() {
     return changed
   }
 
+  const marksOf = ({ key }: Retries.Once): Once.Marks => {
+    const known = marks.get(key)
+    if (known !== undefined) return known
+    const none: Once.Marks = new Map()
+    marks.set(key, none)
+    return none
+  }
+
+  const publish = (order: PublishOrder): Fact => {
+    const { once } = order
+    if (once === undefined) return { _tag: "Published", order, position: ++position, isOwn: true }
+    const json = Message.write(order)
+    return Once.isRepeated(marksOf(once), once, Once.markOf(once, json))
+      ? { _tag: "Repeated", order }
+      : { _tag: "Published", order, position: ++position, isOwn: true, json }
+  }
+
   const carryOut = (order: Order): Fact => {
     switch (order._tag) {
       case "Publish":
-        return order.isKnown ? { _tag: "Published", order, position: ++position, isOwn: true } : unknown(order)
+        return order.isKnown ? publish(order) : unknown(order)
       case "CreateSession":
         sessions.set(order.clientId, new Set())
         return { _tag: "SessionCreated", order }
@@ -69,6 +90,7 @@ const make = Effect.gen(function*() {
         return { _tag: "Unsubscribed", order, patterns: change(own, order.patterns, -1), isOwn: true }
       case "EndSession":
         sessions.delete(order.clientId)
+        marks.delete(order.clientId)
         return { _tag: "SessionEnded", order, patterns: change(own, [...own], -1), isOwn: true }
       case "Adopt":
       case "Yield":

@@ -278,6 +278,7 @@ describe("a fact of another process", () => {
           _tag: "Publish",
           arrivedAt: undefined,
           traceparent: undefined,
+          once: undefined,
           clientId: null,
           isKnown: true,
           channel: pattern,

@@ -638,6 +638,31 @@ const messageIsBuiltAnew: Law = (bayeux) =>
     }
   })
 
+/** Faye's clients are known by a connection type that only they name; they use an id for one message. */
+const fayes = { ...handshake, supportedConnectionTypes: [...handshake.supportedConnectionTypes, "in-process"] }
+
+const repeatedIsPublishedOnce: Law = (bayeux) =>
+  Effect.gen(function*() {
+    const events = yield* record
+    const subscriber = yield* Client.subscribed(bayeux, "/a")
+    yield* attach(subscriber, "socket")
+    const publish = (clientId: string | undefined, id: string, data: number) =>
+      Effect.tap(
+        ask(bayeux, { channel: "/a", data, id, clientId }),
+        (reply) => Effect.sync(() => assert.deepStrictEqual([reply.successful, reply.id], [true, id]))
+      )
+    const { clientId: faye } = yield* ask(bayeux, fayes)
+    for (const id of ["a", "b", "c", "a", "c", "b", "d"]) yield* publish(faye, id, Number.parseInt(id, 36))
+    yield* publish(faye, "a", 99)
+    const { clientId: other } = yield* ask(bayeux, handshake)
+    for (const clientId of [other, other, undefined, undefined]) yield* publish(clientId, "a", 1)
+    yield* ask(bayeux, { channel: "/a", data: 0 })
+    yield* subscriber.hears(0)
+    assert.deepStrictEqual(subscriber.heard, [10, 11, 12, 13, 99, 1, 1, 1, 1, 0])
+    const told = (yield* toldIn(bayeux, events)).filter(({ _tag }) => _tag === "Publish").map(({ data }) => data)
+    assert.deepStrictEqual(told, [10, 11, 12, 13, 99, 1, 1, 1, 1, 0])
+  })
+
 const onlySubscribersHear: Law = (bayeux) =>
   Effect.gen(function*() {
     const [publisher, other] = [yield* Client.subscribed(bayeux, "/a"), yield* Client.subscribed(bayeux, "/b")]
@@ -1110,6 +1135,7 @@ export const serviceLaws = (name: string, makeService: MakeService): void => {
   describe(`${name}: a message`, () => {
     law("reaches subscribers by every kind of connection, built anew from channel, data and id", messageIsBuiltAnew)
     law("reaches its publisher, if it has subscribed, and nobody who has not", onlySubscribersHear)
+    law("that Faye's client sends again, with its id, is published once", repeatedIsPublishedOnce)
     law("does not reach those who have unsubscribed", unsubscribedIsSilent)
     law("on a service channel reaches the application and nobody else", serviceChannelsArePrivate)
     law("goes from the application to clients and from clients to the application", applicationTakesPart)

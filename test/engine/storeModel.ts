@@ -15,6 +15,15 @@ interface Stored {
   position: number | undefined
   wanted: string | undefined
   readonly subscriptions: Map<string, number>
+  /** What its client has sent last, by slots. */
+  readonly marks: Map<string, string>
+}
+
+const isRepeated = ({ marks }: Stored, once: string): boolean => {
+  const [slot = "", mark = ""] = once.split(/ (.*)/)
+  if (once === "" || marks.get(slot) === mark) return once !== ""
+  marks.set(slot, mark)
+  return false
 }
 
 type Order = readonly [number: string, kind: string, id: string, first: string, second: string, generation: string]
@@ -42,7 +51,11 @@ export class StoreModel {
     const isMine = session?.owner === node && `${session.generation}` === generation
     const refuse = (code: string) => this.#put(stamp, `R ${code}`)
     if (kind === "C") return this.#create(stamp, node, id, first)
-    if (kind === "P") return id !== "-" && session === undefined ? refuse("401") : this.#put(stamp, `P ${id} ${first}`)
+    if (kind === "P") {
+      if (id !== "-" && session === undefined) return refuse("401")
+      if (session?.hasUniqueIds === true && isRepeated(session, second)) return this.#put(stamp, `D ${id}`)
+      return this.#put(stamp, `P ${id} ${first}`)
+    }
     if (session === undefined) return refuse("401")
     switch (kind) {
       case "S":
@@ -73,7 +86,8 @@ export class StoreModel {
       since: this.#last,
       position: undefined,
       wanted: undefined,
-      subscriptions: new Map()
+      subscriptions: new Map(),
+      marks: new Map()
     })
     this.#put(stamp, `C ${id} ${about.slice(3)}`)
   }

@@ -32,6 +32,7 @@ export const events = (entry: LogEntry.LogEntry): ReadonlyArray<Event> => {
     case "A":
     case "G":
     case "J":
+    case "D":
     case "O":
     case "R":
     case "W":

@@ -10,7 +10,6 @@ import type * as Channel from "../../core/Channel.ts"
 import type { ClientId } from "../../core/ClientId.ts"
 import * as Message from "../../core/Message.ts"
 import type { Cause } from "../../core/MonitorEvent.ts"
-import type { PublishOrder } from "../../core/Order.ts"
 import type { Retries } from "../../core/Retries.ts"
 import type { Traceparent } from "../../core/Traceparent.ts"
 
@@ -24,11 +23,11 @@ export interface LogEntry {
 }
 
 /**
- * - `P`ublished, `C`reated, `S`ubscribed, `U`nsubscribed, `E`nded, `G`iven back, `R`efused;
+ * - `P`ublished, `D`one before, `C`reated, `S`ubscribed, `U`nsubscribed, `E`nded, `G`iven back, `R`efused;
  * - `W`anted: a node asks the owner for a session; `A`dopted: a session has a new owner; `O`wned: it is there already;
  * - `J`oined: a node has come, or has come back.
  */
-export type Kind = "P" | "C" | "S" | "U" | "E" | "G" | "R" | "W" | "A" | "O" | "J"
+export type Kind = "P" | "D" | "C" | "S" | "U" | "E" | "G" | "R" | "W" | "A" | "O" | "J"
 
 /** A session's way to a new owner. */
 export interface Adoption {
@@ -121,11 +120,6 @@ interface Written {
   readonly id?: string | number
   readonly ext?: { readonly traceparent: Traceparent }
 }
-
-/** A message as it is written to the log: as subscribers get it. */
-export const write = (
-  { channel, data, id, traceparent }: Pick<PublishOrder, "channel" | "data" | "id" | "traceparent">
-) => JSON.stringify({ channel, data, id, ext: traceparent && { traceparent } })
 
 /** `P`: the message as JSON, which is what subscribers get. */
 export const json = (self: LogEntry): string => self.rest.slice(self.rest.indexOf(" ") + 1)

@@ -10,6 +10,7 @@ import type { Adopt, EndSession, Fact, Order, PublishOrder, Subscribe, Unsubscri
 import * as Retries from "../../core/Retries.ts"
 import * as State from "../../core/State.ts"
 import type { Listener } from "../Engine.ts"
+import * as Once from "../Once.ts"
 import * as LogEntry from "./LogEntry.ts"
 import { Outbox, type Pending } from "./Outbox.ts"
 import * as Replay from "./Replay.ts"
@@ -119,6 +120,8 @@ export class Node {
     switch (entry.kind) {
       case "P":
         return published(entry, isOwn, pending?.order)
+      case "D":
+        return pending?.order._tag === "Publish" ? { _tag: "Repeated", order: pending.order } : undefined
       case "C":
         return pending && this.#created(pending.order)
       case "S":
@@ -336,6 +339,7 @@ const publishOrder = (entry: LogEntry.LogEntry): PublishOrder => {
     id,
     arrivedAt: undefined,
     traceparent: ext?.traceparent,
+    once: undefined,
     origin: undefined
   }
 }
@@ -370,8 +374,11 @@ const flag = (is: boolean): string => is ? "1" : ""
 
 const wordsOf = (order: Order, isForced: boolean, since: number): Words => {
   switch (order._tag) {
-    case "Publish":
-      return ["P", LogEntry.write(order), ""]
+    case "Publish": {
+      const message = Message.write(order)
+      const { once } = order
+      return ["P", message, once === undefined ? "" : `${once.slot} ${Once.markOf(once, message)}`]
+    }
     case "CreateSession": {
       const hasUniqueIds = Retries.make(order.origin?.request).ids === "Unique"
       const flags = `${Number(order.local)}${Number(order.acknowledges)}${Number(hasUniqueIds)}`

@@ -26,6 +26,7 @@ local function text(number) return string.format('%.0f', number) end
 local function S(id) return P .. 's:' .. id end
 local function U(id) return P .. 'u:' .. id end
 local function N(node) return P .. 'n:' .. node end
+local function O(id) return P .. 'o:' .. id end
 
 -- The next entry's position grows with each entry, and with time.
 local function advance() last = math.max(last + 1, now * 4096) end
@@ -63,7 +64,7 @@ local function finish(stamp, id, cause)
   local owner, about = redis.call('HGET', S(id), 'owner'), redis.call('HGET', ids, id) or '0 '
   if owner then
     redis.call('SREM', N(owner), id)
-    redis.call('DEL', S(id), U(id))
+    redis.call('DEL', S(id), U(id), O(id))
     redis.call('HDEL', ids, id)
     count('sessions', -1)
   end
@@ -88,8 +89,20 @@ end
 
 local orders = {}
 
-function orders.P(stamp, id, message)
-  if id ~= '-' and redis.call('EXISTS', S(id)) == 0 then return put(stamp .. 'R 401') end
+-- What a client sends again is not published again: a session with unique ids has the marks of its last messages.
+local function isRepeated(id, once)
+  local slot, mark = string.match(once, '^(%d+) (.*)$')
+  if redis.call('HGET', O(id), slot) == mark then return true end
+  redis.call('HSET', O(id), slot, mark)
+  return false
+end
+
+function orders.P(stamp, id, message, once)
+  if id ~= '-' then
+    local found = redis.call('HMGET', S(id), 'owner', 'unique')
+    if not found[1] then return put(stamp .. 'R 401') end
+    if found[2] and once ~= '' and isRepeated(id, once) then return put(stamp .. 'D ' .. id) end
+  end
   put(stamp .. 'P ' .. id .. ' ' .. message)
 end
 

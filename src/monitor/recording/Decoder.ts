@@ -76,6 +76,7 @@ const fact = (json: Fields, orderOf: () => Order | undefined): Fact | undefined 
       return fact
     case "Published":
     case "SessionCreated":
+    case "Repeated":
     case "Subscribed":
     case "Unsubscribed":
     case "SessionEnded":

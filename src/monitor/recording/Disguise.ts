@@ -127,7 +127,8 @@ export const order = (self: Disguise, order: Order): Order => {
     case "Publish": {
       const name = order.clientId === null ? null : clientId(self, order.clientId)
       const data = dataOf(self, order.channel, order.data)
-      return { ...order, clientId: name, data, origin: origin(self, order.origin) }
+      const once = order.once && { ...order.once, key: self.nameOf(order.once.key) }
+      return { ...order, clientId: name, data, once, origin: origin(self, order.origin) }
     }
     case "GiveBack":
       return {
@@ -153,6 +154,7 @@ export const order = (self: Disguise, order: Order): Order => {
 export const fact = (self: Disguise, fact: Fact): Fact => {
   switch (fact._tag) {
     case "SessionCreated":
+    case "Repeated":
     case "Subscribed":
     case "Unsubscribed":
     case "SessionEnded":

@@ -65,7 +65,7 @@ export const keys = async ({ redis }: Setting): Promise<ReadonlyArray<string>> =
 /** Nothing in store is left of any session. */
 export const assertNoSessions = async (setting: Setting): Promise<void> => {
   assert.deepStrictEqual(await counts(setting), { sessions: 0, subscribers: new Map() })
-  assert.deepStrictEqual((await keys(setting)).filter((key) => /^(?:[sun]:|cnt$|ids$)/.test(key)), [])
+  assert.deepStrictEqual((await keys(setting)).filter((key) => /^(?:[suno]:|cnt$|ids$)/.test(key)), [])
 }
 
 /** So many milliseconds of a fault. */
