@@ -213,6 +213,9 @@ export class Shell {
       case "Bind":
         this.#connections.get(output.connection)?.bind(output.clientId)
         return
+      case "Leave":
+        this.#connections.get(output.connection)?.left()
+        return
       case "Resume":
         if (this.#connections.get(output.input.connection.id)?.canBeAnswered) this.step({ ...output.input, now })
         return

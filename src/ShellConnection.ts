@@ -184,6 +184,11 @@ export class ShellConnection implements OpenConnection, Connection, Listener {
     this.#sink.bound?.(clientId)
   }
 
+  /** The session has gone to another connection. */
+  left(): void {
+    if (this.#isOpen) this.#sink.left?.()
+  }
+
   /** The answer to the request at a slot, with what is delivered to a session along with it. */
   reply(slot: number, messages: ReadonlyArray<Message.Outgoing>, clientId: ClientId | undefined): void {
     if (clientId !== undefined && this.kind === "exchange") (this.#delivered ??= []).push({ clientId, messages })
@@ -361,6 +366,7 @@ export class ShellConnection implements OpenConnection, Connection, Listener {
     this.#isOpen = false
     this.#leaveAudience()
     this.#host.closed(this.id)
+    if (this.kind !== "exchange") return this.#giveBack(resetBy)
     const reset = resetBy === undefined ? undefined : { connection: this.id, peer: resetBy }
     for (const { clientId, messages } of this.#returnable) {
       const returned = deliveries(messages)
@@ -370,12 +376,24 @@ export class ShellConnection implements OpenConnection, Connection, Listener {
     }
   }
 
-  /** What was for sessions and may not have left. */
+  /** What was pushed for a session and may not have left: by a reset, if there is one; what was not even written, anyway. */
+  #giveBack(resetBy: string | undefined): void {
+    const clientId = this.#clientId
+    if (this.#isMixed || clientId === undefined) return
+    const give = (messages: ReadonlyArray<Message.Outgoing>, reset: Returned["reset"]) => {
+      const returned = deliveries(messages)
+      if (returned.length > 0) this.#host.returned(clientId, returned, reset)
+    }
+    const written = (this.#sink.unwritten?.() ?? []).flatMap((frame) => frame.messages)
+    const unsent = [...this.#frame.messages, ...this.#passing]
+    if (resetBy === undefined) return give([...written, ...unsent], undefined)
+    give(written, { connection: this.id, peer: resetBy, pushed: true })
+    give(unsent, undefined)
+  }
+
+  /** What an exchange has been given for sessions and may not have left. */
   get #returnable(): ReadonlyArray<Delivered> {
-    const frames = this.#unwritten
-    if (this.kind === "exchange") return this.#isSent && frames.length === 0 ? [] : this.#delivered ?? []
-    if (this.#isMixed || this.#clientId === undefined) return []
-    return [{ clientId: this.#clientId, messages: [...frames.flatMap((frame) => frame.messages), ...this.#passing] }]
+    return this.#isSent && this.#unwritten.length === 0 ? [] : this.#delivered ?? []
   }
 
   /** The frames that may not have left, the oldest first. */

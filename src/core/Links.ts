@@ -118,6 +118,8 @@ export const leave = (state: State.State, clientId: string, out: Out): State.Sta
   const session = State.session(state, clientId)
   if (session === undefined) return state
   supersede(state, session, out)
+  const { link } = session
+  if (link._tag === "Attached" && link.kind === "socket") out.push({ _tag: "Leave", connection: link.connection })
   return detach(state, session)
 }
 

@@ -43,6 +43,12 @@ export interface Bind {
   readonly clientId: ClientId
 }
 
+/** The session of a socket has come back by another connection, so the socket's peer may be gone. */
+export interface Leave {
+  readonly _tag: "Leave"
+  readonly connection: ConnectionId
+}
+
 /** Close a socket or stream when what was written to it has left. */
 export interface CloseConnection {
   readonly _tag: "CloseConnection"
@@ -85,4 +91,4 @@ export interface Drop {
 }
 
 /** Everything that the machine can want. */
-export type Output = Reply | Deliver | Advise | Bind | CloseConnection | Resume | Commit | Emit | Drop
+export type Output = Reply | Deliver | Advise | Bind | Leave | CloseConnection | Resume | Commit | Emit | Drop

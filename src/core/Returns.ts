@@ -40,7 +40,7 @@ export const takeBack = (
 
 /**
  * A connection is gone with what it had for a session. One that is not here has come to another process: it gets what was
- * not written, and has read what was reset, since its client was back before the reset.
+ * not written or was pushed, and has read the answer that was reset, since its client was back before the reset.
  */
 export const returned = (state: State.State, input: Returned, out: Out): State.State => {
   const { clientId, messages, reset } = input
@@ -48,7 +48,7 @@ export const returned = (state: State.State, input: Returned, out: Out): State.S
   if (session !== undefined) {
     return reset === undefined ? takeBack(state, clientId, messages, out) : wasReset(state, session, input, reset, out)
   }
-  if (messages.length > 0 && reset === undefined) {
+  if (messages.length > 0 && (reset === undefined || reset.pushed === true)) {
     out.push({ _tag: "Commit", order: { _tag: "GiveBack", clientId, messages, origin: undefined } })
   }
   return state
@@ -58,11 +58,16 @@ const wasReset = (
   state: State.State,
   session: Session.Session,
   { messages }: Returned,
-  { connection, peer }: Reset,
+  reset: Reset,
   out: Out
 ): State.State => {
+  const { connection, peer } = reset
   const { acknowledges, resets, retries } = session
   if (acknowledges || !resets.areBelieved || state.disbelieved.includes(peer)) return state
+  if (reset.pushed === true) {
+    const fresh = Resets.notYetAgain(resets, messages)
+    return takeBack(setResets(state, session, Resets.again(resets, fresh)), session.clientId, fresh, out)
+  }
   if (messages.length === 0) {
     return hasConnected(session) ? disbelieve(state, session, peer) : setResets(state, session, unsettled(resets, peer))
   }

@@ -46,7 +46,7 @@ const stream = (call: HttpCall, clientId: string, maxBuffered: number, open: Set
       return false
     },
     giveUp: () => response.destroy()
-  }, maxBuffered)
+  }, { maxBuffered, maxUnconfirmed: 0 })
   const begin = () => {
     if (response.headersSent) return
     beginStream(request, response)

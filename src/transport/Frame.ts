@@ -25,6 +25,8 @@ export class Frame {
   #text: string | undefined
   #encoder: ((text: string) => Buffer) | undefined
   #encoded: Buffer | undefined
+  /** The length of its bytes, as they were made first; 0 while they were not. */
+  size = 0
   /** The number of messages. */
   readonly length: number
   /** Whether there are others than replies among them. */
@@ -127,7 +129,9 @@ export class Frame {
   encode(encoder: (text: string) => Buffer): Buffer {
     if (this.#encoder === encoder && this.#encoded !== undefined) return this.#encoded
     this.#encoder = encoder
-    return this.#encoded = encoder(this.text)
+    const encoded = this.#encoded = encoder(this.text)
+    if (this.size === 0) this.size = encoded.length
+    return encoded
   }
 }
 

@@ -1,6 +1,6 @@
 /**
- * Writes frames to a stream that stays open, and knows at any time which of them have left: if the stream breaks, the
- * others are given back.
+ * Writes frames to a stream that stays open, and knows at any time which of them have left, and of which of these it is
+ * known that the peer has read them: if the stream breaks, the others are given back.
  *
  * The next frame is written when the system has taken the one before. Node would write all that have piled up at once,
  * and if the peer is gone after a part of it nobody could say which frames it has read.
@@ -9,10 +9,14 @@
  * system replies with a reset (see `Receipt`); it does the same for a peer that goes without having read everything. So
  * after a reset the last bytes have not been read: those of the frame that the system was about to take, or, if there was
  * none, those of the last one that it has taken. If that was long before, the reset has another cause.
+ *
+ * A line that falls silent says nothing at all. Where the peer is asked by pings, a pong confirms what was written before
+ * its ping; what was written since is kept, as far as a bound goes, and given back when the peer does not answer any more.
  */
 import type { Duplex, Writable } from "node:stream"
 import type { Frame } from "./Frame.ts"
 import * as Receipt from "./Receipt.ts"
+import { Unconfirmed } from "./Unconfirmed.ts"
 
 /** Called when the system has taken the bytes of a write, or cannot take them any more. */
 export type Taken = (error?: Error | null) => void
@@ -26,6 +30,18 @@ export interface Target {
   readonly write: (bytes: Buffer, taken: Taken) => boolean
   /** The peer has left too many bytes unread. */
   readonly giveUp: () => void
+  /** The system has taken what it could not take at once: the peer reads. */
+  readonly reads?: () => void
+  /** Something was written of which nobody knows whether it was read. */
+  readonly unconfirmed?: () => void
+}
+
+/** How many bytes may be left behind. */
+export interface Bounds {
+  /** A peer that leaves more than these to be taken by the system is given up. */
+  readonly maxBuffered: number
+  /** Of what the peer has not confirmed, so much is kept, the newest. 0 where nobody asks the peer. */
+  readonly maxUnconfirmed: number
 }
 
 const nothing = Buffer.alloc(0)
@@ -51,7 +67,7 @@ const longestUnread = 1_000
 /** A queue of frames on their way. */
 export class FrameWriter {
   readonly #target: Target
-  readonly #maxBuffered: number
+  readonly #bounds: Bounds
   /** The frames that were not taken at once; most peers never have any. */
   #frames: Array<Frame> | undefined
   #taken = 0
@@ -59,15 +75,17 @@ export class FrameWriter {
   #last: Frame | undefined
   #lastAt = 0
   #isReset = false
+  #unconfirmed: Unconfirmed | undefined
+  #isSilent = false
   #buffered = 0
   #whenEmpty: (() => void) | undefined
 
-  constructor(target: Target, maxBuffered: number) {
+  constructor(target: Target, bounds: Bounds) {
     this.#target = target
-    this.#maxBuffered = maxBuffered
+    this.#bounds = bounds
   }
 
-  /** Writes a frame as soon as it can be written. A peer that leaves more than `maxBuffered` bytes unread is given up. */
+  /** Writes a frame as soon as it can be written. */
   write(frame: Frame): void {
     const bytes = this.#target.encode(frame)
     if (this.#frames === undefined) {
@@ -77,12 +95,12 @@ export class FrameWriter {
       this.#frames.push(frame)
     }
     this.#buffered += bytes.length
-    if (this.#frames.length - this.#taken > 1 && this.#buffered > this.#maxBuffered) this.#giveUp()
+    if (this.#frames.length - this.#taken > 1 && this.#buffered > this.#bounds.maxBuffered) this.#giveUp()
   }
 
   /** What the peer's system has got it may still read. */
   #giveUp(): void {
-    this.settle()
+    this.#last = undefined
     this.#target.giveUp()
   }
 
@@ -92,20 +110,60 @@ export class FrameWriter {
     else this.#whenEmpty = then
   }
 
-  /** What has not left, the oldest first. */
+  /** What has not left, or has left for nobody, the oldest first. */
   get frames(): ReadonlyArray<Frame> {
-    if (this.#frames !== undefined) return this.#frames.slice(this.#taken)
-    return this.#last !== undefined && this.#isUnread ? [this.#last] : []
+    const waiting = this.#frames?.slice(this.#taken) ?? []
+    if (this.#isSilent && this.#unconfirmed !== undefined) return [...this.#unconfirmed.frames, ...waiting]
+    return this.isReset ? [this.#last as Frame] : waiting
+  }
+
+  /** Whether all was taken, and the last frame comes back because of a reset. */
+  get isReset(): boolean {
+    return !this.#isSilent && this.#frames === undefined && this.#last !== undefined && this.#isUnread
   }
 
   #keep(frame: Frame): void {
-    this.#last = frame.delivers ? frame : undefined
-    if (frame.delivers) this.#lastAt = performance.now()
+    if (!frame.delivers) {
+      this.#last = undefined
+      return
+    }
+    this.#last = frame
+    this.#lastAt = performance.now()
+    if (this.#bounds.maxUnconfirmed === 0) return
+    this.#unconfirmed ??= new Unconfirmed(this.#bounds.maxUnconfirmed)
+    if (this.#unconfirmed.isEmpty) this.#target.unconfirmed?.()
+    this.#unconfirmed.add(frame)
+  }
+
+  /** Whether there is anything that the peer may not have read. */
+  get isUnconfirmed(): boolean {
+    return this.#frames !== undefined || this.#unconfirmed?.isEmpty === false
+  }
+
+  /** The peer is asked now, behind so many bytes that it has not confirmed. */
+  mark(): number {
+    this.#unconfirmed?.mark()
+    return this.#unconfirmed?.bytes ?? 0
+  }
+
+  /** The peer has read what was written before the last mark. */
+  confirm(): void {
+    this.#unconfirmed?.confirm()
+    if (this.#unconfirmed?.isEmpty !== false) this.#last = undefined
+  }
+
+  /** Nobody is there any more, and nobody knows what was read since the last confirmation. */
+  silent(): void {
+    this.#isSilent = true
   }
 
   get #isUnread(): boolean {
-    const isReset = this.#isReset || this.#target.stream.errored !== null
-    return isReset && performance.now() - this.#lastAt < longestUnread
+    return (this.#isReset || this.#target.stream.errored !== null) && this.isFresh
+  }
+
+  /** Whether a reset would say something of the last frame, as long as nothing is written behind it. */
+  get isFresh(): boolean {
+    return this.#last !== undefined && performance.now() - this.#lastAt < longestUnread
   }
 
   /**
@@ -119,13 +177,9 @@ export class FrameWriter {
     Receipt.ask(stream, () => this.#isReset = true)
   }
 
-  /** What was taken is not in doubt any more. */
-  settle(): void {
-    this.#last = undefined
-  }
-
   readonly #onTaken: Taken = (error) => {
     if (error) return
+    this.#target.reads?.()
     do this.#forgetFirst()
     while (this.#first !== undefined && this.#target.write(this.#target.encode(this.#first), this.#onTaken))
     if (this.#frames === undefined) this.#whenEmpty?.()

@@ -66,7 +66,7 @@ export const confirm = (socket: Socket): void => {
 }
 
 /** With TLS the system's socket is beneath ours: an empty write to it is no part of the encrypted stream. */
-const beneath = (stream: Duplex & { readonly _parent?: Duplex | null }): Duplex => stream._parent ?? stream
+export const beneath = (stream: Duplex & { readonly _parent?: Duplex | null }): Duplex => stream._parent ?? stream
 
 /** Asks the system whether the peer, which has closed its socket, has reset the connection. */
 export const ask = (stream: Duplex, isReset: () => void): void => {

@@ -76,6 +76,8 @@ export interface Sink {
   readonly unwritten?: () => ReadonlyArray<Frame>
   /** The connection now belongs to a session. */
   readonly bound?: (clientId: ClientId) => void
+  /** The session has gone to another connection: the peer of this one may have gone, too. */
+  readonly left?: () => void
 }
 
 /** A connection that the service knows of. */

@@ -61,6 +61,19 @@ describe("a socket that is heard", () => {
   })
 })
 
+describe("a session that comes back by another connection", () => {
+  it.each([["a socket", "socket", "websocket"], ["a poll", "exchange", "long-polling"]] as const)(
+    "leaves its old socket, which is told, by %s",
+    (_, kind, connectionType) => {
+      const trial = new Trial()
+      const { clientId, connection } = trial.socket()
+      const leave = { _tag: "Leave", connection: connection.id } as const
+      assert.deepInclude(trial.receive(trial.open(kind), connect(clientId, { connectionType })), leave)
+      assert.notDeepInclude(trial.receive(trial.open(kind), connect(clientId, { connectionType })), leave)
+    }
+  )
+})
+
 describe("a process that was halted", () => {
   it("has lost that time: what was due is due later, and nothing before", () => {
     const trial = new Trial()

@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { ClientId } from "../../src/core/ClientId.ts"
 import type { Connection } from "../../src/core/Connection.ts"
-import type * as Message from "../../src/core/Message.ts"
+import * as Message from "../../src/core/Message.ts"
+import * as MessageQueue from "../../src/core/MessageQueue.ts"
 import type { Output } from "../../src/core/Output.ts"
 import * as State from "../../src/core/State.ts"
 import { deliveredTo, Trial } from "./trial.ts"
@@ -199,5 +200,45 @@ describe("a reset behind an answer that was written to its end", () => {
     }
     assert.strictEqual(trial.state.disbelieved.length, 1_000)
     assert.strictEqual(trial.state.disbelieved[999], "peer 1009")
+  })
+})
+
+describe("what was pushed over a socket that a peer has reset", () => {
+  const begin = () => {
+    const trial = new Trial()
+    const { clientId, connection } = trial.socket("/a")
+    const reset = (connection: Connection, ...positions: ReadonlyArray<number>) => {
+      trial.step({ _tag: "ConnectionClosed", connection: connection.id })
+      return trial.step({
+        _tag: "Returned",
+        clientId,
+        messages: positions.map((position) => new Message.Delivery("/a" as never, position, undefined, position)),
+        reset: { connection: connection.id, peer: "192.0.2.1", pushed: true }
+      })
+    }
+    const waiting = () =>
+      MessageQueue.toArray(State.session(trial.state, clientId)?.queue ?? MessageQueue.empty).map(({ data }) => data)
+    const connect = () => {
+      const connection = trial.open("socket")
+      trial.receive(connection, { channel: "/meta/connect", clientId, connectionType: "websocket", id: "1" })
+      return connection
+    }
+    return { trial, connection, reset, waiting, connect }
+  }
+
+  it("comes again once, whatever the ids of its connects say: it was no answer", () => {
+    const { connect, connection, reset, trial, waiting } = begin()
+    reset(connection, 101, 102)
+    assert.deepStrictEqual(waiting(), [101, 102])
+    const next = connect()
+    assert.deepStrictEqual(deliveredTo(trial.outputs, next), [101, 102])
+    reset(next, 101, 102, 103)
+    assert.deepStrictEqual(waiting(), [103])
+  })
+
+  it("comes again by the connection by which its session is back already", () => {
+    const { connect, connection, reset } = begin()
+    const next = connect()
+    assert.deepStrictEqual(deliveredTo(reset(connection, 101), next), [101])
   })
 })

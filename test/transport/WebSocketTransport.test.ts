@@ -192,11 +192,13 @@ describe("one message for many sockets", () => {
     const server = await serve()
     const clientId = await begin(server, "/x")
     const raws: Array<RawSocket> = []
+    const ping = Buffer.of(0x89, 1, 1)
     for (let i = 0; i < 20; i++) {
       const own = await begin(server, ["/a", "/*", "/**"].slice(i % 3))
       const raw = await connectRawWebSocket(server)
       await bindRaw(server, raw, own)
       raws.push(raw)
+      await until("a ping", () => raw.received.length === ping.length)
     }
     await Promise.all([server.publish("/a", "€".repeat(50)), server.publish("/a", 2), server.publish("/a", 3)])
     const text = json([
@@ -204,7 +206,7 @@ describe("one message for many sockets", () => {
       { channel: "/a", data: 2 },
       { channel: "/a", data: 3 }
     ])
-    const expected = Buffer.concat([Buffer.from([0x81, 126, 0, Buffer.byteLength(text)]), Buffer.from(text)])
+    const expected = Buffer.concat([ping, Buffer.from([0x81, 126, 0, Buffer.byteLength(text)]), Buffer.from(text)])
     for (const raw of raws) {
       await until("the messages", () => raw.received.length >= expected.length)
       assert.deepStrictEqual(raw.received, expected)

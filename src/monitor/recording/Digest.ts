@@ -99,6 +99,8 @@ const ofOutput = (output: Output, nameOf: NameOf): number => {
       return mix(mix(19, output.connection), ofMessage(output.message))
     case "Resume":
       return mix(17, output.input.connection.id)
+    case "Leave":
+      return mix(19, output.connection)
     case "Drop":
       return mix(mix(18, output.messages), ofText(output.reason))
   }
