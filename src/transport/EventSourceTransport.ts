@@ -27,8 +27,9 @@ export type EventSourceOptions = typeof EventSourceOptions.Type
 
 const encodeEvent = (text: string): Buffer => Buffer.from(`data: ${text}\r\n\r\n`, "utf8")
 const comment = ":\r\n\r\n"
-/** The id of the last event of a stream that is not to be opened again. */
+/** The id of the last event of a stream that is not to be opened again. Firefox takes no note of it without data. */
 const over = "over"
+const lastEvent = `id: ${over}\r\ndata: []\r\n\r\n`
 const pathOfSession = /^\/([A-Za-z0-9]+)$/
 
 /** A session that acknowledges cannot have a stream, and a server that has failed knows nothing better. */
@@ -62,7 +63,7 @@ const stream = (call: HttpCall, clientId: string, maxBuffered: number, open: Set
     close: (reason) => {
       if (isRefusal(reason) && !response.headersSent) return respondError(call, closeErrors[reason])
       begin()
-      writer.whenEmpty(() => response.end(isOver(reason) ? `id: ${over}\r\n\r\n` : ""))
+      writer.whenEmpty(() => response.end(isOver(reason) ? lastEvent : ""))
     }
   }
   const connection = call.open(

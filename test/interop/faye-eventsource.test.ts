@@ -108,7 +108,7 @@ const behindNginx = (open: OpenPage): void => {
         const ticker = new Ticker(first.publish)
         await client.transcript({ heard: "/numbers" })
         await first.stop()
-        await until("nginx to refuse", () => client.traffic.refusals("xhr") > 0)
+        await until("nginx to refuse", () => client.traffic.statuses("xhr").includes(502))
         const second = await serve(engine, first.port)
         const up = performance.now()
         const mark = ticker.count
@@ -124,6 +124,18 @@ const behindNginx = (open: OpenPage): void => {
       }
     )
   }
+
+  it("that was kicked is not brought back by its browser, which asks for the stream once more", async () => {
+    const server = await serve(MemoryEngine.layer)
+    const client = await openClient(open, await before(server.port))
+    const clientId = await client.clientId()
+    await until("a stream", () => streaming(server))
+    assert.isTrue(await server.run(Bayeux.Bayeux.use((bayeux) => bayeux.disconnect(clientId, "enough"))))
+    await until("the stream to be asked for", () => client.traffic.statuses("eventsource").length === 2)
+    assert.deepStrictEqual(client.traffic.statuses("eventsource"), [200, 204])
+    assert.strictEqual(await client.answers("/meta/handshake"), 1)
+    assert.deepStrictEqual(await server.sessions(), [])
+  })
 
   it.skipIf(redis === "")(
     "whose process is replaced beside another one goes there with its session, and misses nothing at all",
@@ -165,7 +177,7 @@ const behindNginx = (open: OpenPage): void => {
       await client.transcript({ heard: "/numbers" })
       first.process.kill("SIGKILL")
       await first.exit()
-      await until("nginx to refuse the stream", () => client.traffic.refusals("eventsource") > 0)
+      await until("nginx to refuse the stream", () => client.traffic.statuses("eventsource").includes(502))
       await start(port).listening()
       const mark = ticker.count + 1
       const isBack = async () =>

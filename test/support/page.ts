@@ -17,8 +17,8 @@ import type { PageClients } from "./pageClients.ts"
 export interface Traffic {
   readonly carriers: (channel: string) => ReadonlyArray<string>
   readonly eventSources: () => ReadonlyArray<string>
-  /** How many requests were answered with a server's error, as by a proxy that finds nobody: of the page, or of its streams. */
-  readonly refusals: (type: "xhr" | "eventsource") => number
+  /** How requests were answered, in order: the page's, or those for its streams. */
+  readonly statuses: (type: "xhr" | "eventsource") => ReadonlyArray<number>
 }
 
 /** A running Chromium, and the server its pages come from. */
@@ -96,15 +96,13 @@ const sentBy = (request: Request): Sent | undefined => {
 const watch = (page: Page): Traffic => {
   const sent: Array<Sent> = []
   const eventSources: Array<string> = []
-  const refused: Array<string> = []
+  const answered: Array<readonly [type: string, status: number]> = []
   page.on("request", (request) => {
     const message = sentBy(request)
     if (message !== undefined) sent.push(message)
     if (request.resourceType() === "eventsource") eventSources.push(request.url())
   })
-  page.on("response", (response) => {
-    if (response.status() >= 500) refused.push(response.request().resourceType())
-  })
+  page.on("response", (response) => answered.push([response.request().resourceType(), response.status()]))
   page.on("websocket", (socket) => {
     socket.on("framesent", ({ payload }) => sent.push({ carrier: "websocket", body: String(payload) }))
   })
@@ -113,7 +111,7 @@ const watch = (page: Page): Traffic => {
       ...new Set(sent.filter(({ body }) => body.includes(`"channel":"${channel}"`)).map(({ carrier }) => carrier))
     ],
     eventSources: () => eventSources,
-    refusals: (type) => refused.filter((each) => each === type).length
+    statuses: (type) => answered.filter(([each]) => each === type).map(([, status]) => status)
   }
 }
 

@@ -100,7 +100,7 @@ describe("an event stream", () => {
       }
       assert.strictEqual(
         answer.text,
-        `retry: 1000\r\n\r\ndata: ${JSON.stringify([told])}\r\n\r\nid: over\r\n\r\n`
+        `retry: 1000\r\n\r\ndata: ${JSON.stringify([told])}\r\n\r\nid: over\r\ndata: []\r\n\r\n`
       )
       const again = await ask({ "Last-Event-ID": "over" })
       assert.deepStrictEqual([again.status, again.text], [204, ""])
@@ -204,7 +204,7 @@ describe("an event stream", () => {
     await until("the end of the stream", () => stream.isEnded)
     assert.deepStrictEqual(stream.data, [1])
     assert.isTrue(stream.response.complete, "it ended in good order")
-    assert.match(stream.text, /id: over\r\n\r\n$/, "and is not opened again")
+    assert.match(stream.text, /id: over\r\ndata: \[\]\r\n\r\n$/, "and is not opened again")
   })
 
   it("tells its client what to do when the server stops, and then ends, to be opened again", async () => {
@@ -233,7 +233,7 @@ describe("an event stream", () => {
     await until("the end of the stream", () => stream.isEnded)
     const [, event, last] = stream.text.split("\r\n\r\n")
     assert.include(event, "\"advice\":{\"reconnect\":\"none\"}")
-    assert.strictEqual(last, "id: over")
+    assert.strictEqual(last, "id: over\r\ndata: []")
   })
 
   it("hands its session over to a socket, and the socket to it, without losing a message", async () => {
