@@ -27,7 +27,7 @@ import type { Recording } from "./monitor/Recorder.ts"
 import * as Seldom from "./Seldom.ts"
 import { type Host, ShellConnection } from "./ShellConnection.ts"
 import * as Frame from "./transport/Frame.ts"
-import type { ConnectionInfo, OpenConnection, Sink } from "./transport/Transport.ts"
+import type { ConnectionInfo, Sink } from "./transport/Transport.ts"
 
 /** What the shell is made of. */
 export interface Parts {
@@ -331,7 +331,7 @@ export class Shell {
   }
 
   /** A transport has a new connection. */
-  open(info: ConnectionInfo, sink: Sink): OpenConnection {
+  open(info: ConnectionInfo, sink: Sink): ShellConnection {
     const connection = new ShellConnection(++this.#lastConnection, info, sink, this.#host)
     this.#connections.set(connection.id, connection)
     if (this.#isStopped) queueMicrotask(() => connection.abort("Shutdown"))
@@ -347,6 +347,8 @@ export class Shell {
       seldom: Seldom.make(parts.runFork),
       maxFrameBytes: parts.settings.maxAnswerBytes,
       probe: undefined,
+      open: (info, sink) => this.open(info, sink),
+      isBound: (connection) => HashMap.has(this.#state.bindings, connection),
       runFork: parts.runFork,
       decode: (raw) => {
         if (raw instanceof Message.TooLong) this.#tellOfLong(raw)

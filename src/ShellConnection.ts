@@ -8,6 +8,7 @@
  */
 import { Effect } from "effect"
 import type { Audience, Listener } from "./Audience.ts"
+import { type Branch, Branches } from "./Branches.ts"
 import type { Advice } from "./core/Advice.ts"
 import type { BayeuxError } from "./core/BayeuxError.ts"
 import * as Channel from "./core/Channel.ts"
@@ -30,6 +31,9 @@ export interface Host extends Extension.Treatment {
   readonly maxFrameBytes: number
   readonly probe: Probe | undefined
   readonly runFork: Serial.RunFork
+  readonly open: (info: ConnectionInfo, sink: Sink) => ShellConnection
+  /** Whether a connection has a session. */
+  readonly isBound: (connection: ConnectionId) => boolean
   readonly decode: (raw: unknown) => Message.Incoming
   readonly received: (connection: Connection, message: Message.Incoming, slot: number, alone: boolean) => void
   readonly streamOpened: (connection: Connection, clientId: string) => void
@@ -77,7 +81,7 @@ interface Delivered {
 }
 
 /** A connection that a transport has opened. */
-export class ShellConnection implements OpenConnection, Connection, Listener {
+export class ShellConnection implements OpenConnection, Connection, Listener, Branch {
   readonly id: ConnectionId
   readonly kind: Kind
   readonly local: boolean
@@ -128,7 +132,7 @@ export class ShellConnection implements OpenConnection, Connection, Listener {
     message: unknown
   ): Effect.Effect<Message.Incoming | undefined> {
     if (!Message.isRaw(message) || message instanceof Message.TooLong) return Effect.succeed(this.#host.decode(message))
-    return Extension.run(extensions, "incoming", message, this.#context, this.#host).pipe(
+    return Extension.run(extensions, "incoming", message, this.#contextOf(message), this.#host).pipe(
       Effect.map((passed) => {
         if (passed !== undefined) return this.#host.decode(passed)
         if (isPublished(message)) this.#host.probe?.dropped("Extension", 1)
@@ -145,16 +149,42 @@ export class ShellConnection implements OpenConnection, Connection, Listener {
     const alone = messages.length === 1
     for (const message of messages) {
       if (message._tag === "Handshake") this.#insists = Message.insists(message.supportedConnectionTypes)
-      if (!this.canBeAnswered && needsAnswer(message)) continue
+      const connection = message._tag === "Connect" ? this.#connectionOf(message.clientId) : this
+      if (!connection.canBeAnswered && needsAnswer(message)) continue
       const isOutOfTurn = alone && this.kind === "socket" && message._tag === "Connect"
-      this.#host.received(this, message, isOutOfTurn ? outOfTurn : this.#allotted++, alone)
+      this.#host.received(connection, message, isOutOfTurn ? outOfTurn : connection.#allotted++, alone)
     }
     this.#isHandedIn = this.kind === "exchange" || messages.length === 0
     if (this.#isHandedIn) this.#touch()
   }
 
+  /** Whose connect is on its way to an answer, where the socket has no session yet. */
+  #expected: string | undefined
+  /** Further sessions over the same socket. */
+  #branches: Branches<ShellConnection> | undefined
+
+  /** The connection by which a session is reached: this one, or a branch of it where this one has another session. */
+  #connectionOf(clientId: string): ShellConnection {
+    if (this.kind !== "socket" || this.local || this.#clientId === clientId) return this
+    const known = this.#branches?.get(clientId)
+    if (known !== undefined) return known
+    if (!this.#host.isBound(this.id) && (this.#expected ?? clientId) === clientId) {
+      this.#expected = clientId
+      return this
+    }
+    this.#branches ??= new Branches({
+      id: this.id,
+      sink: this.#sink,
+      open: (sink) => this.#host.open(this.#info, sink),
+      close: (reason) => this.close(reason),
+      isBound: this.#host.isBound
+    })
+    return this.#branches.add(clientId) ?? this
+  }
+
   heard(): void {
     if (this.#isOpen && this.#clientId !== undefined) this.#host.heard(this.id)
+    this.#branches?.heard()
   }
 
   attach(clientId: string): void {
@@ -179,6 +209,7 @@ export class ShellConnection implements OpenConnection, Connection, Listener {
 
   /** The session to which the connection belongs from now on. */
   bind(clientId: ClientId): void {
+    this.#expected = undefined
     this.#isMixed ||= this.#clientId !== undefined && this.#clientId !== clientId
     this.#clientId = clientId
     this.#sink.bound?.(clientId)
@@ -191,6 +222,7 @@ export class ShellConnection implements OpenConnection, Connection, Listener {
 
   /** The answer to the request at a slot, with what is delivered to a session along with it. */
   reply(slot: number, messages: ReadonlyArray<Message.Outgoing>, clientId: ClientId | undefined): void {
+    if (this.#expected !== undefined && messages[0]?.channel === Channel.connect) this.#expected = undefined
     if (clientId !== undefined && this.kind === "exchange") (this.#delivered ??= []).push({ clientId, messages })
     this.#passOut(messages, (passed) => this.#answer(slot, passed))
   }
@@ -316,6 +348,7 @@ export class ShellConnection implements OpenConnection, Connection, Listener {
       this.#isSent = true
     }
     if (this.#closing === undefined) return
+    this.#branches?.flush()
     if (this.#outgoing?.isIdle === false) this.#outgoing.push(Effect.sync(() => this.#touch()))
     else this.#sink.close(this.#closing)
   }
@@ -349,8 +382,9 @@ export class ShellConnection implements OpenConnection, Connection, Listener {
     return this.#isOpen && (this.kind === "exchange" || this.#closing === undefined)
   }
 
-  /** Closes the connection at the end of this turn. */
+  /** Closes the connection at the end of this turn. A socket on which there are other sessions stays. */
   close(reason: CloseReason): void {
+    if ((reason === "SessionEnded" || reason === "SessionMoved") && this.#branches?.isInUse === true) return
     this.#closing ??= reason
     this.#touch()
   }
@@ -374,6 +408,7 @@ export class ShellConnection implements OpenConnection, Connection, Listener {
         this.#host.returned(clientId, returned, reset)
       }
     }
+    this.#branches?.closed(resetBy)
   }
 
   /** What was pushed for a session and may not have left: by a reset, if there is one; what was not even written, anyway. */
@@ -398,7 +433,8 @@ export class ShellConnection implements OpenConnection, Connection, Listener {
 
   /** The frames that may not have left, the oldest first. */
   get #unwritten(): ReadonlyArray<Frame.Frame> {
-    const sent = this.#sink.unwritten?.() ?? []
+    const all = this.#sink.unwritten?.() ?? []
+    const sent = this.#branches?.withoutTheirs(all) ?? all
     return this.#frame === Frame.empty ? sent : [...sent, this.#frame]
   }
 
@@ -414,6 +450,12 @@ export class ShellConnection implements OpenConnection, Connection, Listener {
     if (this.#clientId === undefined || this.#isMixed || frames.length + this.#passing.length === 0) return []
     const passing = Frame.lowest(deliveries(this.#passing))
     return [[this.#clientId, frames.reduce((least, frame) => Math.min(least, frame.lowest), passing)]]
+  }
+
+  /** Who speaks over the socket: where there are several sessions, the one that the message names. */
+  #contextOf({ clientId }: Message.Raw): Extension.ExtensionContext {
+    const branch = typeof clientId === "string" ? this.#branches?.get(clientId) : undefined
+    return branch === undefined ? this.#context : branch.#context
   }
 
   get #context(): Extension.ExtensionContext {

@@ -137,3 +137,7 @@ export class Frame {
 
 /** No messages. */
 export const empty = new Frame()
+
+/** These messages, in a frame that is nobody else's. */
+export const of = (messages: ReadonlyArray<Outgoing>): Frame =>
+  messages.reduce((frame, message) => new Frame(frame, message), new Frame())

@@ -1,7 +1,16 @@
 /** Clients that go from process to process, or are at two at once. */
 import { afterEach, assert, describe, inject, it } from "@effect/vitest"
 import type { Transport } from "../../support/roaming.ts"
-import { connectMessage, handshakeMessage, post, releaseAll, subscribeMessage, until } from "../../transport/support.ts"
+import {
+  begin as beginSession,
+  connectMessage,
+  handshakeMessage,
+  openSocket,
+  post,
+  releaseAll,
+  subscribeMessage,
+  until
+} from "../../transport/support.ts"
 import { assertKept, type Kind, runRounds, seeds } from "./rounds.ts"
 import { assertNoSessions, begin } from "./setting.ts"
 
@@ -65,5 +74,20 @@ describe.skipIf(inject("redis") === "")("RedisEngine, when a client", () => {
     assert.deepStrictEqual(await connect(other, -1), first)
     assert.deepStrictEqual(await connect(one, Number(first.number)), { number: undefined, data: [] })
     assert.deepStrictEqual(await connect(other, Number(first.number)), { number: undefined, data: [] })
+  })
+
+  it("shares a socket with another one, at a process where neither was before", async () => {
+    const { cluster: { urls: [one = "", other = ""] } } = await begin({ size: 2 })
+    const clientIds = [await beginSession({ url: one }, "/a"), await beginSession({ url: one }, "/b")]
+    const socket = await openSocket({ url: other })
+    for (const clientId of [...clientIds, "nobody"]) socket.send(connectMessage(clientId, "websocket"))
+    await socket.message("an answer to the one that is unknown", ({ error }) => error?.startsWith("401:") === true)
+    for (const data of [1, 2, 3]) {
+      for (const channel of ["/a", "/b"]) await post({ url: one }, [{ channel, data }])
+    }
+    await until("all messages", () => socket.data.length >= 6)
+    assert.deepStrictEqual(socket.data.map(String).sort(), ["1", "1", "2", "2", "3", "3"])
+    for (const clientId of clientIds) await post({ url: one }, [{ channel: "/meta/disconnect", clientId }])
+    assert.strictEqual(await socket.closed(), 1000)
   })
 })
