@@ -85,6 +85,7 @@ const ignore = (): void => {}
 /** A browser never opens a stream again that was refused, so it is told to come back by one that ends. */
 const refuse = (request: IncomingMessage, response: ServerResponse): void => {
   if (asksForStream(request)) {
+    response.setHeader("Connection", "close")
     beginStream(request, response)
     response.end()
   } else respondError({ request, response }, closeErrors.Shutdown, { "Connection": "close", "Retry-After": 1 })

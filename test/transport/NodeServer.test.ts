@@ -170,6 +170,25 @@ describe("a server of its own", () => {
     await stopped
   })
 
+  it("ends streams that are opened while it stops: a browser that is refused once never asks again", async () => {
+    let finish = () => {}
+    const outside = createServer((_, response) => {
+      finish = () => response.end("slow")
+    })
+    const server = await serve({ node: { createServer: () => outside } })
+    const raw = (await connectRaw(server)).send("GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    const { clientId, socket } = await beginSocket(server, "/a")
+    const stopped = server.stop()
+    await socket.closed()
+    raw.send(`GET /bayeux/${clientId} HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n`)
+    await until("the request", () => raw.socket.bytesWritten > 0 && raw.socket.writableLength === 0)
+    finish()
+    assert.strictEqual((await raw.answer()).text, "slow")
+    await raw.closed()
+    assert.match(raw.received.toString("utf8"), /HTTP\/1.1 200 OK.*retry: 1000\r\n\r\n/s)
+    await stopped
+  })
+
   it("serves by HTTPS when it is given such a server", async () => {
     const { send, server, cert } = await serveTls()
     const [{ clientId = "" } = {}] = await send([handshakeMessage])
