@@ -36,8 +36,9 @@ const most = 100
 export class Branches<B extends Branch> {
   readonly #trunk: Trunk<B>
   readonly #bySession = new Map<string, B>()
-  /** Branches that have been given up, of which something may not have left yet. */
+  /** Branches that have had a session and were given up: what they have written may come back yet. */
   readonly #former = new Set<B>()
+  readonly #settled = new WeakSet<B>()
   readonly #owners = new WeakMap<Frame.Frame, B>()
 
   constructor(trunk: Trunk<B>) {
@@ -92,7 +93,11 @@ export class Branches<B extends Branch> {
     return {
       send: (frame) => this.#send(branch(), frame),
       unwritten: () => this.#unwritten(branch()),
-      bound: (clientId) => this.#trunk.sink.bound?.(clientId),
+      bound: (clientId) => {
+        this.#settled.add(branch())
+        this.#trunk.sink.bound?.(clientId)
+      },
+      left: () => this.#trunk.sink.left?.(),
       close: (reason) => this.#close(branch(), reason)
     }
   }
@@ -115,14 +120,15 @@ export class Branches<B extends Branch> {
     if (reason !== "Shutdown" && !this.isInUse && !this.#trunk.isBound(this.#trunk.id)) this.#trunk.close(reason)
   }
 
-  /** What has not left comes back when the socket is gone without having written it. */
+  /** What has not been read comes back when the socket is gone, as long as there are not too many. */
   #giveUp(branch: B): void {
     for (const [clientId, other] of this.#bySession) if (other === branch) this.#bySession.delete(clientId)
+    if (!this.#settled.has(branch)) return branch.closed()
     this.#former.add(branch)
-    for (const former of this.#former) {
-      if (this.#unwritten(former).length > 0) continue
-      this.#former.delete(former)
-      former.closed()
+    for (const oldest of this.#former) {
+      if (this.#former.size <= most || this.#unwritten(oldest).length > 0) return
+      this.#former.delete(oldest)
+      oldest.closed()
     }
   }
 }

@@ -400,7 +400,13 @@ export class ShellConnection implements OpenConnection, Connection, Listener, Br
     this.#isOpen = false
     this.#leaveAudience()
     this.#host.closed(this.id)
-    if (this.kind !== "exchange") return this.#giveBack(resetBy)
+    if (this.kind === "exchange") return this.#returnAnswer(resetBy)
+    this.#giveBack(resetBy)
+    this.#branches?.closed(resetBy)
+  }
+
+  /** What an exchange was given comes back if its answer was not read. */
+  #returnAnswer(resetBy: string | undefined): void {
     const reset = resetBy === undefined ? undefined : { connection: this.id, peer: resetBy }
     for (const { clientId, messages } of this.#returnable) {
       const returned = deliveries(messages)
@@ -408,7 +414,6 @@ export class ShellConnection implements OpenConnection, Connection, Listener, Br
         this.#host.returned(clientId, returned, reset)
       }
     }
-    this.#branches?.closed(resetBy)
   }
 
   /** What was pushed for a session and may not have left: by a reset, if there is one; what was not even written, anyway. */
@@ -419,7 +424,7 @@ export class ShellConnection implements OpenConnection, Connection, Listener, Br
       const returned = deliveries(messages)
       if (returned.length > 0) this.#host.returned(clientId, returned, reset)
     }
-    const written = (this.#sink.unwritten?.() ?? []).flatMap((frame) => frame.messages)
+    const written = this.#sent.flatMap((frame) => frame.messages)
     const unsent = [...this.#frame.messages, ...this.#passing]
     if (resetBy === undefined) return give([...written, ...unsent], undefined)
     give(written, { connection: this.id, peer: resetBy, pushed: true })
@@ -433,9 +438,14 @@ export class ShellConnection implements OpenConnection, Connection, Listener, Br
 
   /** The frames that may not have left, the oldest first. */
   get #unwritten(): ReadonlyArray<Frame.Frame> {
-    const all = this.#sink.unwritten?.() ?? []
-    const sent = this.#branches?.withoutTheirs(all) ?? all
+    const sent = this.#sent
     return this.#frame === Frame.empty ? sent : [...sent, this.#frame]
+  }
+
+  /** What its sink has and may not have left. */
+  get #sent(): ReadonlyArray<Frame.Frame> {
+    const frames = this.#sink.unwritten?.() ?? []
+    return this.#branches?.withoutTheirs(frames) ?? frames
   }
 
   /**

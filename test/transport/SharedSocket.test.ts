@@ -1,7 +1,8 @@
 /** Several sessions over one WebSocket. */
 import { afterEach, assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
-import { Bayeux } from "../../src/index.ts"
+import { Effect, Layer } from "effect"
+import { Bayeux, LongPollingTransport, WebSocketTransport } from "../../src/index.ts"
+import { Proxy } from "../support/proxy.ts"
 import {
   begin,
   bindSocket,
@@ -97,6 +98,31 @@ describe("two sessions on one WebSocket", () => {
     await server.publish("/b", 3)
     assert.deepStrictEqual(await socket.delivered(2), [2, 3])
     assert.deepStrictEqual(await pollAll(server, a), [], "it was read over the socket")
+  })
+
+  it("get again what they have not confirmed when their line falls silent, each its own", async () => {
+    const transports = Layer.mergeAll(
+      WebSocketTransport.layer({ ping: 400, confirm: 50 }),
+      LongPollingTransport.layer()
+    )
+    const server = await serve({ transports })
+    const proxy = await Proxy.start(server.port)
+    const behind = { ...server, url: server.url.replace(`:${server.port}`, `:${proxy.port}`) }
+    const { clientIds: [a = "", b = ""], socket } = await share(behind, "/a", "/b")
+    const { pings } = socket
+    await until("pongs", () => socket.pings >= pings + 2)
+    proxy.blackHole()
+    for (const channel of ["/a", "/b", "/a"]) await server.publish(channel, channel)
+    const next = await openSocket(server)
+    await bindSocket(server, next, b)
+    next.send(connectMessage(b, "websocket"))
+    assert.deepStrictEqual(
+      await next.delivered(1),
+      ["/b"],
+      "when the silence is noticed, wherever its session is by then"
+    )
+    await until("the other to be detached", async () => await link(server, a) === "Detached")
+    assert.deepStrictEqual(await pollAll(server, a), ["/a", "/a"])
   })
 
   it("are answered when the server stops", async () => {
