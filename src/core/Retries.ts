@@ -8,7 +8,7 @@
  * | ids        | how they are known                                             | the same id again      | a new id |
  * | ---------- | -------------------------------------------------------------- | ---------------------- | -------- |
  * | `Unknown`  | from the beginning                                             | says nothing           | nothing  |
- * | `Distinct` | two connects, one after the other, had different ids           | the answer was not read | nothing  |
+ * | `Distinct` | two connects, one after the other, had different ids           | the answer was not read | if it comes at once, it was |
  * | `Unique`   | the handshake names a connection type that only Faye's clients know | the answer was not read | it was  |
  * | `Reused`   | the same id came again over the socket that carried the answer | says nothing           | nothing  |
  */
@@ -55,7 +55,8 @@ const unique: Retries = { ids: "Unique", answered: undefined }
 export const make = (handshake: Pick<Handshake, "supportedConnectionTypes"> | undefined): Retries =>
   ofFaye.some((type) => handshake?.supportedConnectionTypes.includes(type)) ? unique : unknown
 
-const isTelling = ({ ids }: Retries): boolean => ids === "Distinct" || ids === "Unique"
+/** Whether the client's next connect says something of the last answer. */
+export const isTelling = ({ ids }: Retries): boolean => ids === "Distinct" || ids === "Unique"
 
 const isSame = ({ answered }: Retries, { id }: Connect): boolean => id !== undefined && answered?.id === id
 
@@ -65,9 +66,9 @@ const isSame = ({ answered }: Retries, { id }: Connect): boolean => id !== undef
 export const isUnread = (self: Retries, request: Connect, connection: ConnectionId): boolean =>
   isTelling(self) && isSame(self, request) && self.answered?.connection !== connection
 
-/** Whether a connect says that the last answer was read. */
-export const isRead = (self: Retries, request: Connect): boolean =>
-  self.ids === "Unique" && self.answered !== undefined && request.id !== undefined && !isSame(self, request)
+/** Whether a connect has another id than the one that was last answered. */
+export const isNew = (self: Retries, { id }: Connect): boolean =>
+  isTelling(self) && self.answered !== undefined && id !== undefined && self.answered.id !== id
 
 /** Of a client whose ids are unique so many of its last requests are known again. */
 const slots = 32

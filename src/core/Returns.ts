@@ -57,28 +57,21 @@ export const returned = (state: State.State, input: Returned, out: Out): State.S
 const wasReset = (
   state: State.State,
   session: Session.Session,
-  { messages }: Returned,
+  { messages, now }: Returned,
   reset: Reset,
   out: Out
 ): State.State => {
   const { connection, peer } = reset
   const { acknowledges, resets, retries } = session
   if (acknowledges || !resets.areBelieved || state.disbelieved.includes(peer)) return state
-  if (reset.pushed === true) {
-    const fresh = Resets.notYetAgain(resets, messages)
-    return takeBack(setResets(state, session, Resets.again(resets, fresh)), session.clientId, fresh, out)
-  }
-  if (messages.length === 0) {
-    return hasConnected(session) ? disbelieve(state, session, peer) : setResets(state, session, unsettled(resets, peer))
-  }
+  if (reset.pushed === true) return bringAgain(state, session, messages, out)
+  const unsettled = setResets(state, session, { ...resets, unsettled: { peer, at: now } })
+  if (messages.length === 0) return hasConnected(session) ? disbelieve(state, session, peer) : unsettled
   if (retries.answered !== undefined && retries.answered.connection !== connection) return state
-  if (retries.ids === "Unique") return setResets(state, session, unsettled(resets, peer))
-  const fresh = Resets.notYetAgain(resets, messages)
-  if (fresh.length < messages.length) return disbelieve(state, session, peer)
-  return takeBack(setResets(state, session, Resets.again(resets, fresh)), session.clientId, fresh, out)
+  if (Retries.isTelling(retries)) return unsettled
+  const isFresh = Resets.notYetAgain(resets, messages).length === messages.length
+  return isFresh ? bringAgain(state, session, messages, out) : disbelieve(state, session, peer)
 }
-
-const unsettled = (resets: Resets.Resets, peer: Resets.Address): Resets.Resets => ({ ...resets, unsettled: peer })
 
 const hasConnected = ({ link, retries }: Session.Session): boolean =>
   link._tag !== "Detached" || retries.answered !== undefined
@@ -94,19 +87,45 @@ const disbelieve = (state: State.State, session: Session.Session, peer: Resets.A
   )
 
 /** What a connect says of the answer before it: that it has to come again, or that it was read. */
-export const settle = (before: State.State, { connection, message }: ConnectReceived, out: Out): State.State => {
-  const session = State.session(before, message.clientId)
-  if (session === undefined || session.acknowledges) return before
-  const { clientId, retries } = session
-  const state = settleReset(before, session, message)
-  if (!Retries.isUnread(retries, message, connection.id)) return state
-  return takeBack(state, clientId, retries.answered?.messages ?? [], out)
+export const settle = (state: State.State, input: ConnectReceived, out: Out): State.State => {
+  const { connection, message } = input
+  const session = State.session(state, message.clientId)
+  if (session === undefined || session.acknowledges) return state
+  const { clientId, resets, retries } = session
+  const messages = retries.answered?.messages ?? []
+  if (Retries.isUnread(retries, message, connection.id)) {
+    return takeBack(settled(state, session), clientId, messages, out)
+  }
+  if (resets.unsettled === undefined) return state
+  return wasRead(state, session, input, resets.unsettled)
+    ? disbelieve(state, session, resets.unsettled.peer)
+    : bringAgain(state, session, messages, out)
 }
 
-const settleReset = (state: State.State, session: Session.Session, request: Message.Connect): State.State => {
-  const { resets, retries } = session
-  if (resets.unsettled === undefined) return state
-  return retries.answered === undefined || Retries.isRead(retries, request)
-    ? disbelieve(state, session, resets.unsettled)
-    : setResets(state, session, { ...resets, unsettled: undefined })
+/** The answer was that of the handshake, or the connect comes from a client that has read the one before. */
+const wasRead = (
+  { settings }: State.State,
+  { retries }: Session.Session,
+  { message, now }: ConnectReceived,
+  unsettled: Resets.Unsettled
+): boolean => {
+  if (retries.answered === undefined) return true
+  if (!Retries.isNew(retries, message)) return false
+  return retries.ids === "Unique" || Resets.isSoon(unsettled, now, settings.interval)
+}
+
+const settled = (state: State.State, session: Session.Session): State.State =>
+  session.resets.unsettled === undefined
+    ? state
+    : setResets(state, session, { ...session.resets, unsettled: undefined })
+
+const bringAgain = (
+  state: State.State,
+  session: Session.Session,
+  messages: ReadonlyArray<Message.Delivery>,
+  out: Out
+): State.State => {
+  const fresh = Resets.notYetAgain(session.resets, messages)
+  const resets = { ...Resets.again(session.resets, fresh), unsettled: undefined }
+  return takeBack(setResets(state, session, resets), session.clientId, fresh, out)
 }

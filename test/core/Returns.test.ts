@@ -157,6 +157,27 @@ describe("a reset behind an answer that was written to its end", () => {
     assert.deepStrictEqual(faye.trial.state.disbelieved, [])
   })
 
+  it("is wrong where CometD's client, which has a new id each time, comes back without a pause", () => {
+    const cometd = new Poller(["long-polling"])
+    cometd.get("1", 1)
+    cometd.reset(cometd.get("2", 2))
+    cometd.trial.advance(400)
+    assert.deepStrictEqual(cometd.over(cometd.connect("3")), [])
+    assert.deepStrictEqual(cometd.trial.state.disbelieved, ["192.0.2.1"])
+  })
+
+  it("brings the messages back, once, where CometD's client comes back with the pause after a failure", () => {
+    const cometd = new Poller(["long-polling"])
+    cometd.get("1", 1)
+    cometd.reset(cometd.get("2", 2))
+    cometd.trial.advance(1_000)
+    const again = cometd.connect("3")
+    assert.deepStrictEqual(cometd.over(again), [2])
+    cometd.reset(again)
+    cometd.trial.advance(1_000)
+    assert.deepStrictEqual(cometd.over(cometd.connect("4")), [])
+  })
+
   it("proves nothing from a peer that has reset the answer to a handshake which was read", () => {
     const client = new Poller(["long-polling"])
     client.resetHandshake()

@@ -223,7 +223,7 @@ export const session = (self: Disguise, session: Session): Session => {
   const disguised = {
     ...session,
     clientId: clientId(self, session.clientId),
-    resets: { ...resets, unsettled: unsettled && self.nameOf(unsettled) }
+    resets: { ...resets, unsettled: unsettled && { ...unsettled, peer: self.nameOf(unsettled.peer) } }
   }
   if (link._tag === "Detached" || link.held === undefined) return disguised
   const held = { ...link.held, request: message(self, link.held.request) }
