@@ -1,7 +1,7 @@
-/** What stands ready in `docs` for Prometheus and Grafana asks for what is really there. */
+/** What stands ready in `docs` for Prometheus and Grafana asks for what is really there, and files are shown as they are. */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { Effect, Scope } from "effect"
-import { readFileSync } from "node:fs"
+import { existsSync, readdirSync, readFileSync } from "node:fs"
 import { Monitor } from "../src/index.ts"
 import { serveMeasured } from "./monitor/measured.ts"
 import { releaseAll } from "./transport/support.ts"
@@ -97,3 +97,26 @@ describe("docs/alerts.yml", () => {
 
   it("has rules", () => assert.isAbove(rules().length, 8))
 })
+
+describe("docs/deployment.md", () => {
+  it.each(readdirSync(new URL("../docs/deployment", import.meta.url)))("shows %s as it is", (file) => {
+    const blocks = [...read("deployment.md").matchAll(/```\w+\n(.*?)```/gs)].map(([, text]) => text)
+    assert.include(blocks, read(`deployment/${file}`))
+  })
+})
+
+it.each(["../README.md", ...readdirSync(new URL("../docs", import.meta.url)).filter((file) => file.endsWith(".md"))])(
+  "the links of %s lead somewhere",
+  (file) => {
+    const folder = new URL(file, new URL("../docs/", import.meta.url))
+    const anchors = (text: string) =>
+      [...text.matchAll(/^#+ (.*)$/gm)].map(([, title = ""]) =>
+        title.toLowerCase().replace(/[^\w -]/g, "").replaceAll(" ", "-")
+      )
+    for (const [, path = "", , anchor] of read(file).matchAll(/\]\((?!https?:)([^)#\s]*)(#([^)\s]+))?\)/g)) {
+      const target = new URL(path === "" ? folder : path, folder)
+      assert.isTrue(existsSync(target), path)
+      if (anchor !== undefined) assert.include(anchors(readFileSync(target, "utf8")), anchor, path)
+    }
+  }
+)

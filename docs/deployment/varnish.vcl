@@ -17,6 +17,7 @@ sub vcl_recv {
         }
         return (pass);
     }
+    return (synth(404));
 }
 
 sub vcl_pipe {
