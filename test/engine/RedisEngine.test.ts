@@ -282,7 +282,7 @@ describe.skipIf(inject("redis") === "")("with a Redis server", () => {
         const shaken = yield* ask(bayeux, handshake)
         assert.deepStrictEqual([shaken.error, shaken.advice], [
           "503:/meta/handshake:Service unavailable",
-          { reconnect: "handshake", interval: 1_000 }
+          { reconnect: "retry", interval: 1_000 }
         ])
         yield* Effect.promise(() => own.start())
         yield* isStatus(engine, "up")
