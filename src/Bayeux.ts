@@ -94,7 +94,10 @@ export class Bayeux extends Context.Service<Bayeux, {
   readonly sessions: Effect.Effect<ReadonlyArray<SessionInfo>>
   /** The sessions of this process that would get a message on the channel, by whatever pattern. */
   readonly subscribers: (channel: string) => Effect.Effect<ReadonlyArray<ClientId.ClientId>>
-  /** Ends a session with the cause `Kicked`; its client is told not to come back. False when there is none of that name. */
+  /**
+   * Ends a session with the cause `Kicked`; its client is told why, as an error, and not to come back. False when there is
+   * none of that name.
+   */
   readonly disconnect: (clientId: string, reason: string) => Effect.Effect<boolean>
   /** Adds an extension behind the others, for messages that arrive from now on. */
   readonly addExtension: (extension: Extension) => Effect.Effect<void>

@@ -336,9 +336,11 @@ describe("disconnect", () => {
       const poll = client.poll()
       assert.isTrue(yield* bayeux.disconnect(clientId, "spam"))
       yield* turn
-      const error = `401:${clientId}:Unknown client`
+      const error = `403:${clientId}:spam`
+      const advice = { reconnect: "none" } as const
       assert.deepStrictEqual(poll.messages, [
-        { channel: "/meta/connect", successful: false, error, advice: { reconnect: "none" } }
+        { channel: "/meta/connect", successful: false, error, advice },
+        { channel: "/meta/disconnect", successful: true, clientId, error, advice }
       ])
       const cause = { _tag: "Kicked", reason: "spam" }
       assert.deepStrictEqual((yield* toldIn(bayeux, events)).slice(2), [
@@ -355,7 +357,7 @@ describe("disconnect", () => {
       assert.isTrue(yield* bayeux.disconnect(client.clientId, "spam"))
       yield* turn
       assert.deepStrictEqual(peer.data, ["last words"])
-      assert.deepStrictEqual(peer.replies.map(({ advice }) => advice?.reconnect), ["none"])
+      assert.deepStrictEqual(peer.replies.map(({ advice }) => advice?.reconnect), ["none", "none"])
       assert.strictEqual(peer.end, "SessionEnded")
     }))
 

@@ -34,6 +34,10 @@ export const parameterMissing = (field: string): BayeuxError => make(402, [field
 /** `403:<channel>:Forbidden channel` */
 export const channelForbidden = (channel: string): BayeuxError => make(403, [channel], "Forbidden channel")
 
+/** `403:<clientId>:<reason>`: the application has ended the session. */
+export const sessionEnded = (clientId: string, reason: string): BayeuxError =>
+  make(403, [clientId], reason === "" ? "Session ended" : reason)
+
 /** `403:<limit>:Too many subscriptions` */
 export const tooManySubscriptions = (limit: number): BayeuxError => make(403, [`${limit}`], "Too many subscriptions")
 

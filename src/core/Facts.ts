@@ -11,6 +11,7 @@ import * as Advice from "./Advice.ts"
 import * as BayeuxError from "./BayeuxError.ts"
 import type { ClientId } from "./ClientId.ts"
 import * as Deadlines from "./Deadlines.ts"
+import * as Kicked from "./Kicked.ts"
 import * as Links from "./Links.ts"
 import * as Message from "./Message.ts"
 import * as MessageQueue from "./MessageQueue.ts"
@@ -249,17 +250,25 @@ const sessionEnded = (before: State.State, fact: Of<"SessionEnded">, out: Out): 
   } else if (session !== undefined) emit({ _tag: "Depart", clientId }, out)
   if (origin !== undefined) answer(origin, Message.succeeded(origin.request, { clientId }), out)
   if (session !== undefined) dismiss(before, session, cause, out)
-  const state = awaited(before, clientId, (input) => turnAway(input, clientId, cause, out))
+  const state = remember(awaited(before, clientId, (input) => turnAway(input, clientId, cause, out)), clientId, cause)
   if (session === undefined) return state
   const { link } = session
   if (link._tag === "Attached") {
-    if (Links.isStreaming(session) && cause._tag !== "ClientRequest") {
-      const message = lastReply(Message.unasked(clientId), clientId, cause)
-      out.push({ _tag: "Advise", connection: link.connection, message })
-    }
+    for (const message of unheld(session, cause)) out.push({ _tag: "Advise", connection: link.connection, message })
     out.push({ _tag: "CloseConnection", connection: link.connection, reason: "SessionEnded" })
   }
   return remove(state, session)
+}
+
+const remember = (state: State.State, clientId: ClientId, cause: Cause): State.State =>
+  cause._tag === "Kicked" ? { ...state, kicked: Kicked.remember(state.kicked, clientId, cause) } : state
+
+/** What is said to a socket or stream of which no connect is held. */
+const unheld = (session: Session.Session, cause: Cause): ReadonlyArray<Message.Reply> => {
+  const { clientId } = session
+  if (Session.held(session) !== undefined || cause._tag === "ClientRequest") return []
+  const last = Links.isStreaming(session) ? [lastReply(Message.unasked(clientId), clientId, cause)] : []
+  return [...last, ...farewell(clientId, cause)]
 }
 
 const remove = (before: State.State, session: Session.Session): State.State => {
@@ -283,7 +292,8 @@ const dismiss = (state: State.State, session: Session.Session, cause: Cause, out
     return drop(cause._tag, MessageQueue.after(session.queue, session.sent).length, out)
   }
   const [waiting, rest] = MessageQueue.take(session.queue, state.settings.maxAnswerBytes)
-  const messages = [lastReply(held.request, session.clientId, cause), ...waiting]
+  const { clientId } = session
+  const messages = [lastReply(held.request, clientId, cause), ...waiting, ...farewell(clientId, cause)]
   out.push({ _tag: "Reply", connection: session.link.connection, slot: held.slot, messages, clientId: undefined })
   drop(cause._tag, MessageQueue.after(rest, session.sent).length, out)
 }
@@ -291,12 +301,21 @@ const dismiss = (state: State.State, session: Session.Session, cause: Cause, out
 const lastReply = (request: Message.Connect, clientId: ClientId, cause: Cause): Message.Reply =>
   cause._tag === "ClientRequest"
     ? Message.succeeded(request, { clientId, advice: Advice.none })
-    : Message.failed(request, BayeuxError.clientUnknown(clientId), adviceAfter(cause))
+    : Message.failed(request, errorAfter(cause, clientId), adviceAfter(cause))
+
+/** What the client of a session that the application has ended is told besides. */
+const farewell = (clientId: ClientId, cause: Cause): ReadonlyArray<Message.Reply> =>
+  cause._tag === "Kicked" ? [Kicked.farewell(clientId, errorAfter(cause, clientId))] : []
+
+const errorAfter = (cause: Cause, clientId: ClientId): BayeuxError.BayeuxError =>
+  cause._tag === "Kicked" ? BayeuxError.sessionEnded(clientId, cause.reason) : BayeuxError.clientUnknown(clientId)
 
 /** A session ended while it was on its way here: what waited for it is told like what is held. */
 const turnAway = (input: State.Awaiting, clientId: ClientId, cause: Cause, out: Out): void => {
-  if (input._tag === "Received") answer(input, lastReply(input.message, clientId, cause), out)
-  else Protocol.closeStream(input.connection.id, lastReply(Message.unasked(clientId), clientId, cause), out)
+  if (input._tag === "Received") {
+    const messages = [lastReply(input.message, clientId, cause), ...farewell(clientId, cause)]
+    out.push({ _tag: "Reply", connection: input.connection.id, slot: input.slot, messages, clientId: undefined })
+  } else Protocol.closeStream(input.connection.id, lastReply(Message.unasked(clientId), clientId, cause), out)
 }
 
 const endOf = ({ clientId }: Session.Session, cause: Cause): EndSession => ({

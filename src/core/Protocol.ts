@@ -13,6 +13,7 @@ import * as Channel from "./Channel.ts"
 import * as ClientId from "./ClientId.ts"
 import type { Connection, ConnectionId } from "./Connection.ts"
 import type { ConnectReceived, HandshakeReceived, Received, StreamOpened } from "./Input.ts"
+import * as Kicked from "./Kicked.ts"
 import * as Links from "./Links.ts"
 import * as Message from "./Message.ts"
 import { clientRequest } from "./MonitorEvent.ts"
@@ -68,17 +69,16 @@ export const refuse = (
   state: State.State,
   input: { readonly connection: Connection; readonly slot: number },
   message: Message.Incoming,
-  error: BayeuxError.BayeuxError,
+  given: BayeuxError.BayeuxError,
   out: Out
 ): void => {
-  const advice = message._tag === "Refused" ? message.advice : adviceWith(error, message)
-  out.push({
-    _tag: "Reply",
-    connection: input.connection.id,
-    slot: input.slot,
-    messages: [Message.failed(message, error, advice, offerIn(state, input.connection, message))],
-    clientId: undefined
-  })
+  const name = "clientId" in message ? message.clientId : undefined
+  const error = Kicked.errorOf(state.kicked, name, given)
+  const isOver = error !== given
+  const advice = message._tag === "Refused" ? message.advice : isOver ? Advice.none : adviceWith(error, message)
+  const reply = Message.failed(message, error, advice, offerIn(state, input.connection, message))
+  const messages = isOver && message._tag === "Connect" ? [reply, Kicked.farewell(message.clientId, error)] : [reply]
+  out.push({ _tag: "Reply", connection: input.connection.id, slot: input.slot, messages, clientId: undefined })
   if (isPublish(message)) out.push({ _tag: "Drop", reason: "Refused", messages: 1 })
 }
 
@@ -199,13 +199,17 @@ const adopt = (state: State.State, input: State.Awaiting, out: Out): State.State
 export const turnAway = (
   state: State.State,
   input: State.Awaiting,
-  error: BayeuxError.BayeuxError,
+  given: BayeuxError.BayeuxError,
   out: Out
 ): void => {
-  if (input._tag === "Received") refuse(state, input, input.message, error, out)
-  else if (BayeuxError.isUnavailable(error)) {
+  if (input._tag === "Received") return refuse(state, input, input.message, given, out)
+  if (BayeuxError.isUnavailable(given)) {
     out.push({ _tag: "CloseConnection", connection: input.connection.id, reason: "Unavailable" })
-  } else closeStream(input.connection.id, Message.failed(Message.unasked(input.clientId), error), out)
+    return
+  }
+  const error = Kicked.errorOf(state.kicked, input.clientId, given)
+  const advice = error === given ? undefined : Advice.none
+  closeStream(input.connection.id, Message.failed(Message.unasked(input.clientId), error, advice), out)
 }
 
 /** The last that is said by a stream whose session is not there (any more). */

@@ -10,6 +10,7 @@ import type { ClientId } from "./ClientId.ts"
 import type { ConnectionId } from "./Connection.ts"
 import * as Deadlines from "./Deadlines.ts"
 import type { ConnectReceived, StreamOpened } from "./Input.ts"
+import type { Kicked } from "./Kicked.ts"
 import * as MessageQueue from "./MessageQueue.ts"
 import type { Disbelieved } from "./Resets.ts"
 import * as Routes from "./Routes.ts"
@@ -37,6 +38,8 @@ export interface State {
   readonly awaiting: HashMap.HashMap<ClientId, ReadonlyArray<Awaiting>>
   /** The peers that reset connections of which they have read everything. */
   readonly disbelieved: Disbelieved
+  /** The sessions that the application has ended last. */
+  readonly kicked: Kicked
 }
 
 /** A server to which nobody has come yet. */
@@ -50,7 +53,8 @@ export const make = (settings: Settings, connectionTypes: ReadonlyArray<string>,
   deadlines: Deadlines.empty,
   woken: [],
   awaiting: HashMap.empty(),
-  disbelieved: []
+  disbelieved: [],
+  kicked: []
 })
 
 /** The session of that name, if there is one. Any string may be asked for. */

@@ -323,20 +323,23 @@ describe("an event stream", () => {
         ],
         [
           { _tag: "EndRequested", cause: { _tag: "Kicked", reason: "test" } },
-          { successful: false, advice: { reconnect: "none" } }
+          { successful: false, error: "403:client1:test", advice: { reconnect: "none" } }
         ],
         [
           { _tag: "EndRequested", cause: { _tag: "Shutdown" } },
-          { successful: false, advice: { reconnect: "handshake", interval: 1_000 } }
+          {
+            successful: false,
+            error: "401:client1:Unknown client",
+            advice: { reconnect: "handshake", interval: 1_000 }
+          }
         ]
       ] as const
     ) {
       const { clientId, stream, trial } = streaming()
       const outputs = trial.step({ ...happening, connection: stream.id, clientId } as unknown as Happening)
-      const error = told.successful ? undefined : { error: `401:${clientId}:Unknown client` }
       const who = told.successful ? { clientId } : undefined
       const [last] = outputs.filter(({ _tag }) => _tag === "Advise")
-      assert.deepStrictEqual(last, advised(stream, { ...told, ...who, ...error }))
+      assert.deepStrictEqual(last, advised(stream, { ...told, ...who }))
       trial.publish("/a", 1)
       assert.deepStrictEqual(deliveredTo(trial.outputs, stream), [])
     }

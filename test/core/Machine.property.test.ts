@@ -244,10 +244,11 @@ class Model {
     this.deliver(via, clientId ?? ownerOf(reply.id), messages)
   }
 
-  /** Nobody is told what they have not asked for, but by a stream, and then what to do. */
+  /** Nobody is told what they have not asked for, but by a stream or at the end, and then what to do. */
   advise({ connection, message }: Extract<Output, { readonly _tag: "Advise" }>): void {
     const via = this.of(connection)
-    assert.isTrue(via.isOpen && via.connection.kind === "stream", "only a stream says what nobody has asked for")
+    const mayBe = via.connection.kind === "stream" || message.channel === "/meta/disconnect"
+    assert.isTrue(via.isOpen && mayBe, "only a stream and an end say what nobody has asked for")
     this.checkAdvice(message)
     assert.isDefined(message.advice)
   }

@@ -71,16 +71,16 @@ describe("the end of a session", () => {
 
   it.each(
     [
-      [{ _tag: "Kicked", reason: "spam" }, "none"],
-      [{ _tag: "Shutdown" }, "handshake"]
+      [{ _tag: "Kicked", reason: "spam" }, "403:client1:spam", "none"],
+      [{ _tag: "Shutdown" }, "401:client1:Unknown client", "handshake"]
     ] as const
-  )("by %j tells a client that is held what to do", (cause, reconnect) => {
+  )("by %j tells a client that is held what to do", (cause, error, reconnect) => {
     const trial = new Trial()
     const { clientId } = trial.poll("/a")
     const outputs = trial.step({ _tag: "EndRequested", clientId, cause })
     const [reply] = repliesIn(outputs)
     assert.isFalse(reply?.successful)
-    assert.strictEqual(reply?.error, `401:${clientId}:Unknown client`)
+    assert.strictEqual(reply?.error, error)
     assert.strictEqual(reply?.advice?.reconnect, reconnect)
     assert.deepStrictEqual(trial.events.at(-1), { _tag: "Disconnect", clientId, cause })
   })

@@ -237,6 +237,32 @@ export const scenarios = <C extends Client>(name: string, setup: Setup<C>): void
       assert.deepEqual(pairs((await a.transcript({ heard: "/chat/room" })).delivered), [["/chat/room", "before"]])
     })
 
+    scenario("a client whose session the application ends is told why, and does not come back", async (world) => {
+      const a = await subscribed(await world.client(), "/chat/room")
+      const b = await subscribed(await world.client(), "/chat/room", end)
+      const clientId = await a.clientId()
+      await published(b, "/chat/room", "before")
+      await a.transcript({ heard: "/chat/room" })
+      assert.isTrue(await world.server.disconnect(clientId, "no more - for today"))
+      await a.transcript({ answers: "/meta/disconnect", count: 1 })
+      await published(b, "/chat/room", "after")
+      // Longer than a browser waits before it opens a stream again.
+      for (const since = performance.now(); performance.now() - since < 3_000;) {
+        await b.transcript({ answers: "/meta/connect", count: await b.answers("/meta/connect") + 1 })
+      }
+      assert.strictEqual(await a.answers("/meta/handshake"), 1)
+      const { errors, hasGivenUp } = await a.errors()
+      assert.isTrue(hasGivenUp)
+      // A client over a WebSocket may have its connect answered just then, and not have sent the next one; over EventSource
+      // the stream tells it, and tells it again.
+      const told = ["/meta/connect", "/meta/disconnect"].map((channel) =>
+        `${channel} 403:${clientId}:no more - for today`
+      )
+      assert.includeMembers(told, [...new Set(errors)])
+      assert.include(errors, told[1])
+      assert.deepEqual(pairs((await a.transcript({ heard: "/chat/room" })).delivered), [["/chat/room", "before"]])
+    }, { timeout: 1_000 })
+
     scenario("a client goes on where it was when its connect has been held to the time-out", async (world) => {
       const a = await subscribed(await world.client(), "/chat/room", end)
       const b = await world.client()

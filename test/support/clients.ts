@@ -44,6 +44,8 @@ export interface Client {
   /** Waits until it has come true or the deadline has passed, and then tells what has come so far. */
   readonly transcript: (until: Until) => Promise<Transcript>
   readonly answers: (channel: string) => Promise<number>
+  /** The errors that it was told, each behind the channel of its message, and whether it has given up. */
+  readonly errors: () => Promise<{ readonly errors: ReadonlyArray<string>; readonly hasGivenUp: boolean }>
   readonly disconnect: () => Promise<Outcome>
   /** Lets go of everything, whether the server is there or not. */
   readonly close: () => Promise<void>
@@ -66,11 +68,13 @@ class Log {
   readonly delivered: Array<Delivered> = []
   readonly heard: Array<Heard> = []
   readonly answered: Array<string> = []
+  readonly errors: Array<string> = []
   readonly #waiting = new Set<() => void>()
 
   receive(message: { readonly [field: string]: unknown }): void {
     const channel = String(message["channel"])
     if (message["successful"] === true) this.answered.push(channel)
+    if (typeof message["error"] === "string") this.errors.push(`${channel} ${message["error"]}`)
     if (message["successful"] === undefined && message["data"] !== undefined) {
       this.delivered.push({ channel, data: message["data"], fields: Object.keys(message).sort() })
     }
@@ -215,6 +219,7 @@ export const openFaye = async (
       inBursts(values, burst, (some) => some.map((value) => publish(channel, value))),
     transcript: (until) => log.transcript(until),
     answers: (channel) => Promise.resolve(log.answers(channel)),
+    errors: () => Promise.resolve({ errors: [...log.errors], hasGivenUp: client._advice.reconnect === "none" }),
     disconnect: () => answer(client.disconnect() ?? Promise.reject(new Error("not connected"))),
     close
   }
@@ -271,6 +276,10 @@ export const openCometd = async (
     if (!cometd.isDisconnected()) await within(2_000, disconnect(), undefined)
   }
 
+  let isOver = false
+  cometd.addListener("/meta/disconnect", () => {
+    isOver = true
+  })
   cometd.addListener("/meta/handshake", ({ successful }) => {
     if (successful === true) { for (const pattern of patterns) void subscribe(pattern) }
   })
@@ -308,6 +317,7 @@ export const openCometd = async (
       }),
     transcript: (until) => log.transcript(until),
     answers: (channel) => Promise.resolve(log.answers(channel)),
+    errors: () => Promise.resolve({ errors: [...log.errors], hasGivenUp: isOver && cometd.isDisconnected() }),
     disconnect,
     close
   }

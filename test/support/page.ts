@@ -168,6 +168,7 @@ export const openPage = async (
     publishAll: call<Array<Outcome>>("publishAll"),
     transcript: call<Transcript>("transcript"),
     answers: call<number>("answers"),
+    errors: call<Awaited<ReturnType<Client["errors"]>>>("errors"),
     disconnect: call<Outcome>("disconnect"),
     close: leave
   }

@@ -18,6 +18,8 @@ export interface TestServer {
   readonly url: string
   readonly origin: string
   readonly port: number
+  /** Ends a session, as the application may. */
+  readonly disconnect: (clientId: string, reason: string) => Promise<boolean>
   /** Ends it in good order; done when the port is free. */
   readonly stop: () => Promise<void>
 }
@@ -33,5 +35,7 @@ export const startServer = async (
   )
   const { address } = await runtime.runPromise(NodeServer.NodeServer)
   const origin = `http://127.0.0.1:${address.port}`
-  return { url: `${origin}/bayeux`, origin, port: address.port, stop: () => runtime.dispose() }
+  const disconnect = (clientId: string, reason: string) =>
+    runtime.runPromise(Bayeux.Bayeux.use((bayeux) => bayeux.disconnect(clientId, reason)))
+  return { url: `${origin}/bayeux`, origin, port: address.port, disconnect, stop: () => runtime.dispose() }
 }

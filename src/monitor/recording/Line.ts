@@ -7,7 +7,7 @@
  * [120,"Message",8,{"channel":"/a","data":1}]              a message that waits in queues
  * [120,"Session",{"clientId":"…","queue":[8],…}]
  * [120,"Order",117,{"_tag":"Subscribe",…}]                 an order of step 117 that is not carried out yet
- * [120,"Begun",woken,awaiting]                             the state is complete
+ * [120,"Begun",woken,awaiting,disbelieved,kicked]          the state is complete
  * [121,"Input",1795488090730,44,-91234,{"_tag":…}]         step 121: when, the last event before it, digest, input
  * [122,"Publish",1795488090730,44,8123,7,8,3,"…",9,{…}]    steps 122 and 123: a publish and what came of it at once
  * [124,"Connect",…]  [125,"Closed",…]                      steps that are frequent, written shorter

@@ -45,7 +45,8 @@ export const lines = function*(
     inputs.map((input) => Disguise.awaiting(disguise, input))
   ])
   const disbelieved = state.disbelieved.map(disguise.nameOf)
-  yield `[${step},"Begun",${json(woken)},${json(awaiting)},${json(disbelieved)}]`
+  const kicked = state.kicked.map(([clientId, reason]) => [disguise.nameOf(clientId), reason])
+  yield `[${step},"Begun",${json(woken)},${json(awaiting)},${json(disbelieved)},${json(kicked)}]`
 }
 
 /** What waits for a session, and what its client may ask for again. */
@@ -87,7 +88,7 @@ export class Restoring {
   }
 
   /** Takes a line; with the last one it gives the state. */
-  take([, tag, first = null, second = null, third = null]: Line): State.State | undefined {
+  take([, tag, first = null, second = null, third = null, fourth = null]: Line): State.State | undefined {
     switch (tag) {
       case "Message": {
         const message = Decoder.delivery(first as never)
@@ -101,7 +102,7 @@ export class Restoring {
         this.ordered.set(Number(first), Decoder.order(second))
         return undefined
       default:
-        return this.#state(first as unknown as State.State["woken"], second, third)
+        return this.#state(first as unknown as State.State["woken"], second, third, fourth)
     }
   }
 
@@ -121,7 +122,12 @@ export class Restoring {
     return positions.flatMap((position) => this.#messages.get(position) ?? [])
   }
 
-  #state(woken: State.State["woken"], awaiting: Schema.Json, disbelieved: Schema.Json): State.State {
+  #state(
+    woken: State.State["woken"],
+    awaiting: Schema.Json,
+    disbelieved: Schema.Json,
+    kicked: Schema.Json
+  ): State.State {
     const { connectionTypes, isShared, settings } = this.header
     const empty = State.make(settings, connectionTypes, isShared)
     const state = this.#sessions.reduce(enter, { ...empty, woken })
@@ -129,7 +135,8 @@ export class Restoring {
     return {
       ...state,
       awaiting: HashMap.fromIterable(entries),
-      disbelieved: (disbelieved ?? []) as State.State["disbelieved"]
+      disbelieved: (disbelieved ?? []) as State.State["disbelieved"],
+      kicked: (kicked ?? []) as unknown as State.State["kicked"]
     }
   }
 }
