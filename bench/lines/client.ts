@@ -23,7 +23,9 @@ const cometd = (client: number): void => {
   else subscriber.unregisterTransport("long-polling")
   subscriber.configure({ url, logLevel: "error" })
   subscriber.addListener("/meta/handshake", ({ successful }: { readonly successful: boolean }) => {
-    if (successful) subscriber.subscribe("/n", ({ data }: { readonly data: { readonly n: number } }) => got(client)(data))
+    if (successful) {
+      subscriber.subscribe("/n", ({ data }: { readonly data: { readonly n: number } }) => got(client)(data))
+    }
   })
   subscriber.handshake()
 }

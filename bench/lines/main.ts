@@ -9,8 +9,8 @@
  */
 import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
-import { createInterface } from "node:readline"
 import { resolve } from "node:path"
+import { createInterface } from "node:readline"
 import { setTimeout as sleep } from "node:timers/promises"
 import { fileURLToPath } from "node:url"
 import { parseArgs } from "node:util"
@@ -23,7 +23,10 @@ const { positionals: [scenario = "silent", ...more], values } = parseArgs({
     ping: { type: "string", default: "20" },
     clients: { type: "string", default: "4" },
     after: { type: "string", default: "150" },
-    kinds: { type: "string", default: "faye-websocket,cometd-websocket,faye-polling,cometd-polling,cometd-websocket-ack" }
+    kinds: {
+      type: "string",
+      default: "faye-websocket,cometd-websocket,faye-polling,cometd-polling,cometd-websocket-ack"
+    }
   }
 })
 const kinds = values.kinds.split(",")
@@ -67,9 +70,13 @@ try {
   const link = start("python3", [here("link.py"), name])
   await once(createInterface({ input: link.stdout as NodeJS.ReadableStream }), "line")
   const say = (words: string) => link.stdin?.write(`${words}\n`)
-  at("server", process.execPath, resolve(values.cwd, values.server), "--host", "0.0.0.0", "--ping", values.ping, ...more)
-    .stdout?.resume()
-  await sleep(5_000)
+  const options = ["--host", "0.0.0.0", "--ping", values.ping, ...more]
+  at("server", process.execPath, resolve(values.cwd, values.server), ...options).stdout?.resume()
+  const publisher = at("server", process.execPath, here("publisher.ts"))
+  let last = 0
+  const published = createInterface({ input: publisher.stdout as NodeJS.ReadableStream })
+  published.on("line", (line) => last = Number(line))
+  await once(published, "line")
   const got = new Map(kinds.map((kind) => [kind, Array.from({ length: clients }, (): Array<Got> => [])]))
   for (const kind of kinds) {
     const url = "http://10.77.0.1:8000/bayeux"
@@ -79,9 +86,6 @@ try {
       got.get(kind)?.[client]?.push({ n, time })
     })
   }
-  const publisher = at("server", process.execPath, here("publisher.ts"))
-  let last = 0
-  createInterface({ input: publisher.stdout as NodeJS.ReadableStream }).on("line", (line) => last = Number(line))
   await sleep(beginWithin + 15_000)
 
   let healed = Date.now()
@@ -94,7 +98,7 @@ try {
     const words = { address: "address", delay: "delay 100", loss2: "loss 2", loss10: "loss 10", reorder: "reorder 20" }
     say(words[scenario as keyof typeof words])
     await sleep(scenario === "address" ? 0 : 40_000)
-    if (scenario !== "address") for (const word of ["delay 0", "loss 0", "reorder 0"]) say(word)
+    if (scenario !== "address") say("delay 0\nloss 0\nreorder 0")
   }
   await sleep(Number(values.after) * 1_000)
   publisher.kill()

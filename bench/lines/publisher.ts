@@ -1,10 +1,10 @@
-/** Publishes a number each 200 ms over the server's own loopback, and prints it. */
+/** Publishes a number each 200 ms over the server's own loopback, once it is there, and prints it. */
 import { Agent, request } from "node:http"
 
 const agent = new Agent({ keepAlive: true })
 let n = 0
 setInterval(() => {
-  const data = ++n
+  const data = n + 1
   const sent = request({
     host: "127.0.0.1",
     port: 8000,
@@ -14,8 +14,9 @@ setInterval(() => {
     headers: { "Content-Type": "application/json" }
   }, (response) => {
     response.resume()
+    n = Math.max(n, data)
     console.log(data)
   })
-  sent.on("error", (error) => console.error(String(error)))
+  sent.on("error", () => undefined)
   sent.end(JSON.stringify([{ channel: "/n", data: { n: data } }]))
 }, 200)

@@ -278,11 +278,11 @@ export const openStream = (state: State.State, input: StreamOpened, out: Out): S
  * A connection is about to be closed: a connect that is held there is answered with what waits, and the session left. A
  * stream tells what is to be done.
  */
-export const end = (state: State.State, { connection, goesOn }: ConnectionEnding, out: Out): State.State => {
+export const end = (state: State.State, { connection, goesOn, now }: ConnectionEnding, out: Out): State.State => {
   const session = State.sessionOf(state, connection)
   if (session === undefined) return state
   if (isStreaming(session)) sayGoodbye(session, connection, goesOn, out)
-  return close(answerHeld(state, session, out), connection)
+  return close(answerHeld(state, session, out), connection, now)
 }
 
 /**
@@ -296,19 +296,23 @@ const sayGoodbye = (session: Session.Session, connection: ConnectionId, goesOn: 
   out.push({ _tag: "Advise", connection, message: Message.succeeded(Message.unasked(clientId), { clientId, advice }) })
 }
 
-/** A connection is gone: its session, if it is still this one's, goes on without; a held connect needs no answer. */
-export const close = (state: State.State, connection: ConnectionId): State.State => {
+/**
+ * A connection is gone: its session, if it is still this one's, goes on without; a held connect needs no answer. After a
+ * socket it has all of its time to come back: its client may not know yet that the socket is dead.
+ */
+export const close = (before: State.State, connection: ConnectionId, now: number): State.State => {
+  const state = heard(before, connection, now)
   const session = State.sessionOf(state, connection)
   return session === undefined ? state : detach(state, session)
 }
 
 /**
  * A socket is alive. So is the session that has connected over it and is still there: what has been said of a socket says
- * nothing of sessions elsewhere. Streams and held polls are not asked.
+ * nothing of sessions elsewhere. A session that polls, or has a stream, connects.
  */
 export const heard = (state: State.State, connection: ConnectionId, now: number): State.State => {
   const session = State.sessionOf(state, connection)
-  if (session?.link._tag !== "Attached" || session.local) return state
+  if (session?.link._tag !== "Attached" || session.link.kind !== "socket" || session.local) return state
   return arm(state, Session.heard(session, now, state.settings.sessionTimeout))
 }
 

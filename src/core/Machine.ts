@@ -56,7 +56,7 @@ const transition = (state: State.State, input: Input, out: Array<Output>): State
     case "ConnectionEnding":
       return Links.end(state, input, out)
     case "ConnectionClosed":
-      return Links.close(state, input.connection)
+      return Links.close(state, input.connection, input.now)
     case "Returned":
       return Returns.returned(state, input, out)
     case "DeadlinePassed":

@@ -51,6 +51,17 @@ describe("a socket that is heard", () => {
     assert.isFalse(lives(trial, clientId))
   })
 
+  it("gives its session all of its time to come back when it is gone", () => {
+    const trial = new Trial()
+    const { clientId, connection } = trial.socket()
+    trial.advance(1_500)
+    trial.step({ _tag: "ConnectionClosed", connection: connection.id })
+    trial.advance(1_999)
+    assert.isTrue(lives(trial, clientId))
+    trial.advance(1)
+    assert.isFalse(lives(trial, clientId))
+  })
+
   it("does not end a session that may live longer", () => {
     const trial = new Trial()
     const { clientId, connection } = trial.socket()

@@ -552,6 +552,8 @@ class Model {
     const via = this.connections[this.connections.length - 1 - connection]
     if (via?.isOpen !== true) return
     via.isOpen = false
+    const session = this.bySocket(via)
+    if (session !== undefined) session.lastSign = this.trial.now
     this.observe(this.trial.step({ _tag: "ConnectionClosed", connection: via.connection.id }))
     const last = via.sent.at(-1)?.[0]
     const lost = via.sent.slice(Math.max(0, via.sent.length - unwritten)).filter(([owner]) => owner === last)
@@ -579,18 +581,26 @@ class Model {
   end({ connection, goesOn }: Of<"end">): void {
     const via = this.connections[this.connections.length - 1 - connection]
     if (via?.isOpen !== true) return
+    const session = this.bySocket(via)
+    if (session !== undefined) session.lastSign = this.trial.now
     this.observe(this.trial.step({ _tag: "ConnectionEnding", connection: via.connection.id, goesOn }))
   }
 
-  /** A socket is alive: so is the session that is there, if it has connected over it or opened it as a stream. */
+  /** The session that has connected over a socket and is still there; nothing is known of it by other connections. */
+  bySocket(via: ModelConnection): ModelSession | undefined {
+    const { id, kind } = via.connection
+    const link = State.session(this.trial.state, via.owner ?? "")?.link
+    return kind === "socket" && link?._tag === "Attached" && link.connection === id
+      ? this.sessions.get(via.owner ?? "")
+      : undefined
+  }
+
   hear({ connection }: Of<"hear">): void {
     const via = this.connections[this.connections.length - 1 - connection]
     if (via?.isOpen !== true) return
+    const session = this.bySocket(via)
     this.observe(this.trial.step({ _tag: "Heard", connection: via.connection.id }))
-    const link = State.session(this.trial.state, via.owner ?? "")?.link
-    const session = this.sessions.get(via.owner ?? "")
-    if (session === undefined || link?._tag !== "Attached" || link.connection !== via.connection.id) return
-    session.lastSign = Math.max(session.lastSign, this.trial.now)
+    if (session !== undefined) session.lastSign = this.trial.now
   }
 
   /** Time passes in which the process does not run: nothing is due in it, and everything that is due later by so much. */
