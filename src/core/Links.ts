@@ -53,6 +53,9 @@ const reply = (
   messages: ReadonlyArray<Message.Outgoing>
 ): Output => ({ _tag: "Reply", connection, slot, messages, clientId: session.clientId })
 
+/** So many answers in a row may get lost; a client that acknowledges none of more is in no hurry. */
+const mostUnheard = 3
+
 /** Answers a connect with what waits for its session, as much of it as an answer may hold. */
 const answer = (
   state: State.State,
@@ -65,9 +68,11 @@ const answer = (
   const [messages, queue] = MessageQueue.take(session.queue, state.settings.maxAnswerBytes)
   const last = session.acknowledges ? messages.at(-1)?.position : undefined
   const ext = last === undefined ? undefined : { ext: { ack: last } }
-  const succeeded = Message.succeeded(request, { clientId: session.clientId, advice, ...ext })
+  const unheard = last === undefined ? session.unheard : session.unheard + 1
+  const told = unheard > mostUnheard ? Advice.later(state.settings) : advice
+  const succeeded = Message.succeeded(request, { clientId: session.clientId, advice: told, ...ext })
   out.push(reply(session, connection, slot, [succeeded, ...messages]))
-  if (session.acknowledges) return { ...session, sent: last ?? session.sent }
+  if (session.acknowledges) return { ...session, sent: last ?? session.sent, unheard }
   return { ...session, queue, retries: Retries.answered(session.retries, request, connection, messages) }
 }
 

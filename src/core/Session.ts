@@ -49,6 +49,8 @@ export interface Session {
   readonly sent: number
   /** Its client has all messages up to this position. */
   readonly acknowledged: number
+  /** How many answers with messages it was given since it last acknowledged any. */
+  readonly unheard: number
   readonly createdAt: number
   /** When it last shook hands or connected. */
   readonly lastSeen: number
@@ -109,6 +111,7 @@ export const make = (
   identity,
   sent: 0,
   acknowledged: 0,
+  unheard: 0,
   createdAt: now,
   lastSeen: now,
   expiresAt: local ? Infinity : now + sessionTimeout,
@@ -139,7 +142,7 @@ export const carrier = (self: Session): HeldConnect | undefined =>
 export const acknowledge = (self: Session, position: number | undefined, sent: number): Session =>
   !self.acknowledges || position === undefined || position > sent || position <= self.acknowledged
     ? self
-    : { ...self, acknowledged: position, queue: MessageQueue.after(self.queue, position) }
+    : { ...self, acknowledged: position, unheard: 0, queue: MessageQueue.after(self.queue, position) }
 
 /** The session has connected: it may stay away for another `sessionTimeout`. */
 export const seen = (self: Session, now: number, sessionTimeout: number): Session => ({

@@ -326,3 +326,16 @@ describe("a session that acknowledges", () => {
     assert.strictEqual(queueLength(trial, clientId), 0)
   })
 })
+
+describe("a client that acknowledges nothing", () => {
+  it("is in no hurry from the fourth answer on, until it acknowledges again", () => {
+    const trial = new Trial()
+    const clientId = begin(trial)
+    publish(trial, 1)
+    const asks = (ack?: unknown) => repliesIn(trial.receive(trial.open("exchange"), connect(clientId, "exchange", ack)))
+    const answers = [1, 2, 3, 4, 5].flatMap(() => asks())
+    assert.deepStrictEqual(answers.map(({ advice }) => advice?.interval), [0, 0, 0, 1_000, 1_000])
+    publish(trial, 2)
+    assert.deepStrictEqual(asks(answers[0]?.ext?.ack).map(({ advice }) => advice?.interval), [0])
+  })
+})

@@ -14,6 +14,7 @@ const client = fc.record<Conduct>({
   merges: fc.boolean(),
   insists: fc.boolean(),
   acknowledges: fc.boolean(),
+  forgets: fc.boolean(),
   /** Whose session it uses, if that is not its own. */
   guestOf: fc.option(fc.nat(3), { nil: undefined }),
   /** Over whose socket it connects, if that is not its own. */

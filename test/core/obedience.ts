@@ -162,6 +162,8 @@ export interface Conduct {
   /** It shakes hands again by itself five seconds after it was refused, and as it is advised as well, as Faye's does. */
   readonly insists: boolean
   readonly acknowledges: boolean
+  /** It has said that it acknowledges and never does (an extension takes it out, on its way or before). */
+  readonly forgets: boolean
   /** Whose session it uses, if that is not its own. */
   readonly guestOf: number | undefined
   /** Over whose socket it connects, if that is not its own. */
@@ -288,7 +290,7 @@ export class Obedient {
     const connect = ++this.#connects
     const message = { channel: "/meta/connect", clientId, connectionType, ...ext }
     this.#send(this.#connection(), message, (reply) => {
-      if (typeof reply.ext?.ack === "number") this.#number = reply.ext.ack
+      if (typeof reply.ext?.ack === "number" && !this.#conduct.forgets) this.#number = reply.ext.ack
       this.#isConnected = reply.successful
       if (connect === this.#connects) this.#again("retry")
     })
