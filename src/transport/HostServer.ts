@@ -74,9 +74,12 @@ const closeWhatIsIdle = (server: AnyServer): void => {
 // ---------------------------------------------------------------------------------------------------------------------
 // upgrades
 
-/** Whether a request is to become a WebSocket: only a GET can be (RFC 6455, section 4.1), whatever proxies add to others. */
+/**
+ * Whether a request is to become a WebSocket (RFC 6455, section 4.1). Some proxies put the headers of an upgrade on all
+ * that they hand on, but only who wants a WebSocket has a key.
+ */
 export const isWebSocket = ({ headers, method }: IncomingMessage): boolean =>
-  method === "GET" && headers.upgrade?.toLowerCase() === "websocket"
+  method === "GET" && headers.upgrade?.toLowerCase() === "websocket" && headers["sec-websocket-key"] !== undefined
 
 interface Asking {
   shouldUpgradeCallback?: (this: AnyServer, request: IncomingMessage) => boolean

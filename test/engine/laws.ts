@@ -1080,6 +1080,8 @@ const kickEvents: Law = (bayeux) =>
     assert.isTrue(yield* bayeux.disconnect(clientId, "spam"))
     yield* isGone(clientId)
     checkEnd(yield* toldIn(bayeux, events), clientId, ["/a"], { _tag: "Kicked", reason: "spam" })
+    const { advice, error } = yield* ask(bayeux, connect(clientId, "exchange", 0))
+    assert.deepStrictEqual([error, advice], [`403:${clientId}:spam`, { reconnect: "none" }])
     assert.isFalse(yield* bayeux.disconnect(clientId, "again"))
   })
 

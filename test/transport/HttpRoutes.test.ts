@@ -205,6 +205,7 @@ describe("a service among the routes of an Effect server", () => {
         assert.isTrue((await post(server, [handshakeMessage], { headers })).messages[0]?.successful)
       }
       assert.strictEqual((await request(`${server.origin}/other`, { method: "POST", headers })).text, "posted")
+      assert.strictEqual((await request(`${server.url}/health`, { headers })).status, 200)
       const socket = await openSocket(server)
       await socket.send(handshakeMessage).message("a handshake", ({ successful }) => successful === true)
     }
@@ -217,6 +218,9 @@ describe("a service among the routes of an Effect server", () => {
     const refused = await send()
     assert.deepStrictEqual([refused.status, refused.headers["retry-after"]], [503, "1"])
     assert.isTrue((await send()).messages[0]?.successful)
+    const other = await start()
+    const headers = { "Connection": "Upgrade", "Upgrade": "websocket" }
+    assert.strictEqual((await request(`${other.url}/health`, { headers })).status, 200, "a GET loses nothing")
   })
 
   it("does not start with options that are not valid", async () => {

@@ -355,7 +355,7 @@ describe("a service that is attached to a server that exists", () => {
   })
 
   it.each([["websocket"], ["h2c"]])(
-    "answers a POST that has the headers of an upgrade to %s, as nginx sends them to everything",
+    "answers requests that have the headers of an upgrade to %s, as nginx may put them on everything",
     async (protocol) => {
       const host = await startHost()
       const detach = await startService().attach(host.http)
@@ -366,6 +366,13 @@ describe("a service that is attached to a server that exists", () => {
         const body = `message=${encodeURIComponent(JSON.stringify([subscribeMessage(clientId, "/a")]))}`
         const subscribed = await request(url, { method: "POST", headers: form, body })
         assert.isTrue(subscribed.messages[0]?.successful)
+        assert.strictEqual((await request(`${url}/health`, { headers })).status, 200)
+        const script = await request(`${url}?jsonp=f&message=${encodeURIComponent("[]")}`, { headers })
+        assert.strictEqual(script.text, "/**/f([]);")
+        const stream = await openEvents({ url }, clientId, headers)
+        assert.strictEqual(stream.response.headers["content-type"], "text/event-stream; charset=utf-8")
+        stream.destroy()
+        await openSocket({ url })
       }
       const elsewhere = () => request(`${host.origin}/x`, { method: "POST", headers })
       assert.strictEqual((await elsewhere()).status, 404, "the host has its upgrades as before")
