@@ -139,10 +139,13 @@ describe("callback-polling", () => {
     assert.deepStrictEqual(reply?.supportedConnectionTypes, ["callback-polling"])
     assert.strictEqual((await get(server, [["jsonp", "f"]])).status, 400)
     const fields: ReadonlyArray<[string, string]> = [["message", json([handshakeMessage])], ["jsonp", "f"]]
-    for (const method of ["HEAD", "PUT", "DELETE"]) {
+    for (const method of ["PUT", "DELETE"]) {
       const answer = await get(server, fields, { method })
       assert.strictEqual(answer.status, 405, method)
-      assert.strictEqual(answer.headers.allow, "GET, POST, OPTIONS")
+      assert.strictEqual(answer.headers.allow, "GET, HEAD, POST, OPTIONS")
     }
+    const sessions = (await server.sessions()).length
+    assert.strictEqual((await get(server, fields, { method: "HEAD" })).status, 400)
+    assert.strictEqual((await server.sessions()).length, sessions, "a HEAD changes nothing")
   })
 })
