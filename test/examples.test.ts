@@ -207,7 +207,7 @@ sample: 12 behind, 9 missed
       "published #3 on /news/today: \"string\"",
       "was to get #3 on /news/today, by /news/*",
       "#3 on /news/today was written to connection 3",
-      "That was all: 14 steps, to the end of the service",
+      "That was all: 13 steps, to the end of the service",
       ""
     ])
   },
