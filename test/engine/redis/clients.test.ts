@@ -76,6 +76,30 @@ describe.skipIf(inject("redis") === "")("RedisEngine, when a client", () => {
     assert.deepStrictEqual(await connect(other, Number(first.number)), { number: undefined, data: [] })
   })
 
+  it("polls at two processes at once, as it is advised, makes no haste and gets each message", async () => {
+    const { cluster: { urls: [one = "", other = ""] } } = await begin({ size: 2 })
+    const clientId = await beginSession({ url: one }, "/a")
+    const heard: Array<unknown> = []
+    const superseded: Array<number | undefined> = []
+    const poll = async (url: string) => {
+      while (!heard.includes("end")) {
+        const { messages: [reply, ...others] } = await post({ url }, [connectMessage(clientId)])
+        heard.push(...others.map(({ data }) => data))
+        if (others.length === 0) superseded.push(reply?.advice?.interval)
+        await new Promise((resolve) => setTimeout(resolve, reply?.advice?.interval ?? 0))
+      }
+    }
+    const polling = Promise.all([poll(one), poll(other)])
+    await post({ url: other }, [{ channel: "/a", data: 1 }])
+    await until("them to have taken turns", () => superseded.length >= 4)
+    await post({ url: one }, [{ channel: "/a", data: "end" }])
+    await until("the last message", () => heard.includes("end"))
+    await post({ url: one }, [{ channel: "/meta/disconnect", clientId }])
+    await polling
+    assert.deepStrictEqual(heard, [1, "end"])
+    assert.isTrue(superseded.slice(0, 4).every((interval) => interval === 1_000), `${superseded.join()}`)
+  })
+
   it("shares a socket with another one, at a process where neither was before", async () => {
     const { cluster: { urls: [one = "", other = ""] } } = await begin({ size: 2 })
     const clientIds = [await beginSession({ url: one }, "/a"), await beginSession({ url: one }, "/b")]
