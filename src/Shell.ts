@@ -363,8 +363,7 @@ export class Shell {
         this.#connections.delete(connection)
         this.step({ _tag: "ConnectionClosed", now: this.now, connection })
       },
-      returned: (clientId, messages, reset) =>
-        this.step({ _tag: "Returned", now: this.now, clientId, messages, reset }),
+      returned: (clientId, messages, how) => this.step({ _tag: "Returned", now: this.now, clientId, messages, ...how }),
       touched: (connection) => {
         this.#beginTurn()
         if (connection.local) this.#touchLocal(connection)

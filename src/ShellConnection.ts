@@ -40,7 +40,11 @@ export interface Host extends Extension.Treatment {
   readonly heard: (connection: ConnectionId) => void
   readonly ending: (connection: ConnectionId, goesOn: boolean) => void
   readonly closed: (connection: ConnectionId) => void
-  readonly returned: (clientId: ClientId, messages: ReadonlyArray<Message.Delivery>, reset: Returned["reset"]) => void
+  readonly returned: (
+    clientId: ClientId,
+    messages: ReadonlyArray<Message.Delivery>,
+    how: Pick<Returned, "reset" | "answered">
+  ) => void
   /** The connection has something to do at the end of this turn. */
   readonly touched: (connection: ShellConnection) => void
 }
@@ -411,7 +415,7 @@ export class ShellConnection implements OpenConnection, Connection, Listener, Br
     for (const { clientId, messages } of this.#returnable) {
       const returned = deliveries(messages)
       if (returned.length > 0 || (reset !== undefined && messages.some(isHandshakeReply))) {
-        this.#host.returned(clientId, returned, reset)
+        this.#host.returned(clientId, returned, reset === undefined ? { answered: true } : { reset })
       }
     }
   }
@@ -422,7 +426,7 @@ export class ShellConnection implements OpenConnection, Connection, Listener, Br
     if (this.#isMixed || clientId === undefined) return
     const give = (messages: ReadonlyArray<Message.Outgoing>, reset: Returned["reset"]) => {
       const returned = deliveries(messages)
-      if (returned.length > 0) this.#host.returned(clientId, returned, reset)
+      if (returned.length > 0) this.#host.returned(clientId, returned, { reset })
     }
     const written = this.#sent.flatMap((frame) => frame.messages)
     const unsent = [...this.#frame.messages, ...this.#passing]

@@ -85,6 +85,8 @@ export interface Returned {
   readonly clientId: ClientId
   readonly messages: ReadonlyArray<Delivery>
   readonly reset?: { readonly connection: ConnectionId; readonly peer: Address; readonly pushed?: true } | undefined
+  /** They were in the answer to a connect over an exchange, which was not written to its end. */
+  readonly answered?: true | undefined
 }
 
 /** It is as late as `Machine.nextDeadline` said, or later. */

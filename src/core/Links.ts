@@ -167,6 +167,9 @@ const hold = (state: State.State, input: ConnectReceived): Session.HeldConnect =
  * that came with other messages is not held, so that it delays none of their answers.
  */
 export const connect = (before: State.State, input: ConnectReceived, out: Out): State.State => {
+  const known = State.session(before, input.message.clientId)
+  const repeated = known === undefined ? undefined : Returns.repeats(known, input)
+  if (known !== undefined && repeated !== undefined) return repeat(before, known, repeated, input, out)
   const state = Returns.settle(before, input, out)
   if (input.connection.kind === "socket") return connectSocket(state, input, out)
   const session = State.session(state, input.message.clientId)
@@ -174,6 +177,34 @@ export const connect = (before: State.State, input: ConnectReceived, out: Out): 
   return input.message.connectionType === "eventsource"
     ? connectWithoutStream(state, input, out)
     : connectExchange(state, input, out)
+}
+
+/**
+ * The answer that belongs to the id, and nothing else (`Retries`): none of the messages to one that comes late, and none to
+ * one that comes while the other is held, which is answered, too. Then the client goes on with its next id.
+ */
+const repeat = (
+  before: State.State,
+  session: Session.Session,
+  repeated: "Held" | "Answered" | "Late",
+  { connection, message, now, slot }: ConnectReceived,
+  out: Out
+): State.State => {
+  const messages = repeated === "Answered" ? session.retries.answered?.messages ?? [] : []
+  const succeeded = (repeated === "Held" ? connectReply : supersededReply)(before, session.clientId, message)
+  const answer = reply(session, connection.id, slot, [succeeded, ...messages])
+  if (repeated === "Late") {
+    out.push(answer)
+    return before
+  }
+  const state = Returns.settled(leave(before, session.clientId, out), session)
+  out.push(answer)
+  const left = State.session(state, session.clientId) ?? session
+  return arm(state, {
+    ...Session.seen(left, now, state.settings.sessionTimeout),
+    queue: MessageQueue.without(left.queue, messages),
+    retries: Retries.answered(left.retries, message, connection.id, messages)
+  })
 }
 
 const connectExchange = (before: State.State, input: ConnectReceived, out: Out): State.State => {

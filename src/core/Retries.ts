@@ -5,6 +5,9 @@
  * that repeats the id of the connect that was last answered has not read that answer, and a new id says that it was
  * read. That passes through every proxy. CometD's clients use a new id each time, which says nothing; they acknowledge.
  *
+ * A proxy may let the connect that was given up come after the one that was sent in its place, and nobody can tell which
+ * is which. So over exchanges an id has one answer: whoever repeats it gets the same, and nothing that has come since.
+ *
  * | ids        | how they are known                                             | the same id again      | a new id |
  * | ---------- | -------------------------------------------------------------- | ---------------------- | -------- |
  * | `Unknown`  | from the beginning                                             | says nothing           | nothing  |
@@ -65,6 +68,24 @@ const isSame = ({ answered }: Retries, { id }: Connect): boolean => id !== undef
  */
 export const isUnread = (self: Retries, request: Connect, connection: ConnectionId): boolean =>
   isTelling(self) && isSame(self, request) && self.answered?.connection !== connection
+
+/** Whether the client says of each answer whether it was read, so that nothing else has to. */
+export const isSure = ({ answered, ids }: Retries): boolean => ids === "Unique" && answered?.id !== undefined
+
+/** Whether a connect has the id of one that is held: its client has given one of the two up. */
+export const isOf = (self: Retries, held: Connect, { id }: Connect): boolean =>
+  isTelling(self) && id !== undefined && held.id === id
+
+/** So many ids may a connect be behind that was given up and comes late. */
+const latest = 32
+
+/** Whether a connect was sent before the one that is held or was last answered: Faye's clients count their ids. */
+export const isLate = ({ answered, ids }: Retries, held: Connect | undefined, { id }: Connect): boolean => {
+  const last = held === undefined ? answered?.id : held.id
+  if (ids !== "Unique" || last === undefined || id === undefined) return false
+  const behind = Number.parseInt(`${last}`, 36) - Number.parseInt(`${id}`, 36)
+  return behind > 0 && behind <= latest
+}
 
 /** Whether a connect has another id than the one that was last answered. */
 export const isNew = (self: Retries, { id }: Connect): boolean =>

@@ -43,8 +43,10 @@ export const takeBack = (
  * not written or was pushed, and has read the answer that was reset, since its client was back before the reset.
  */
 export const returned = (state: State.State, input: Returned, out: Out): State.State => {
-  const { clientId, messages, reset } = input
+  const { answered, clientId, messages, reset } = input
   const session = State.session(state, clientId)
+  // Its client asks for the answer again, and may have done so by now.
+  if (answered === true && session !== undefined && Retries.isSure(session.retries)) return state
   if (session !== undefined) {
     return reset === undefined ? takeBack(state, clientId, messages, out) : wasReset(state, session, input, reset, out)
   }
@@ -86,6 +88,22 @@ const disbelieve = (state: State.State, session: Session.Session, peer: Resets.A
     { ...session.resets, unsettled: undefined, areBelieved: false }
   )
 
+/**
+ * What a connect over an exchange asks for that came before with its id: the answer of the connect that is held, the last
+ * answer, or one that was given up long ago.
+ */
+export const repeats = (
+  { acknowledges, link, local, retries }: Session.Session,
+  { connection, message }: ConnectReceived
+): "Held" | "Answered" | "Late" | undefined => {
+  if (acknowledges || local || link._tag === "Attached") return undefined
+  if (connection.kind !== "exchange" || message.connectionType === "eventsource") return undefined
+  const held = link._tag === "Polling" ? link.held.request : undefined
+  if (Retries.isLate(retries, held, message)) return "Late"
+  if (held !== undefined) return Retries.isOf(retries, held, message) ? "Held" : undefined
+  return Retries.isUnread(retries, message, connection.id) ? "Answered" : undefined
+}
+
 /** What a connect says of the answer before it: that it has to come again, or that it was read. */
 export const settle = (state: State.State, input: ConnectReceived, out: Out): State.State => {
   const { connection, message } = input
@@ -114,7 +132,8 @@ const wasRead = (
   return retries.ids === "Unique" || Resets.isSoon(unsettled, now, settings.interval)
 }
 
-const settled = (state: State.State, session: Session.Session): State.State =>
+/** What was reset has not been read, or it does not matter any more. */
+export const settled = (state: State.State, session: Session.Session): State.State =>
   session.resets.unsettled === undefined
     ? state
     : setResets(state, session, { ...session.resets, unsettled: undefined })

@@ -68,16 +68,74 @@ const messagesTo = (outputs: ReadonlyArray<Output>, { id }: Connection): Readonl
     output._tag === "Reply" && output.connection === id ? output.messages.slice(1) as Array<Message.Delivery> : []
   )
 
+const repliesTo = (outputs: ReadonlyArray<Output>, { id }: Connection): ReadonlyArray<Message.Reply> =>
+  outputs.flatMap((output) =>
+    output._tag === "Reply" && output.connection === id ? output.messages.slice(0, 1) as Array<Message.Reply> : []
+  )
+
 describe("a connect that repeats the id of the one that was last answered", () => {
-  it("gets the messages of that answer again, once for each connection, whatever lies between", () => {
+  it("gets that answer again and nothing new, once for each connection, whatever lies between", () => {
     const faye = new Poller(fayeTypes)
     assert.deepStrictEqual(faye.over(faye.get("3", 1, 2)), [1, 2])
     faye.trial.publish("/a", 3)
-    assert.deepStrictEqual(faye.over(faye.connect("3")), [1, 2, 3])
+    assert.deepStrictEqual(faye.over(faye.connect("3")), [1, 2])
     faye.trial.publish("/b", "something else", faye.clientId)
-    assert.deepStrictEqual(faye.over(faye.connect("3")), [1, 2, 3])
-    assert.deepStrictEqual(faye.over(faye.get("4", 4)), [4])
-    assert.deepStrictEqual(faye.over(faye.connect("5")), [])
+    assert.deepStrictEqual(faye.over(faye.connect("3")), [1, 2])
+    assert.deepStrictEqual(faye.over(faye.connect("4")), [3])
+    assert.deepStrictEqual(faye.over(faye.get("5", 4)), [4])
+    assert.deepStrictEqual(faye.over(faye.connect("6")), [])
+  })
+
+  it("loses nothing to the one that was given up, if that comes after the one in its place", () => {
+    const faye = new Poller(fayeTypes)
+    assert.deepStrictEqual(faye.over(faye.get("3", 1)), [1])
+    faye.trial.publish("/a", 2)
+    assert.deepStrictEqual(faye.over(faye.connect("3")), [1], "it comes late, and the client has read the other")
+    assert.deepStrictEqual(faye.over(faye.connect("4")), [2])
+  })
+
+  it("is answered, and so is the one that is held: what comes then goes with the next id", () => {
+    const faye = new Poller(fayeTypes)
+    faye.get("3", 1)
+    const connections = [faye.connect("4"), faye.connect("4")]
+    for (const connection of connections) {
+      const advice = repliesTo(faye.trial.outputs, connection).map(({ advice }) => advice?.reconnect)
+      assert.deepStrictEqual(advice, ["retry"])
+    }
+    faye.trial.publish("/a", 2)
+    faye.trial.endTurn()
+    assert.deepStrictEqual(faye.over(faye.connect("5")), [2])
+    for (const connection of connections) assert.deepStrictEqual(faye.over(connection), [])
+  })
+
+  it("gets it once where the server hears afterwards that the first one was not written", () => {
+    const faye = new Poller(fayeTypes)
+    const first = faye.get("3", 1)
+    assert.deepStrictEqual(faye.over(faye.connect("3")), [1])
+    const messages = messagesTo(faye.trial.outputs, first)
+    faye.trial.step({ _tag: "Returned", clientId: faye.clientId, messages, answered: true })
+    assert.deepStrictEqual(faye.over(faye.connect("4")), [])
+  })
+
+  it("takes nothing from the one that is held, if it was sent before that", () => {
+    const faye = new Poller(fayeTypes)
+    faye.get("z", 1)
+    const held = faye.connect("10")
+    assert.strictEqual(repliesTo(faye.trial.outputs, faye.connect("z")).length, 1)
+    assert.strictEqual(repliesTo(faye.trial.outputs, faye.connect("y")).length, 1)
+    faye.trial.publish("/a", 2)
+    faye.trial.endTurn()
+    assert.deepStrictEqual(faye.over(held), [2])
+    assert.deepStrictEqual(faye.over(faye.connect("y")), [])
+    assert.deepStrictEqual(faye.over(faye.connect("10")), [2], "that one was not read, whatever came late")
+  })
+
+  it("is sent back after a while, so that a client which has one id from now on does not spin", () => {
+    const client = new Poller(["long-polling"])
+    client.get("one", 1)
+    client.get("two", 2)
+    const [reply] = repliesTo(client.trial.outputs, client.connect("two"))
+    assert.strictEqual(reply?.advice?.interval, 1_000)
   })
 
   it("gets nothing again over the connection that carried the answer", () => {
