@@ -4,7 +4,8 @@ import { Agent, request } from "node:http"
 const agent = new Agent({ keepAlive: true })
 let n = 0
 setInterval(() => {
-  const data = n + 1
+  if (n > 0) n++
+  const data = Math.max(1, n)
   const sent = request({
     host: "127.0.0.1",
     port: 8000,
