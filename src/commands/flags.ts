@@ -43,10 +43,17 @@ export const flags = {
   ),
   timeout: Flag.Finite("timeout").pipe(
     Flag.withDescription(
-      "How many seconds a connect is held; a session ends after twice as many without one (default: 45)"
+      "How many seconds a connect is held (default: 45)"
     ),
     fromEnvironment(Config.Finite("TIMEOUT")),
     Flag.withDefault(45)
+  ),
+  sessionTimeout: Flag.Finite("session-timeout").pipe(
+    Flag.withDescription(
+      "How many seconds a session outlives its last connect and its socket (default: twice --timeout)"
+    ),
+    fromEnvironment(Config.Finite("SESSION_TIMEOUT")),
+    Flag.optional
   ),
   interval: Flag.Finite("interval").pipe(
     Flag.withDescription("How many milliseconds a client waits before it connects again (default: 0)"),
@@ -133,6 +140,7 @@ export interface Settings {
   readonly socketMode: number
   readonly mount: string
   readonly timeout: number
+  readonly sessionTimeout: Option.Option<number>
   readonly interval: number
   readonly ping: number
   readonly maxMessage: number

@@ -95,8 +95,14 @@ const listening = ({ host, port, socket, socketMode }: Settings) =>
     onSome: (socketPath) => ({ socketPath, socketMode })
   })
 
+const times = ({ sessionTimeout, timeout }: Settings) =>
+  Option.match(sessionTimeout, {
+    onNone: () => ({ timeout: timeout * 1000 }),
+    onSome: (seconds) => ({ timeout: timeout * 1000, sessionTimeout: seconds * 1000 })
+  })
+
 const serverLayer = (settings: Settings) => {
-  const { interval, maxMessage, mount, ping, timeout } = settings
+  const { interval, maxMessage, mount, ping } = settings
   const transports = Layer.mergeAll(
     WebSocketTransport.layer({ ping: ping * 1000, maxMessage }),
     EventSourceTransport.layer({ ping: ping * 1000 }),
@@ -110,7 +116,7 @@ const serverLayer = (settings: Settings) => {
     Layer.provideMerge(server),
     Layer.provide(transports),
     Layer.provide(telemetryLayer(settings)),
-    Layer.provideMerge(Bayeux.layer({ timeout: timeout * 1000, interval })),
+    Layer.provideMerge(Bayeux.layer({ ...times(settings), interval })),
     Layer.provide(recorderLayer(settings)),
     Layer.provideMerge(engineLayer(settings)),
     Layer.provide(Option.match(settings.otlp, { onNone: () => Layer.empty, onSome: Telemetry.layer }))
