@@ -97,7 +97,7 @@ describe.skipIf(inject("redis") === "")("RedisEngine, when a client", () => {
     await post({ url: one }, [{ channel: "/meta/disconnect", clientId }])
     await polling
     assert.deepStrictEqual(heard, [1, "end"])
-    assert.isTrue(superseded.slice(0, 4).every((interval) => interval === 1_000), `${superseded.join()}`)
+    assert.isTrue(superseded.slice(0, 4).every((interval) => interval === 1_000), superseded.join())
   })
 
   it("shares a socket with another one, at a process where neither was before", async () => {
