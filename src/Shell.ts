@@ -363,7 +363,7 @@ export class Shell {
         this.#connections.delete(connection)
         this.step({ _tag: "ConnectionClosed", now: this.now, connection })
       },
-      returned: (clientId, messages, how) => this.step({ _tag: "Returned", now: this.now, clientId, messages, ...how }),
+      returned: (returned) => this.step({ _tag: "Returned", now: this.now, ...returned }),
       touched: (connection) => {
         this.#beginTurn()
         if (connection.local) this.#touchLocal(connection)

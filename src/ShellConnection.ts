@@ -40,11 +40,7 @@ export interface Host extends Extension.Treatment {
   readonly heard: (connection: ConnectionId) => void
   readonly ending: (connection: ConnectionId, goesOn: boolean) => void
   readonly closed: (connection: ConnectionId) => void
-  readonly returned: (
-    clientId: ClientId,
-    messages: ReadonlyArray<Message.Delivery>,
-    how: Pick<Returned, "reset" | "answered">
-  ) => void
+  readonly returned: (returned: Omit<Returned, "_tag" | "now">) => void
   /** The connection has something to do at the end of this turn. */
   readonly touched: (connection: ShellConnection) => void
 }
@@ -411,11 +407,10 @@ export class ShellConnection implements OpenConnection, Connection, Listener, Br
 
   /** What an exchange was given comes back if its answer was not read. */
   #returnAnswer(resetBy: string | undefined): void {
-    const reset = resetBy === undefined ? undefined : { connection: this.id, peer: resetBy }
-    for (const { clientId, messages } of this.#returnable) {
-      const returned = deliveries(messages)
-      if (returned.length > 0 || (reset !== undefined && messages.some(isHandshakeReply))) {
-        this.#host.returned(clientId, returned, reset === undefined ? { answered: true } : { reset })
+    for (const { clientId, messages: written } of this.#returnable) {
+      const messages = deliveries(written)
+      if (messages.length > 0 || (resetBy !== undefined && written.some(isHandshakeReply))) {
+        this.#host.returned({ clientId, messages, exchange: this.id, resetBy })
       }
     }
   }
@@ -424,14 +419,14 @@ export class ShellConnection implements OpenConnection, Connection, Listener, Br
   #giveBack(resetBy: string | undefined): void {
     const clientId = this.#clientId
     if (this.#isMixed || clientId === undefined) return
-    const give = (messages: ReadonlyArray<Message.Outgoing>, reset: Returned["reset"]) => {
-      const returned = deliveries(messages)
-      if (returned.length > 0) this.#host.returned(clientId, returned, { reset })
+    const give = (written: ReadonlyArray<Message.Outgoing>, resetBy: string | undefined) => {
+      const messages = deliveries(written)
+      if (messages.length > 0) this.#host.returned({ clientId, messages, resetBy })
     }
     const written = this.#sent.flatMap((frame) => frame.messages)
     const unsent = [...this.#frame.messages, ...this.#passing]
     if (resetBy === undefined) return give([...written, ...unsent], undefined)
-    give(written, { connection: this.id, peer: resetBy, pushed: true })
+    give(written, resetBy)
     give(unsent, undefined)
   }
 

@@ -79,7 +79,7 @@ export const apply = (state: State.State, fact: Fact, now: number, out: Out): St
     case "AdoptionSuperseded":
       return adoptionSuperseded(state, fact.clientId, out)
     case "GivenBack":
-      return Returns.takeBack(state, fact.clientId, fact.messages, out)
+      return Returns.givenBack(state, fact, out)
     case "Refused":
       return refused(state, fact, now, out)
   }

@@ -76,17 +76,16 @@ export interface ConnectionClosed {
 
 /**
  * Messages that had left for a session come back, after their connection was closed: they could not be written. With
- * `reset` they were written to their end, and then a peer reset the connection, which may mean that it has not read them;
- * without messages it was the answer to the handshake. What was `pushed` over a socket or stream is no answer.
+ * `resetBy` they were written to their end, and then the peer at that address reset the connection, which may mean that it
+ * has not read them; without messages it was the answer to the handshake. What an `exchange` carried was an answer.
  */
 export interface Returned {
   readonly _tag: "Returned"
   readonly now: number
   readonly clientId: ClientId
   readonly messages: ReadonlyArray<Delivery>
-  readonly reset?: { readonly connection: ConnectionId; readonly peer: Address; readonly pushed?: true } | undefined
-  /** They were in the answer to a connect over an exchange, which was not written to its end. */
-  readonly answered?: true | undefined
+  readonly exchange?: ConnectionId | undefined
+  readonly resetBy?: Address | undefined
 }
 
 /** It is as late as `Machine.nextDeadline` said, or later. */

@@ -167,44 +167,53 @@ const hold = (state: State.State, input: ConnectReceived): Session.HeldConnect =
  * that came with other messages is not held, so that it delays none of their answers.
  */
 export const connect = (before: State.State, input: ConnectReceived, out: Out): State.State => {
-  const known = State.session(before, input.message.clientId)
-  const repeated = known === undefined ? undefined : Returns.repeats(known, input)
-  if (known !== undefined && repeated !== undefined) return repeat(before, known, repeated, input, out)
   const state = Returns.settle(before, input, out)
-  if (input.connection.kind === "socket") return connectSocket(state, input, out)
+  if (input.connection.kind === "socket") return connectSocket(askedAgain(state, input, out), input, out)
   const session = State.session(state, input.message.clientId)
+  if (session !== undefined && isRepeated(session, input)) return answerAgain(state, session, input, out)
   if (session !== undefined && isStreaming(session)) return connectBesideStream(state, input, out)
   return input.message.connectionType === "eventsource"
     ? connectWithoutStream(state, input, out)
     : connectExchange(state, input, out)
 }
 
+/** Whether a connect over an exchange comes again: its client has given up one of the two. */
+const isRepeated = (session: Session.Session, { connection, message }: ConnectReceived): boolean => {
+  const { acknowledges, link, retries } = session
+  if (acknowledges) return false
+  const held = link._tag === "Polling" ? link.held.request : undefined
+  return Retries.isLate(retries, message) || Retries.isUnread(retries, message, connection.id) ||
+    (held !== undefined && Retries.isSame(retries, held, message))
+}
+
 /**
- * The answer that belongs to the id, and nothing else (`Retries`): none of the messages to one that comes late, and none to
- * one that comes while the other is held, which is answered, too. Then the client goes on with its next id.
+ * An id has one answer. Whichever of the two connects its client reads, nothing is lost: they get the same, which is what
+ * the first one has had, or nothing if that is held still; what waits goes with the answer to the next id. One that was
+ * sent before others and comes late is read by nobody.
  */
-const repeat = (
-  before: State.State,
-  session: Session.Session,
-  repeated: "Held" | "Answered" | "Late",
-  { connection, message, now, slot }: ConnectReceived,
-  out: Out
-): State.State => {
-  const messages = repeated === "Answered" ? session.retries.answered?.messages ?? [] : []
-  const succeeded = (repeated === "Held" ? connectReply : supersededReply)(before, session.clientId, message)
-  const answer = reply(session, connection.id, slot, [succeeded, ...messages])
-  if (repeated === "Late") {
-    out.push(answer)
+const answerAgain = (before: State.State, session: Session.Session, input: ConnectReceived, out: Out): State.State => {
+  const { connection, message, slot } = input
+  const succeeded = supersededReply(before, session.clientId, message)
+  if (Retries.isLate(session.retries, message)) {
+    out.push(reply(session, connection.id, slot, [succeeded]))
     return before
   }
-  const state = Returns.settled(leave(before, session.clientId, out), session)
-  out.push(answer)
-  const left = State.session(state, session.clientId) ?? session
-  return arm(state, {
-    ...Session.seen(left, now, state.settings.sessionTimeout),
-    queue: MessageQueue.without(left.queue, messages),
-    retries: Retries.answered(left.retries, message, connection.id, messages)
-  })
+  const state = session.link._tag === "Polling" ? leave(before, session.clientId, out) : before
+  const again = seen(state, input)
+  const isAnswered = Retries.isUnread(session.retries, message, connection.id)
+  const messages = isAnswered ? session.retries.answered?.messages ?? [] : []
+  out.push(reply(session, connection.id, slot, [succeeded, ...messages]))
+  return arm(state, { ...again, retries: Retries.answered(again.retries, message, connection.id, messages) })
+}
+
+/** What the last answer has delivered, and a socket asks for again. */
+const askedAgain = (state: State.State, { connection, message }: ConnectReceived, out: Out): State.State => {
+  const session = State.session(state, message.clientId)
+  if (session === undefined || session.acknowledges) return state
+  const { clientId, retries } = session
+  if (!Retries.isUnread(retries, message, connection.id)) return state
+  const given = State.setSession(state, { ...session, retries: Retries.given(retries) })
+  return Returns.takeBack(given, clientId, retries.answered?.messages ?? [], out)
 }
 
 const connectExchange = (before: State.State, input: ConnectReceived, out: Out): State.State => {

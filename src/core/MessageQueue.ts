@@ -48,14 +48,6 @@ export const after = (self: MessageQueue, acknowledged: number): MessageQueue =>
   return front.length === self.length ? self : { length: front.length, front, last: undefined }
 }
 
-/** Without these messages. */
-export const without = (self: MessageQueue, messages: ReadonlyArray<Delivery>): MessageQueue => {
-  if (self.length === 0 || messages.length === 0) return self
-  const positions = new Set(messages.map(({ position }) => position))
-  const front = toArray(self).filter(({ position }) => !positions.has(position))
-  return { length: front.length, front, last: undefined }
-}
-
 /** As many of the first messages as have no more than so many bytes together, but one at least; and the queue without them. */
 export const take = (
   self: MessageQueue,

@@ -107,11 +107,12 @@ export interface Yield {
   readonly origin: undefined
 }
 
-/** Messages of a session that is not here (any more) could not be written: its owner is to have them. */
+/** Messages of a session that is not here (any more), pushed or in an answer, could not be written: its owner is to have them. */
 export interface GiveBack {
   readonly _tag: "GiveBack"
   readonly clientId: ClientId
   readonly messages: ReadonlyArray<Delivery>
+  readonly isAnswer: boolean
   readonly origin: undefined
 }
 
@@ -179,5 +180,10 @@ export type Fact =
   /** The session that was to be adopted goes to another process, where its client has come later. */
   | { readonly _tag: "AdoptionSuperseded"; readonly clientId: ClientId }
   /** What could not be written elsewhere comes back. */
-  | { readonly _tag: "GivenBack"; readonly clientId: ClientId; readonly messages: ReadonlyArray<Delivery> }
+  | {
+    readonly _tag: "GivenBack"
+    readonly clientId: ClientId
+    readonly messages: ReadonlyArray<Delivery>
+    readonly isAnswer: boolean
+  }
   | { readonly _tag: "Refused"; readonly order: Order; readonly error: BayeuxError }

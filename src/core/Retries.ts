@@ -31,6 +31,8 @@ export interface Answered {
 /** What is kept of a session's connects. */
 export interface Retries {
   readonly ids: Ids
+  /** The id of the last connect. */
+  readonly last: Id
   readonly answered: Answered | undefined
 }
 
@@ -51,8 +53,8 @@ const ofFaye: ReadonlyArray<string> = ["in-process", "cross-origin-long-polling"
 const longestId = 64
 
 const nothing: ReadonlyArray<Delivery> = []
-const unknown: Retries = { ids: "Unknown", answered: undefined }
-const unique: Retries = { ids: "Unique", answered: undefined }
+const unknown: Retries = { ids: "Unknown", last: undefined, answered: undefined }
+const unique: Retries = { ...unknown, ids: "Unique" }
 
 /** The beginning of a session, by its handshake. */
 export const make = (handshake: Pick<Handshake, "supportedConnectionTypes"> | undefined): Retries =>
@@ -61,30 +63,50 @@ export const make = (handshake: Pick<Handshake, "supportedConnectionTypes"> | un
 /** Whether the client's next connect says something of the last answer. */
 export const isTelling = ({ ids }: Retries): boolean => ids === "Distinct" || ids === "Unique"
 
-const isSame = ({ answered }: Retries, { id }: Connect): boolean => id !== undefined && answered?.id === id
+/** Whether two connects are the same one, sent twice. */
+export const isSame = (self: Retries, { id }: Connect, other: Connect): boolean =>
+  isTelling(self) && id !== undefined && id === other.id
 
 /**
  * Whether a connect says that the last answer was not read. Over the connection that carried the answer it is given once.
  */
 export const isUnread = (self: Retries, request: Connect, connection: ConnectionId): boolean =>
-  isTelling(self) && isSame(self, request) && self.answered?.connection !== connection
-
-/** Whether the client says of each answer whether it was read, so that nothing else has to. */
-export const isSure = ({ answered, ids }: Retries): boolean => ids === "Unique" && answered?.id !== undefined
-
-/** Whether a connect has the id of one that is held: its client has given one of the two up. */
-export const isOf = (self: Retries, held: Connect, { id }: Connect): boolean =>
-  isTelling(self) && id !== undefined && held.id === id
+  isTelling(self) && request.id !== undefined && self.answered?.id === request.id &&
+  self.answered.connection !== connection
 
 /** So many ids may a connect be behind that was given up and comes late. */
-const latest = 32
+const mostBehind = 1_000
 
-/** Whether a connect was sent before the one that is held or was last answered: Faye's clients count their ids. */
-export const isLate = ({ answered, ids }: Retries, held: Connect | undefined, { id }: Connect): boolean => {
-  const last = held === undefined ? answered?.id : held.id
-  if (ids !== "Unique" || last === undefined || id === undefined) return false
-  const behind = Number.parseInt(`${last}`, 36) - Number.parseInt(`${id}`, 36)
-  return behind > 0 && behind <= latest
+const numberOf = (id: Id): number => id === undefined ? Number.NaN : Number.parseInt(`${id}`, 36)
+
+/**
+ * Whether a connect was sent before the last one (Faye's clients count their ids in base 36): a proxy or a network had held
+ * it up. Its client does not wait for an answer any more.
+ */
+export const isLate = ({ ids, last }: Retries, { id }: Connect): boolean => {
+  const behind = numberOf(last) - numberOf(id)
+  return ids === "Unique" && behind > 0 && behind <= mostBehind
+}
+
+/** What the last answer has delivered comes again by another way. */
+export const given = (self: Retries): Retries =>
+  self.answered === undefined ? self : { ...self, answered: { ...self.answered, messages: nothing } }
+
+/**
+ * Of the messages of an answer that could not be written, those that come again by themselves; the others its client asks
+ * for, or has been given since.
+ */
+export const unwritten = (
+  self: Retries,
+  messages: ReadonlyArray<Delivery>,
+  connection: ConnectionId | undefined
+): readonly [Retries, ReadonlyArray<Delivery>] => {
+  const { answered, ids } = self
+  if (!isTelling(self) || answered?.id === undefined) return [self, messages]
+  if (ids === "Unique") return [self, nothing]
+  if (answered.connection === connection) return [given(self), messages]
+  const again = new Set(answered.messages.map(({ position }) => position))
+  return [self, messages.filter(({ position }) => !again.has(position))]
 }
 
 /** Whether a connect has another id than the one that was last answered. */
@@ -105,14 +127,14 @@ export const once = (ids: Ids, key: string, id: Id): Once | undefined => {
   return ids === "Distinct" ? { key, slot: 0, id: text } : undefined
 }
 
-/** What a connect shows. What the last answer has delivered is given back, or has been read. */
+/** What a connect shows. One with another id does not ask for the last answer again. */
 export const connected = (self: Retries, request: Connect, connection: ConnectionId): Retries => {
   const { answered } = self
-  if (answered === undefined) return self
+  const last = kept(request.id)
+  if (answered === undefined) return self.last === last ? self : { ...self, last }
   const ids = shown(self, answered, request, connection)
-  return ids === self.ids && answered.messages.length === 0
-    ? self
-    : { ids, answered: { ...answered, messages: nothing } }
+  const messages = isUnread(self, request, connection) ? answered.messages : nothing
+  return { ids, last, answered: { ...answered, messages } }
 }
 
 const shown = ({ ids }: Retries, answered: Answered, { id }: Connect, connection: ConnectionId): Ids => {
@@ -121,13 +143,15 @@ const shown = ({ ids }: Retries, answered: Answered, { id }: Connect, connection
   return ids === "Unknown" ? "Distinct" : ids
 }
 
+const kept = (id: Id): Id => typeof id === "string" && id.length > longestId ? undefined : id
+
 /** A connect is answered, with these messages. */
 export const answered = (
-  { ids }: Retries,
+  self: Retries,
   { id }: Connect,
   connection: ConnectionId,
   messages: ReadonlyArray<Delivery>
-): Retries => {
-  const kept = typeof id === "string" && id.length > longestId ? undefined : id
-  return { ids, answered: { id: kept, connection, messages: kept === undefined ? nothing : messages } }
-}
+): Retries => ({
+  ...self,
+  answered: { id: kept(id), connection, messages: kept(id) === undefined ? nothing : messages }
+})

@@ -5,9 +5,11 @@
  * What a session acknowledges is in its queue still, or was acknowledged: nothing of it comes back by these ways.
  */
 import type { ClientId } from "./ClientId.ts"
+import type { ConnectionId } from "./Connection.ts"
 import type { ConnectReceived, Returned } from "./Input.ts"
 import type * as Message from "./Message.ts"
 import * as MessageQueue from "./MessageQueue.ts"
+import type { GiveBack } from "./Order.ts"
 import type { Output } from "./Output.ts"
 import * as Resets from "./Resets.ts"
 import * as Retries from "./Retries.ts"
@@ -15,7 +17,6 @@ import type * as Session from "./Session.ts"
 import * as State from "./State.ts"
 
 type Out = Array<Output>
-type Reset = NonNullable<Returned["reset"]>
 
 /** They go out again by the session's open connection, or to their places in its queue. */
 export const takeBack = (
@@ -38,20 +39,35 @@ export const takeBack = (
   )
 }
 
+/** Messages of a session that is here could not be written. Of an answer its client may have spoken already. */
+export const givenBack = (
+  state: State.State,
+  { clientId, isAnswer, messages }: Pick<GiveBack, "clientId" | "isAnswer" | "messages">,
+  out: Out,
+  exchange?: ConnectionId
+): State.State => {
+  const session = State.session(state, clientId)
+  if (session === undefined || !isAnswer) return takeBack(state, clientId, messages, out)
+  const [retries, again] = Retries.unwritten(session.retries, messages, exchange)
+  const next = retries === session.retries ? state : State.setSession(state, { ...session, retries })
+  return takeBack(next, clientId, again, out)
+}
+
 /**
  * A connection is gone with what it had for a session. One that is not here has come to another process: it gets what was
  * not written or was pushed, and has read the answer that was reset, since its client was back before the reset.
  */
 export const returned = (state: State.State, input: Returned, out: Out): State.State => {
-  const { answered, clientId, messages, reset } = input
+  const { clientId, exchange, messages, resetBy } = input
+  const isAnswer = exchange !== undefined
   const session = State.session(state, clientId)
-  // Its client asks for the answer again, and may have done so by now.
-  if (answered === true && session !== undefined && Retries.isSure(session.retries)) return state
   if (session !== undefined) {
-    return reset === undefined ? takeBack(state, clientId, messages, out) : wasReset(state, session, input, reset, out)
+    return resetBy === undefined
+      ? givenBack(state, { clientId, isAnswer, messages }, out, exchange)
+      : wasReset(state, session, input, resetBy, out)
   }
-  if (messages.length > 0 && (reset === undefined || reset.pushed === true)) {
-    out.push({ _tag: "Commit", order: { _tag: "GiveBack", clientId, messages, origin: undefined } })
+  if (messages.length > 0 && (resetBy === undefined || !isAnswer)) {
+    out.push({ _tag: "Commit", order: { _tag: "GiveBack", clientId, messages, isAnswer, origin: undefined } })
   }
   return state
 }
@@ -59,17 +75,16 @@ export const returned = (state: State.State, input: Returned, out: Out): State.S
 const wasReset = (
   state: State.State,
   session: Session.Session,
-  { messages, now }: Returned,
-  reset: Reset,
+  { exchange, messages, now }: Returned,
+  peer: Resets.Address,
   out: Out
 ): State.State => {
-  const { connection, peer } = reset
   const { acknowledges, resets, retries } = session
   if (acknowledges || !resets.areBelieved || state.disbelieved.includes(peer)) return state
-  if (reset.pushed === true) return bringAgain(state, session, messages, out)
+  if (exchange === undefined) return bringAgain(state, session, messages, out)
   const unsettled = setResets(state, session, { ...resets, unsettled: { peer, at: now } })
   if (messages.length === 0) return hasConnected(session) ? disbelieve(state, session, peer) : unsettled
-  if (retries.answered !== undefined && retries.answered.connection !== connection) return state
+  if (retries.answered !== undefined && retries.answered.connection !== exchange) return state
   if (Retries.isTelling(retries)) return unsettled
   const isFresh = Resets.notYetAgain(resets, messages).length === messages.length
   return isFresh ? bringAgain(state, session, messages, out) : disbelieve(state, session, peer)
@@ -88,36 +103,16 @@ const disbelieve = (state: State.State, session: Session.Session, peer: Resets.A
     { ...session.resets, unsettled: undefined, areBelieved: false }
   )
 
-/**
- * What a connect over an exchange asks for that came before with its id: the answer of the connect that is held, the last
- * answer, or one that was given up long ago.
- */
-export const repeats = (
-  { acknowledges, link, local, retries }: Session.Session,
-  { connection, message }: ConnectReceived
-): "Held" | "Answered" | "Late" | undefined => {
-  if (acknowledges || local || link._tag === "Attached") return undefined
-  if (connection.kind !== "exchange" || message.connectionType === "eventsource") return undefined
-  const held = link._tag === "Polling" ? link.held.request : undefined
-  if (Retries.isLate(retries, held, message)) return "Late"
-  if (held !== undefined) return Retries.isOf(retries, held, message) ? "Held" : undefined
-  return Retries.isUnread(retries, message, connection.id) ? "Answered" : undefined
-}
-
-/** What a connect says of the answer before it: that it has to come again, or that it was read. */
+/** What a connect says of the answer before it: that it was read, or that its messages have to come again. */
 export const settle = (state: State.State, input: ConnectReceived, out: Out): State.State => {
-  const { connection, message } = input
-  const session = State.session(state, message.clientId)
+  const session = State.session(state, input.message.clientId)
   if (session === undefined || session.acknowledges) return state
-  const { clientId, resets, retries } = session
-  const messages = retries.answered?.messages ?? []
-  if (Retries.isUnread(retries, message, connection.id)) {
-    return takeBack(settled(state, session), clientId, messages, out)
-  }
-  if (resets.unsettled === undefined) return state
-  return wasRead(state, session, input, resets.unsettled)
-    ? disbelieve(state, session, resets.unsettled.peer)
-    : bringAgain(state, session, messages, out)
+  const { resets: { unsettled }, retries } = session
+  if (unsettled === undefined) return state
+  if (wasRead(state, session, input, unsettled)) return disbelieve(state, session, unsettled.peer)
+  return Retries.isUnread(retries, input.message, input.connection.id)
+    ? setResets(state, session, { ...session.resets, unsettled: undefined })
+    : bringAgain(state, session, retries.answered?.messages ?? [], out)
 }
 
 /** The answer was that of the handshake, or the connect comes from a client that has read the one before. */
@@ -131,12 +126,6 @@ const wasRead = (
   if (!Retries.isNew(retries, message)) return false
   return retries.ids === "Unique" || Resets.isSoon(unsettled, now, settings.interval)
 }
-
-/** What was reset has not been read, or it does not matter any more. */
-export const settled = (state: State.State, session: Session.Session): State.State =>
-  session.resets.unsettled === undefined
-    ? state
-    : setResets(state, session, { ...session.resets, unsettled: undefined })
 
 const bringAgain = (
   state: State.State,

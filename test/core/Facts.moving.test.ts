@@ -246,7 +246,7 @@ describe("what comes back for a session", () => {
   it("that is elsewhere goes to its owner", () => {
     const messages = [message(3)]
     assert.deepStrictEqual(orders(new One().returns(...messages)), [
-      { _tag: "GiveBack", clientId, messages, origin: undefined }
+      { _tag: "GiveBack", clientId, messages, isAnswer: false, origin: undefined }
     ])
     assert.deepStrictEqual(new One().returns(), [])
   })
@@ -254,7 +254,7 @@ describe("what comes back for a session", () => {
   it("takes its place among what waits, once", () => {
     const one = new One()
     one.adopts(message(5), message(7))
-    one.happens({ _tag: "GivenBack", clientId, messages: [message(6), message(7)] })
+    one.happens({ _tag: "GivenBack", clientId, messages: [message(6), message(7)], isAnswer: false })
     assert.deepStrictEqual(one.waiting, [5, 6, 7])
   })
 })

@@ -86,6 +86,7 @@ const action = fc.oneof(
   { weight: 1, arbitrary: fc.record({ do: fc.constant("disconnect" as const), session, route }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("kick" as const), session }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant("stream" as const), session }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant("late" as const), session, behind: fc.nat(3) }) },
   {
     weight: 3,
     arbitrary: fc.record({ do: fc.constant("close" as const), connection: fc.nat(7), unwritten: fc.nat(2) })
@@ -113,6 +114,8 @@ interface ModelSession {
   readonly isFaye: boolean
   /** Of Faye's client: the number of its connect, and where that is to be answered. */
   connect: number
+  /** The number of the last connect that it has sent. */
+  sent: number
   pending: { readonly via: ModelConnection; readonly slot: number } | undefined
   readonly subscriptions: Set<string>
   /** Everything it is to get, in order. */
@@ -137,19 +140,23 @@ interface ModelConnection {
   readonly answers: Map<number, number>
   /** Requests whose answers do not arrive. */
   readonly lost: Set<number>
+  /** What these would have delivered. */
+  unread: ReadonlyArray<Message.Delivery>
   /** Its peer resets it when the answer is there. */
   isReset: boolean
   /** What left over it, newest last, with whose it was. */
   readonly sent: Array<readonly [session: string, data: number]>
+  /** Faye's client whose connect it carries. */
+  pendingOf: string | undefined
 }
 
 /** Answers of so many bytes deliver a message or two. */
 const shortest = 60
 
 /** What Faye's client sends as the id of its connect, until it has read an answer. */
-const idOf = ({ connect, id }: ModelSession): string => `${id}.${connect}`
+const idOf = ({ connect, id }: Pick<ModelSession, "connect" | "id">): string => `${connect.toString(36)}.${id}`
 
-const ownerOf = (id: Message.Id): string | undefined => id?.toString().split(".", 1)[0]
+const ownerOf = (id: Message.Id): string | undefined => id?.toString().replace(/^[^.]*\./, "")
 
 class Model {
   readonly trial: Trial
@@ -183,8 +190,10 @@ class Model {
       requests: 0,
       answers: new Map(),
       lost: new Set(),
+      unread: [],
       isReset: false,
-      sent: []
+      sent: [],
+      pendingOf: undefined
     }
     this.connections.push(connection)
     return connection
@@ -223,7 +232,7 @@ class Model {
           this.checkAdvice(reply)
         }
         const messages = delivered.filter(Message.isDelivery)
-        if (via.lost.has(output.slot)) this.lose(output.clientId, messages)
+        if (via.lost.has(output.slot)) this.lose(via, output.clientId, messages)
         else this.take(via, output.clientId, reply, messages)
         if (via.isReset) this.reset(via, output.clientId, messages)
       }
@@ -277,8 +286,9 @@ class Model {
   }
 
   /** A transport may give back what a client that acknowledges has not read; of Faye's clients nobody knows. */
-  lose(clientId: string | undefined, messages: ReadonlyArray<Message.Delivery>): void {
-    if (this.everyone.get(clientId ?? "")?.isFaye !== true) this.returnInVain(clientId, messages)
+  lose(via: ModelConnection, clientId: string | undefined, messages: ReadonlyArray<Message.Delivery>): void {
+    if (this.everyone.get(clientId ?? "")?.isFaye === true) via.unread = messages
+    else this.returnInVain(clientId, messages)
   }
 
   /** The client says by its ids what it has read: so nothing comes of a reset. */
@@ -287,8 +297,8 @@ class Model {
     clientId: string | undefined,
     messages: Array<Message.Delivery>
   ): void {
-    const reset = { connection: id, peer: "192.0.2.1" }
-    const outputs = this.trial.step({ _tag: "Returned", clientId: clientId as never, messages, reset })
+    const reset = { exchange: id, resetBy: "192.0.2.1" }
+    const outputs = this.trial.step({ _tag: "Returned", clientId: clientId as never, messages, ...reset })
     assert.deepStrictEqual(outputs, [])
   }
 
@@ -311,6 +321,7 @@ class Model {
       acknowledges,
       isFaye,
       connect: 1,
+      sent: 0,
       pending: undefined,
       subscriptions: new Set(),
       expected: [],
@@ -383,6 +394,8 @@ class Model {
         return this.finish(this.name(action.session))
       case "stream":
         return this.stream(action)
+      case "late":
+        return this.late(action)
       case "close":
         return this.close(action)
       case "end":
@@ -467,8 +480,10 @@ class Model {
     owner.pending?.via.lost.add(owner.pending.slot)
     const via = this.connect("exchange")
     via.isReset = isReset
+    via.pendingOf = owner.id
     if (isLost) via.lost.add(0)
     owner.pending = { via, slot: 0 }
+    owner.sent = owner.connect
     owner.lastSign = this.trial.now
     this.send(via, {
       channel: "/meta/connect",
@@ -538,6 +553,23 @@ class Model {
     this.finish(clientId)
   }
 
+  /** A connect that Faye's client has given up arrives: nobody reads what comes of it. */
+  late({ behind, session }: Of<"late">): void {
+    const owner = this.sessions.get(this.name(session))
+    if (owner?.isFaye !== true || owner.sent <= behind) return
+    const via = this.connect("exchange")
+    via.pendingOf = owner.id
+    via.lost.add(0)
+    if (behind === 0) owner.lastSign = this.trial.now
+    this.send(via, {
+      channel: "/meta/connect",
+      clientId: owner.id,
+      connectionType: "long-polling",
+      id: idOf({ id: owner.id, connect: owner.sent - behind })
+    })
+    this.noticeOverflows()
+  }
+
   stream({ session }: Of<"stream">): void {
     if (this.sessions.get(this.name(session))?.isFaye === true) return
     const via = this.connect("stream")
@@ -555,9 +587,22 @@ class Model {
     const session = this.bySocket(via)
     if (session !== undefined) session.lastSign = this.trial.now
     this.observe(this.trial.step({ _tag: "ConnectionClosed", connection: via.connection.id }))
+    if (via.pendingOf !== undefined) return this.giveBackUnread(via, via.pendingOf)
     const last = via.sent.at(-1)?.[0]
     const lost = via.sent.slice(Math.max(0, via.sent.length - unwritten)).filter(([owner]) => owner === last)
     if (last !== undefined && lost.length > 0) this.giveBack(last, lost.map(([, data]) => data))
+  }
+
+  /** The transport tells, at any time, what it could not write: Faye's client has asked for it, or will. */
+  giveBackUnread({ connection: { id }, unread }: ModelConnection, clientId: string): void {
+    if (unread.length === 0) return
+    const outputs = this.trial.step({
+      _tag: "Returned",
+      clientId: clientId as never,
+      messages: unread,
+      exchange: id
+    })
+    if (this.sessions.has(clientId)) assert.deepStrictEqual(outputs, [])
   }
 
   giveBack(owner: string, lost: ReadonlyArray<number>): void {

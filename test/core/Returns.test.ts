@@ -48,14 +48,21 @@ class Poller {
       _tag: "Returned",
       clientId: this.clientId,
       messages,
-      reset: { connection: connection.id, peer }
+      exchange: connection.id,
+      resetBy: peer
     })
+  }
+
+  /** What an answer delivered could not be written. */
+  unwritten(connection: Connection): void {
+    this.trial.step({ _tag: "ConnectionClosed", connection: connection.id })
+    const messages = messagesTo(this.trial.outputs, connection)
+    this.trial.step({ _tag: "Returned", clientId: this.clientId, messages, exchange: connection.id })
   }
 
   /** The answer to the handshake was written, and then reset. */
   resetHandshake(peer = "192.0.2.1"): void {
-    const reset = { connection: 1, peer }
-    this.trial.step({ _tag: "Returned", clientId: this.clientId, messages: [], reset })
+    this.trial.step({ _tag: "Returned", clientId: this.clientId, messages: [], exchange: 1, resetBy: peer })
   }
 
   get session() {
@@ -112,8 +119,7 @@ describe("a connect that repeats the id of the one that was last answered", () =
     const faye = new Poller(fayeTypes)
     const first = faye.get("3", 1)
     assert.deepStrictEqual(faye.over(faye.connect("3")), [1])
-    const messages = messagesTo(faye.trial.outputs, first)
-    faye.trial.step({ _tag: "Returned", clientId: faye.clientId, messages, answered: true })
+    faye.unwritten(first)
     assert.deepStrictEqual(faye.over(faye.connect("4")), [])
   })
 
@@ -166,6 +172,17 @@ describe("a connect that repeats the id of the one that was last answered", () =
     assert.deepStrictEqual(faye.over(socket), [1])
     faye.connect("3", socket, { connectionType: "websocket" })
     assert.deepStrictEqual(faye.over(socket), [1])
+  })
+
+  it("is given again what could not be written, once", () => {
+    const faye = new Poller(fayeTypes)
+    const broken = faye.get("3", 1)
+    const again = faye.connect("3")
+    faye.unwritten(broken)
+    assert.deepStrictEqual([faye.over(again), faye.over(faye.connect("4"))], [[1], []])
+    const other = faye.get("5", 2)
+    faye.unwritten(other)
+    assert.deepStrictEqual(faye.over(faye.connect("5")), [2])
   })
 
   it("keeps nothing for an id that is too long to be kept", () => {
@@ -264,9 +281,9 @@ describe("a reset behind an answer that was written to its end", () => {
   it("brings nothing back to another process, to which the client came before the reset", () => {
     const trial = new Trial()
     const clientId = "elsewhere" as ClientId
-    const reset = { connection: 1, peer: "192.0.2.1" }
+    const reset = { exchange: 1, resetBy: "192.0.2.1" }
     const { state } = trial
-    assert.deepStrictEqual(trial.step({ _tag: "Returned", clientId, messages: [], reset }), [])
+    assert.deepStrictEqual(trial.step({ _tag: "Returned", clientId, messages: [], ...reset }), [])
     assert.strictEqual(trial.state, state)
   })
 
@@ -292,7 +309,7 @@ describe("what was pushed over a socket that a peer has reset", () => {
         _tag: "Returned",
         clientId,
         messages: positions.map((position) => new Message.Delivery("/a" as never, position, undefined, position)),
-        reset: { connection: connection.id, peer: "192.0.2.1", pushed: true }
+        resetBy: "192.0.2.1"
       })
     }
     const waiting = () =>

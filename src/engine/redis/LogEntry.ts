@@ -10,6 +10,7 @@ import type * as Channel from "../../core/Channel.ts"
 import type { ClientId } from "../../core/ClientId.ts"
 import * as Message from "../../core/Message.ts"
 import type { Cause } from "../../core/MonitorEvent.ts"
+import type { GiveBack } from "../../core/Order.ts"
 import type { Retries } from "../../core/Retries.ts"
 import type { Traceparent } from "../../core/Traceparent.ts"
 
@@ -48,6 +49,8 @@ export interface Left {
   /** The positions of what is queued. */
   readonly queued: ReadonlyArray<number>
   readonly ids: Retries["ids"]
+  /** The id of the last connect. */
+  readonly last: Message.Id
   /** The id of the connect that was last answered, and the positions of what that answer delivered. */
   readonly answered: { readonly id: Message.Id; readonly positions: ReadonlyArray<number> } | undefined
   readonly againUpTo: number
@@ -167,27 +170,29 @@ const noIds: Left["ids"] = "Unknown"
 
 const joined = (positions: ReadonlyArray<number>): string => positions.join(",")
 
-/** What is left of a session, in one word: `queued;ids;againUpTo;id;positions;stream`, or nothing but `queued`. */
-export const writeLeft = ({ againUpTo, answered, hadStream, ids, queued }: Left): string => {
+const writeId = (id: Message.Id): string => id === undefined ? "" : encodeURIComponent(JSON.stringify(id))
+
+const readId = (word: string): Message.Id =>
+  word === "" ? undefined : JSON.parse(decodeURIComponent(word)) as Message.Id
+
+/** What is left of a session, in one word: `queued;ids;againUpTo;last;id;positions;stream`, or nothing but `queued`. */
+export const writeLeft = ({ againUpTo, answered, hadStream, ids, last, queued }: Left): string => {
   if (againUpTo === 0 && answered === undefined && ids === noIds && !hadStream) return joined(queued)
-  const id = answered?.id === undefined ? "" : encodeURIComponent(JSON.stringify(answered.id))
-  return [joined(queued), ids, againUpTo, id, joined(answered?.positions ?? []), Number(hadStream)].join(";")
+  const positions = joined(answered?.positions ?? [])
+  return [joined(queued), ids, againUpTo, writeId(last), writeId(answered?.id), positions, Number(hadStream)].join(";")
 }
 
 const positions = (text: string): ReadonlyArray<number> => list(text).map(Number)
 
 const readLeft = (word: string, hasUniqueIds: boolean): Left => {
-  const words = word.split(";")
-  const [queued = "", ids = hasUniqueIds ? "Unique" : noIds, againUpTo = "0", id = "", answered = "", stream] = words
+  const [queued = "", ids, againUpTo = "0", last = "", id = "", answered = "", stream] = word.split(";")
   return {
     hadStream: stream === "1",
     queued: positions(queued),
-    ids: ids as Left["ids"],
+    ids: (ids ?? (hasUniqueIds ? "Unique" : noIds)) as Left["ids"],
     againUpTo: Number(againUpTo),
-    answered: id === "" ? undefined : {
-      id: JSON.parse(decodeURIComponent(id)) as Message.Id,
-      positions: positions(answered)
-    }
+    last: readId(last),
+    answered: id === "" ? undefined : { id: readId(id), positions: positions(answered) }
   }
 }
 
@@ -219,13 +224,22 @@ export const sighting = (text: string): Sighting & { readonly clientId: ClientId
   }
 }
 
-/** Messages as `G` has them. */
-export const writeReturned = (messages: ReadonlyArray<Message.Delivery>): string =>
+/** Messages as `G` has them: those of an answer are marked. */
+export const writeReturned = ({ isAnswer, messages }: Pick<GiveBack, "isAnswer" | "messages">): string =>
+  (isAnswer ? answerMark : "") +
   JSON.stringify(messages.map(({ channel, data, ext, id, position }) => ({ channel, data, id, ext, position })))
+
+const answerMark = "answer "
+
+/** `G`: whether an answer carried them. */
+export const isAnswer = (self: LogEntry): boolean => cut(self.rest)[1].startsWith(answerMark)
 
 /** `G`: the messages. */
 export const returned = (self: LogEntry): ReadonlyArray<Message.Delivery> => {
-  const messages = JSON.parse(cut(self.rest)[1]) as ReadonlyArray<Written & { readonly position: number }>
+  const [, rest] = cut(self.rest)
+  const messages = JSON.parse(isAnswer(self) ? rest.slice(answerMark.length) : rest) as ReadonlyArray<
+    Written & { readonly position: number }
+  >
   return messages.map(({ channel, data, ext, id, position }) =>
     new Message.Delivery(channel, data, id, position, { traceparent: ext?.traceparent })
   )

@@ -171,7 +171,7 @@ export class Node {
   #givenBack(entry: LogEntry.LogEntry): Fact | undefined {
     const clientId = LogEntry.clientId(entry)
     return this.#owned.has(clientId)
-      ? { _tag: "GivenBack", clientId, messages: LogEntry.returned(entry) }
+      ? { _tag: "GivenBack", clientId, messages: LogEntry.returned(entry), isAnswer: LogEntry.isAnswer(entry) }
       : undefined
   }
 
@@ -363,9 +363,9 @@ const write = ({ generation, isForced, number, order, since }: Pending): Readonl
   return [`${number}`, kind, order.clientId ?? "-", ...words, generation]
 }
 
-const leftOf = ({ againUpTo, hadStream, queued, retries: { answered, ids } }: Yield): LogEntry.Left => {
+const leftOf = ({ againUpTo, hadStream, queued, retries: { answered, ids, last } }: Yield): LogEntry.Left => {
   const positions = answered?.messages.map(({ position }) => position) ?? []
-  return { queued, againUpTo, hadStream, ids, answered: answered && { id: answered.id, positions } }
+  return { queued, againUpTo, hadStream, ids, last, answered: answered && { id: answered.id, positions } }
 }
 
 type Words = readonly [kind: LogEntry.Kind | "Y", first: string, second: string]
@@ -395,6 +395,6 @@ const wordsOf = (order: Order, isForced: boolean, since: number): Words => {
     case "Yield":
       return ["Y", `${order.position}`, LogEntry.writeLeft(leftOf(order))]
     case "GiveBack":
-      return ["G", LogEntry.writeReturned(order.messages), ""]
+      return ["G", LogEntry.writeReturned(order), ""]
   }
 }

@@ -97,7 +97,7 @@ export class Part {
     const published = [...found].sort((one, other) => one.position - other.position)
     return acknowledges
       ? published
-      : [...published, ...own.filter(({ kind }) => kind === "G").flatMap(LogEntry.returned)]
+      : [...published, ...own.filter((entry) => comesBack(entry, adoption)).flatMap(LogEntry.returned)]
   }
 
   /** The session whose adoption is the next entry, or the last one that is here. */
@@ -117,9 +117,9 @@ export class Part {
   }
 
   /** What its client may ask for again. */
-  #retries({ left: { answered, ids } }: LogEntry.Adoption): Retries {
-    if (answered === undefined) return { ids, answered: undefined }
-    return { ids, answered: { id: answered.id, connection: elsewhere, messages: this.#at(answered.positions) } }
+  #retries({ left: { answered, ids, last } }: LogEntry.Adoption): Retries {
+    if (answered === undefined) return { ids, last, answered: undefined }
+    return { ids, last, answered: { id: answered.id, connection: elsewhere, messages: this.#at(answered.positions) } }
   }
 
   #at(positions: ReadonlyArray<number>): Messages {
@@ -137,6 +137,10 @@ export class Part {
     }
   }
 }
+
+/** Of an answer the client says by its ids what it has not read, if that answer is known. */
+const comesBack = (entry: LogEntry.LogEntry, { left: { answered, ids } }: LogEntry.Adoption): boolean =>
+  entry.kind === "G" && !(ids === "Unique" && answered !== undefined && LogEntry.isAnswer(entry))
 
 const append = <K, A>(map: Map<K, Array<A>>, key: K, item: A): ReadonlyArray<A> => {
   const items = map.get(key)

@@ -43,8 +43,9 @@ export const delivery = ({ channel, data, ext, id, position }: MessageFields): M
 const deliveries = (json: Schema.Json | undefined): ReadonlyArray<Message.Delivery> =>
   (json as unknown as ReadonlyArray<MessageFields>).map(delivery)
 
-const retries = ({ answered, ids }: Retries): Retries => ({
+const retries = ({ answered, ids, last }: Retries): Retries => ({
   ids,
+  last,
   answered: answered && { ...answered, messages: answered.messages.map(delivery) }
 })
 

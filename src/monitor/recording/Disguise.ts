@@ -113,8 +113,9 @@ const message = <M extends Message.Incoming>(self: Disguise, incoming: M): M => 
     : { ...incoming, clientId: name }
 }
 
-const retries = (self: Disguise, { answered, ids }: Retries): Retries => ({
+const retries = (self: Disguise, { answered, ids, last }: Retries): Retries => ({
   ids,
+  last,
   answered: answered && { ...answered, messages: answered.messages.map((message) => delivery(self, message)) }
 })
 
@@ -201,8 +202,8 @@ export const input = (self: Disguise, input: Exclude<Input, { readonly _tag: "Ha
       return { ...input, connection: connection(input.connection), clientId: self.nameOf(input.clientId) }
     case "Returned": {
       const messages = input.messages.map((message) => delivery(self, message))
-      const reset = input.reset && { ...input.reset, peer: self.nameOf(input.reset.peer) }
-      return { ...input, clientId: clientId(self, input.clientId), messages, reset }
+      const resetBy = input.resetBy && self.nameOf(input.resetBy)
+      return { ...input, clientId: clientId(self, input.clientId), messages, resetBy }
     }
     case "EndRequested":
       return { ...input, clientId: clientId(self, input.clientId) }

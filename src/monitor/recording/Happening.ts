@@ -149,13 +149,13 @@ const askedAgain = (
     }))
 
 /** Of what a reset may have taken, what is to be written again. */
-const cameBack = ({ messages, reset }: Returned, { after, refOf, step }: Around): ReadonlyArray<Happening> => {
-  const why = reset === undefined ? "Unwritten" : "Reset"
+const cameBack = ({ messages, resetBy }: Returned, { after, refOf, step }: Around): ReadonlyArray<Happening> => {
+  const why = resetBy === undefined ? "Unwritten" : "Reset"
   const queued = after === undefined ? [] : MessageQueue.toArray(after.queue)
   const pushed = step.outputs.flatMap((output) => output._tag === "Deliver" ? [output.message] : [])
   const back = new Set([...queued, ...pushed].map(({ position }) => position))
   return messages
-    .filter(({ position }) => reset === undefined || back.has(position))
+    .filter(({ position }) => back.has(position))
     .map((message) => ({ _tag: "CameBack", message: refOf(message), why }))
 }
 

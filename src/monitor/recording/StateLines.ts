@@ -69,8 +69,9 @@ const write = (disguise: Disguise.Disguise, session: Session) => ({
   armedAt: time(session.armedAt)
 })
 
-const writeRetries = ({ answered, ids }: Retries) => ({
+const writeRetries = ({ answered, ids, last }: Retries) => ({
   ids,
+  last,
   answered: answered && { ...answered, messages: positions(answered.messages) }
 })
 
@@ -107,12 +108,12 @@ export class Restoring {
   }
 
   #read(written: Written): Session {
-    const { answered, ids } = written.retries
+    const { answered, ids, last } = written.retries
     return {
       ...written,
       subscriptions: HashSet.fromIterable(written.subscriptions),
       queue: MessageQueue.restore(MessageQueue.empty, this.#messagesAt(written.queue)),
-      retries: { ids, answered: answered && { ...answered, messages: this.#messagesAt(answered.messages) } },
+      retries: { ids, last, answered: answered && { ...answered, messages: this.#messagesAt(answered.messages) } },
       expiresAt: written.expiresAt ?? Infinity,
       armedAt: written.armedAt ?? Infinity
     }
