@@ -10,6 +10,9 @@
  * after a reset the last bytes have not been read: those of the frame that the system was about to take, or, if there was
  * none, those of the last one that it has taken. If that was long before, the reset has another cause.
  *
+ * Where the peer is asked by pings, what was written behind a ping that it had not answered by then was not read either:
+ * it answers in order, and what it has sent is read before its reset.
+ *
  * A line that falls silent says nothing at all. Where the peer is asked by pings, a pong confirms what was written before
  * its ping; what was written since is kept, as far as a bound goes, and given back when the peer does not answer any more.
  */
@@ -64,6 +67,9 @@ const compactAfter = 1_024
 /** How long a peer that reads may take to read what its system has got, in milliseconds. */
 const longestUnread = 1_000
 
+/** The system did not take what was written: what the peer has sent before may not have been read. */
+const isOfWrite = (error: Error | null): boolean => error !== null && "code" in error && error.code === "EPIPE"
+
 /** A queue of frames on their way. */
 export class FrameWriter {
   readonly #target: Target
@@ -76,6 +82,7 @@ export class FrameWriter {
   #lastAt = 0
   #isReset = false
   #unconfirmed: Unconfirmed | undefined
+  #isAsked = false
   #isSilent = false
   #buffered = 0
   #whenEmpty: (() => void) | undefined
@@ -114,12 +121,25 @@ export class FrameWriter {
   get frames(): ReadonlyArray<Frame> {
     const waiting = this.#frames?.slice(this.#taken) ?? []
     if (this.#isSilent && this.#unconfirmed !== undefined) return [...this.#unconfirmed.frames, ...waiting]
-    return this.isReset ? [this.#last as Frame] : waiting
+    return this.#frames === undefined ? this.#unread : waiting
   }
 
-  /** Whether all was taken, and the last frame comes back because of a reset. */
+  /** Whether all was taken, and some of it comes back because of a reset. */
   get isReset(): boolean {
-    return !this.#isSilent && this.#frames === undefined && this.#last !== undefined && this.#isUnread
+    return !this.#isSilent && this.#frames === undefined && this.#unread.length > 0
+  }
+
+  /** What a reset says was not read: what is behind a ping that was not answered, else the last frame. */
+  get #unread(): ReadonlyArray<Frame> {
+    const { errored } = this.#target.stream
+    if (!this.#isReset && errored === null) return []
+    const behind = isOfWrite(errored) ? [] : this.#behindPing
+    if (behind.length > 0) return behind
+    return this.#last !== undefined && this.isFresh ? [this.#last] : []
+  }
+
+  get #behindPing(): ReadonlyArray<Frame> {
+    return this.#isAsked && this.#unconfirmed !== undefined ? this.#unconfirmed.behindMark : []
   }
 
   #keep(frame: Frame): void {
@@ -142,12 +162,14 @@ export class FrameWriter {
 
   /** The peer is asked now, behind so many bytes that it has not confirmed. */
   mark(): number {
+    this.#isAsked = true
     this.#unconfirmed?.mark()
     return this.#unconfirmed?.bytes ?? 0
   }
 
   /** The peer has read what was written before the last mark. */
   confirm(): void {
+    this.#isAsked = false
     this.#unconfirmed?.confirm()
     if (this.#unconfirmed?.isEmpty !== false) this.#last = undefined
   }
@@ -155,10 +177,6 @@ export class FrameWriter {
   /** Nobody is there any more, and nobody knows what was read since the last confirmation. */
   silent(): void {
     this.#isSilent = true
-  }
-
-  get #isUnread(): boolean {
-    return (this.#isReset || this.#target.stream.errored !== null) && this.isFresh
   }
 
   /** Whether a reset would say something of the last frame, as long as nothing is written behind it. */
@@ -172,7 +190,7 @@ export class FrameWriter {
    */
   ended(): void {
     const { stream } = this.#target
-    if (this.#last === undefined || this.#frames !== undefined) return
+    if (this.#frames !== undefined || (this.#last === undefined && this.#behindPing.length === 0)) return
     if ("localAddress" in stream && stream.localAddress === undefined) return
     Receipt.ask(stream, () => this.#isReset = true)
   }

@@ -30,6 +30,11 @@ export class Unconfirmed {
     return this.#frames
   }
 
+  /** What was written behind the last mark. */
+  get behindMark(): ReadonlyArray<Frame> {
+    return this.#frames.slice(this.#marked)
+  }
+
   add(frame: Frame): void {
     this.#frames.push(frame)
     this.#bytes += frame.size

@@ -143,6 +143,25 @@ describe("a WebSocket whose line falls silent", () => {
   )
 })
 
+it("a client that gives up its new socket before it has read anything gets all of it by the next one", async () => {
+  const { server } = await start({ ping: 5_000 })
+  const clientId = await begin(server, "/a")
+  const { publish } = publisher(server)
+  await publish(3)
+  const deaf = await connectRawWebSocket(server)
+  deaf.socket.pause()
+  deaf.send(clientFrame(JSON.stringify([connectMessage(clientId, "websocket")])))
+  await until("it to be attached", async () => (await server.session(clientId))?.link === "Attached")
+  for (let i = 0; i < 3; i++) {
+    await publish(1)
+    await nextTurn()
+    await nextTurn()
+  }
+  deaf.socket.resetAndDestroy()
+  await until("it to be detached", () => isDetached(server, clientId))
+  assert.deepStrictEqual(numbersIn(await poll(server, clientId)), [1, 2, 3, 4, 5, 6])
+})
+
 it("a peer that never answers pings gets nothing twice: it says nothing by its silence", async () => {
   const { server } = await start()
   const clientId = await begin(server, "/a")
