@@ -42,7 +42,9 @@ const end = "/the/end"
 const subscribed = async (url: string, kinds: typeof pollingClients, transport: string, retry: number) => {
   const clients = await Promise.all(kinds.map((kind) => openClient(kind, url, transport, retry)))
   for (const client of clients) {
-    for (const pattern of ["/messages", end]) assert.strictEqual(await client.subscribe(pattern), "accepted")
+    for (const pattern of ["/messages", "/messages/*", end]) {
+      assert.strictEqual(await client.subscribe(pattern), "accepted")
+    }
   }
   return clients
 }
@@ -70,19 +72,28 @@ describe.skipIf(ways.length === 0).each(ways)("behind %s as documented", (_, sta
     const polling = () =>
       until("all polls", async () => (await server.sessions()).filter(({ link }) => link === "Polling").length === 3)
     let count = 0
+    const publish = async () => {
+      await server.publish(`/messages/${count}`, count)
+      count += 1
+    }
+    const heard = () => Promise.all(clients.map((client) => client.transcript({ heard: `/messages/${count - 1}` })))
     for (let i = 0; i < 3; i++) {
-      await server.publish("/messages", count++)
+      await publish()
+      await heard()
       await polling()
       await proxy.kill()
-      await until("the end of the polls", async () => (await server.sessions()).every(({ link }) => link !== "Polling"))
-      await server.publish("/messages", count++)
+      await until(
+        "the end of the polls",
+        async () => (await server.sessions()).every(({ link }) => link !== "Polling")
+      )
+      await publish()
       await proxy.start()
-      await polling()
+      await heard()
     }
     await server.publish(end, null)
     for (const [place, client] of clients.entries()) {
       const { heard } = await client.transcript({ heard: end })
-      const received = heard.filter(({ channel }) => channel === "/messages").map(({ data }) => data)
+      const received = heard.filter(({ pattern }) => pattern === "/messages/*").map(({ data }) => data)
       assert.strictEqual(fateOf(received, count), once, kinds[place]?.name)
       assert.strictEqual(await client.clientId(), ids[place], "it is the same session still")
     }
@@ -99,7 +110,7 @@ describe.skipIf(ways.length === 0).each(ways)("behind %s as documented", (_, sta
     assert.strictEqual(await first.exit(), 0)
     const second = new Command(["--port", `${port}`])
     await second.listening()
-    const back = clients.map((client) => client.transcript({ answers: "/meta/subscribe", count: 4 }))
+    const back = clients.map((client) => client.transcript({ answers: "/meta/subscribe", count: 6 }))
     await within("all clients to be back", Promise.all(back), 5_000)
     const direct = { url: `http://127.0.0.1:${port}/bayeux` }
     for (const channel of ["/messages", end]) await post(direct, [{ channel, data: 0 }])
@@ -110,7 +121,7 @@ describe.skipIf(ways.length === 0).each(ways)("behind %s as documented", (_, sta
   })
 
   it.skipIf(inject("redis") === "")(
-    "a rolling restart on Redis loses nothing, doubles nothing where the client tells what it has read, and shows no error",
+    "a rolling restart on Redis loses nothing, doubles nothing where the client tells what it has read, and refuses no publish",
     { timeout: 60_000 },
     async () => {
       const redis = await RedisServer.start(inject("redis"))
@@ -142,9 +153,11 @@ describe.skipIf(ways.length === 0).each(ways)("behind %s as documented", (_, sta
       await publish(end, count)
       await until("the end", () => pollers.every(({ received }) => received.includes(count)))
       for (const [at, { failed, received }] of pollers.entries()) {
+        // One that tells nothing may be given an answer again by the process that it comes to.
         if (manners[at] === "cometd") assert.strictEqual(new Set(received).size, count + 1)
         else assert.strictEqual(fateOf(received, count + 1), once, manners[at])
-        assert.strictEqual(failed, 0)
+        // A poll may break with its process; its client sends it again.
+        assert.isAtMost(failed, 1)
       }
       for (const socket of sockets) {
         const { heard } = await socket.transcript({ heard: end })

@@ -8,7 +8,20 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import type { NodeServer } from "../../src/index.ts"
 import { Command } from "../support/command.ts"
-import { atEnd, handshakeMessage, type Message, releaseAll, serve, serverLayer, until, within } from "./support.ts"
+import {
+  atEnd,
+  connectMessage,
+  dataOf,
+  handshakeMessage,
+  type Message,
+  releaseAll,
+  serve,
+  type Server,
+  serverLayer,
+  subscribeMessage,
+  until,
+  within
+} from "./support.ts"
 
 afterEach(releaseAll)
 
@@ -33,6 +46,9 @@ const post = (socketPath: string, ...messages: ReadonlyArray<unknown>) =>
       sent.end(JSON.stringify(messages))
     })
   )
+
+const connectionsOf = ({ http }: Server): Promise<number> =>
+  new Promise((resolve) => http.getConnections((_, count) => resolve(count)))
 
 const connects = (path: string): Promise<boolean> =>
   new Promise((resolve) => {
@@ -71,6 +87,21 @@ describe("a server on a Unix socket", () => {
     const socketPath = freshPath()
     await serve({ node: { socketPath, socketMode: 0o600 } })
     assert.strictEqual(statSync(socketPath).mode & 0o777, 0o600)
+  })
+
+  it("delivers a message once to a client that closes each of its connections", async () => {
+    const socketPath = freshPath()
+    const server = await serve({ node: { socketPath } })
+    const [{ clientId = "" } = {}] = await post(socketPath, handshakeMessage)
+    await post(socketPath, subscribeMessage(clientId, "/a"))
+    await server.publish("/a", "once")
+    const delivered: Array<unknown> = []
+    for (let i = 0; i < 20; i++) {
+      const connect = connectMessage(clientId, "long-polling", { advice: { timeout: 0 } })
+      delivered.push(...dataOf(await post(socketPath, connect)))
+      await until("the connection to be over", async () => await connectionsOf(server) === 0)
+    }
+    assert.deepStrictEqual(delivered, ["once"])
   })
 
   it("takes the place of a process that was killed, and not of one that listens", async () => {
