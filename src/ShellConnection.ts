@@ -395,22 +395,22 @@ export class ShellConnection implements OpenConnection, Connection, Listener, Br
     this.close("Shutdown")
   }
 
-  closed(resetBy?: string): void {
+  closed(resetBy?: string, hadEnded = false): void {
     if (!this.#isOpen) return
     this.#isOpen = false
     this.#leaveAudience()
     this.#host.closed(this.id)
-    if (this.kind === "exchange") return this.#returnAnswer(resetBy)
+    if (this.kind === "exchange") return this.#returnAnswer(resetBy, hadEnded)
     this.#giveBack(resetBy)
     this.#branches?.closed(resetBy)
   }
 
   /** What an exchange was given comes back if its answer was not read. */
-  #returnAnswer(resetBy: string | undefined): void {
+  #returnAnswer(resetBy: string | undefined, hadEnded: boolean): void {
     for (const { clientId, messages: written } of this.#returnable) {
       const messages = deliveries(written)
       if (messages.length > 0 || (resetBy !== undefined && written.some(isHandshakeReply))) {
-        this.#host.returned({ clientId, messages, exchange: this.id, resetBy })
+        this.#host.returned({ clientId, messages, exchange: this.id, resetBy, hadEnded })
       }
     }
   }

@@ -77,7 +77,8 @@ export interface ConnectionClosed {
 /**
  * Messages that had left for a session come back, after their connection was closed: they could not be written. With
  * `resetBy` they were written to their end, and then the peer at that address reset the connection, which may mean that it
- * has not read them; without messages it was the answer to the handshake. What an `exchange` carried was an answer.
+ * has not read them; without messages it was the answer to the handshake. What an `exchange` carried was an answer; its
+ * peer `hadEnded` if it had closed its socket by then.
  */
 export interface Returned {
   readonly _tag: "Returned"
@@ -86,6 +87,7 @@ export interface Returned {
   readonly messages: ReadonlyArray<Delivery>
   readonly exchange?: ConnectionId | undefined
   readonly resetBy?: Address | undefined
+  readonly hadEnded?: boolean
 }
 
 /** It is as late as `Machine.nextDeadline` said, or later. */

@@ -3,6 +3,9 @@
  * before it had read the answer resets the connection; haproxy does it as well when it has read everything, and to the
  * server the proxy is the peer.
  *
+ * A peer that had closed its socket before has not read the answer: then Linux replies to our bytes with a reset behind
+ * the end of the stream. Proxies that have read all reset without it.
+ *
  * So what the answer delivered comes again once, and not before the next connect if the client says by its ids what it has
  * read (`Retries`). A peer that was found to reset what it has read is not believed any more:
  *

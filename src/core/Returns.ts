@@ -75,11 +75,12 @@ export const returned = (state: State.State, input: Returned, out: Out): State.S
 const wasReset = (
   state: State.State,
   session: Session.Session,
-  { exchange, messages, now }: Returned,
+  { exchange, hadEnded, messages, now }: Returned,
   peer: Resets.Address,
   out: Out
 ): State.State => {
   const { acknowledges, resets, retries } = session
+  if (exchange !== undefined && hadEnded === true) return hadGone(state, session, messages, exchange, out)
   if (acknowledges || !resets.areBelieved || state.disbelieved.includes(peer)) return state
   if (exchange === undefined) return bringAgain(state, session, messages, out)
   const unsettled = setResets(state, session, { ...resets, unsettled: { peer, at: now } })
@@ -88,6 +89,19 @@ const wasReset = (
   if (Retries.isTelling(retries)) return unsettled
   const isFresh = Resets.notYetAgain(resets, messages).length === messages.length
   return isFresh ? bringAgain(state, session, messages, out) : disbelieve(state, session, peer)
+}
+
+/** No peer that has read an answer is found to have closed its socket before. Whose ids say what it has read is asked. */
+const hadGone = (
+  state: State.State,
+  session: Session.Session,
+  messages: ReadonlyArray<Message.Delivery>,
+  exchange: ConnectionId,
+  out: Out
+): State.State => {
+  const [retries, again] = Retries.unwritten(session.retries, messages, exchange)
+  if (session.acknowledges || again.length === 0) return state
+  return bringAgain(state, { ...session, retries }, again, out)
 }
 
 const hasConnected = ({ link, retries }: Session.Session): boolean =>

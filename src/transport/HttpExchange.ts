@@ -64,8 +64,8 @@ class Exchange implements Sink, Receipt.Doubt {
     this.#connection.closed()
   }
 
-  reset(peer: string): void {
-    this.#connection.closed(peer)
+  reset(peer: string, hadEnded: boolean): void {
+    this.#connection.closed(peer, hadEnded)
   }
 }
 

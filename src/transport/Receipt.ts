@@ -21,8 +21,8 @@ export interface Doubt {
   readonly confirmed: () => void
   /** The system has not taken it. */
   readonly lost: () => void
-  /** The system has taken it, and then the peer at this address has reset the connection. */
-  readonly reset: (peer: string) => void
+  /** The system has taken it, and then the peer at this address has reset the connection; it may have ended its side before. */
+  readonly reset: (peer: string, hadEnded: boolean) => void
 }
 
 /** How long a peer that reads may take to read what its system has got, in milliseconds. */
@@ -37,6 +37,7 @@ interface Open {
 interface Doubts {
   readonly peer: string | undefined
   readonly open: Map<ServerResponse, Open>
+  hasEnded: boolean
 }
 
 const doubtsOf = new WeakMap<Socket, Doubts>()
@@ -49,7 +50,7 @@ const settle = (socket: Socket, isReset: boolean): void => {
   for (const [response, { doubt, finishedAt }] of settled) {
     const isLate = performance.now() - finishedAt > longestUnread
     if (!response.writableFinished) doubt.lost()
-    else if (isReset && !isLate && doubts.peer !== undefined) doubt.reset(doubts.peer)
+    else if (isReset && !isLate && doubts.peer !== undefined) doubt.reset(doubts.peer, doubts.hasEnded)
     else doubt.confirmed()
   }
 }
@@ -75,9 +76,12 @@ export const ask = (stream: Duplex, isReset: () => void): void => {
 }
 
 const attend = (socket: Socket): Doubts => {
-  const doubts = { peer: socket.remoteAddress, open: new Map() }
+  const doubts: Doubts = { peer: socket.remoteAddress, open: new Map(), hasEnded: false }
   doubtsOf.set(socket, doubts)
-  if (doubts.peer !== undefined) socket.prependListener("end", () => ask(socket, () => settle(socket, true)))
+  socket.prependListener("end", () => {
+    doubts.hasEnded = true
+    if (doubts.peer !== undefined) ask(socket, () => settle(socket, true))
+  })
   socket.prependListener("error", () => settle(socket, true))
   socket.on("close", (hadError: boolean) => settle(socket, hadError))
   return doubts

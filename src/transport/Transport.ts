@@ -90,9 +90,10 @@ export interface OpenConnection {
   readonly heard: () => void
   /**
    * The connection is gone, with what its sink has not written. `resetBy` is the address of a peer that has reset the
-   * connection when all was written: it may not have read what the sink still has.
+   * connection when all was written: it may not have read what the sink still has. `hadEnded` says that it had closed its
+   * socket before it got all of an answer.
    */
-  readonly closed: (resetBy?: string) => void
+  readonly closed: (resetBy?: string, hadEnded?: boolean) => void
   /** Closes the connection from this side: what is held is answered, what was sent leaves first. */
   readonly end: () => void
 }

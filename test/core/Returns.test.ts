@@ -41,7 +41,7 @@ class Poller {
   }
 
   /** What an answer delivered was written, and then the peer reset the connection. */
-  reset(connection: Connection, peer = "192.0.2.1"): void {
+  reset(connection: Connection, peer = "192.0.2.1", hadEnded = false): void {
     this.trial.step({ _tag: "ConnectionClosed", connection: connection.id })
     const messages = messagesTo(this.trial.outputs, connection)
     this.trial.step({
@@ -49,7 +49,8 @@ class Poller {
       clientId: this.clientId,
       messages,
       exchange: connection.id,
-      resetBy: peer
+      resetBy: peer,
+      hadEnded
     })
   }
 
@@ -251,6 +252,21 @@ describe("a reset behind an answer that was written to its end", () => {
     cometd.reset(again)
     cometd.trial.advance(1_000)
     assert.deepStrictEqual(cometd.over(cometd.connect("4")), [])
+  })
+
+  it("brings the messages back, once, where the peer had closed its socket, whatever is thought of resets from there", () => {
+    const client = new Poller(["long-polling"])
+    client.resetHandshake()
+    const first = client.get(undefined, 1)
+    assert.deepStrictEqual(client.trial.state.disbelieved, ["192.0.2.1"])
+    client.reset(first, "192.0.2.1", true)
+    const again = client.connect(undefined)
+    assert.deepStrictEqual(client.over(again), [1])
+    client.reset(again, "192.0.2.1", true)
+    assert.deepStrictEqual(client.over(client.connect(undefined)), [])
+    const faye = new Poller(fayeTypes, client.trial)
+    faye.reset(faye.get("3", 2), "192.0.2.1", true)
+    assert.deepStrictEqual(faye.over(faye.connect("4")), [], "it says by its ids that it has read the answer")
   })
 
   it("proves nothing from a peer that has reset the answer to a handshake which was read", () => {
