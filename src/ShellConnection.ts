@@ -341,16 +341,19 @@ export class ShellConnection implements OpenConnection, Connection, Listener, Br
       const frame = this.#frame
       this.#frame = Frame.empty
       this.#isHandedIn = false
-      for (const part of this.kind === "exchange" || this.local ? [frame] : frame.parts(this.#host.maxFrameBytes)) {
-        this.#sink.send(part)
-        this.#host.probe?.sent(part)
-      }
+      if (this.kind === "exchange" || this.local || frame.length < 2) this.#send(frame)
+      else for (const part of frame.parts(this.#host.maxFrameBytes)) this.#send(part)
       this.#isSent = true
     }
     if (this.#closing === undefined) return
     this.#branches?.flush()
     if (this.#outgoing?.isIdle === false) this.#outgoing.push(Effect.sync(() => this.#touch()))
     else this.#sink.close(this.#closing)
+  }
+
+  #send(frame: Frame.Frame): void {
+    this.#sink.send(frame)
+    this.#host.probe?.sent(frame)
   }
 
   // -------------------------------------------------------------------------------------------------------------------

@@ -911,6 +911,25 @@ describe("a connection", () => {
       })
   )
 
+  scenario(
+    "whose answer cannot be put together gives it back: it goes with the next connect",
+    (bayeux) =>
+      Effect.gen(function*() {
+        const client = yield* Client.subscribed(bayeux, "/a")
+        const broken: Peer = new Peer(bayeux, { kind: "exchange" }, {
+          send: () => {
+            throw new RangeError("Invalid string length")
+          },
+          close: () => broken.connection.closed()
+        })
+        broken.send(connect(client.clientId, "exchange"))
+        yield* client.publish("/a", 1)
+        yield* turn
+        yield* client.pollsUntil(1)
+        assert.deepStrictEqual(client.heard, [1])
+      })
+  )
+
   scenario("may speak for several sessions, each of which gets its messages", (bayeux) =>
     Effect.gen(function*() {
       const [one, other] = [yield* Client.subscribed(bayeux, "/a"), yield* Client.subscribed(bayeux, "/a")]
