@@ -12,7 +12,7 @@
  * - the answer to a handshake was reset, and the client then uses the `clientId`, which it can know from that answer only;
  * - the answer to a connect was reset, and the next connect says that it was read; or it has another id and comes without
  *   the pause that CometD's client makes when a connect has failed (`backoffIncrement`, a second);
- * - what came again was reset again.
+ * - what came again was reset again; but that is believed of the session only, because two real breaks in a row do it, too.
  */
 import type { Delivery } from "./Message.ts"
 

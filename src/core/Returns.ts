@@ -88,7 +88,9 @@ const wasReset = (
   if (retries.answered !== undefined && retries.answered.connection !== exchange) return state
   if (Retries.isTelling(retries)) return unsettled
   const isFresh = Resets.notYetAgain(resets, messages).length === messages.length
-  return isFresh ? bringAgain(state, session, messages, out) : disbelieve(state, session, peer)
+  return isFresh
+    ? bringAgain(state, session, messages, out)
+    : setResets(state, session, { ...resets, areBelieved: false })
 }
 
 /** No peer that has read an answer is found to have closed its socket before. Whose ids say what it has read is asked. */

@@ -125,14 +125,29 @@ export class Frame {
     return this.length === 0 ? "[]" : text
   }
 
-  /** The JSON array in bytes, as a transport wants them; what was made last is kept. */
+  /** The JSON array in bytes, as a transport wants them; they are kept while all that share the frame are written to. */
   encode(encoder: (text: string) => Buffer): Buffer {
     if (this.#encoder === encoder && this.#encoded !== undefined) return this.#encoded
+    if (written.push(this) === 1) queueMicrotask(forgetBytes)
     this.#encoder = encoder
     const encoded = this.#encoded = encoder(this.text)
     if (this.size === 0) this.size = encoded.length
     return encoded
   }
+
+  /** A frame that is kept until its peers have confirmed it needs neither text nor bytes. */
+  forgetBytes(): void {
+    this.#text = undefined
+    this.#encoded = undefined
+  }
+}
+
+/** The frames that are being written. */
+let written: Array<Frame> = []
+
+const forgetBytes = (): void => {
+  for (const frame of written) frame.forgetBytes()
+  written = []
 }
 
 /** No messages. */

@@ -70,6 +70,20 @@ const longestUnread = 1_000
 /** The system did not take what was written: what the peer has sent before may not have been read. */
 const isOfWrite = (error: Error | null): boolean => error !== null && "code" in error && error.code === "EPIPE"
 
+let taskTime: number | undefined
+
+const forgetTime = (): void => void (taskTime = undefined)
+
+/**
+ * The time, read once for all that is done before the event loop goes on: many sockets are written to together, and
+ * looking at the clock for each of them takes a tenth of that.
+ */
+const timeOfTask = (): number => {
+  if (taskTime !== undefined) return taskTime
+  queueMicrotask(forgetTime)
+  return taskTime = performance.now()
+}
+
 /** A queue of frames on their way. */
 export class FrameWriter {
   readonly #target: Target
@@ -148,7 +162,7 @@ export class FrameWriter {
       return
     }
     this.#last = frame
-    this.#lastAt = performance.now()
+    this.#lastAt = timeOfTask()
     if (this.#bounds.maxUnconfirmed === 0) return
     this.#unconfirmed ??= new Unconfirmed(this.#bounds.maxUnconfirmed)
     if (this.#unconfirmed.isEmpty) this.#target.unconfirmed?.()
