@@ -12,6 +12,9 @@ export interface Envelope {
   readonly body: (frame: Frame) => string
 }
 
+const isOfSession = (message: unknown): message is { readonly clientId: string } =>
+  typeof message === "object" && message !== null && "clientId" in message && typeof message.clientId === "string"
+
 /** A request and its one answer, which stays in doubt until it is known whether it was read. */
 class Exchange implements Sink, Receipt.Doubt {
   readonly #call: HttpCall
@@ -34,6 +37,8 @@ class Exchange implements Sink, Receipt.Doubt {
   }
 
   receive(messages: ReadonlyArray<unknown>): void {
+    const spoken = messages.find(isOfSession)
+    if (spoken !== undefined) Receipt.speaks(this.#call.request.socket, spoken.clientId)
     this.#connection.receive(messages)
   }
 

@@ -8,7 +8,8 @@
  * because there is an end of file to read, it tells when asked by an empty write, which puts nothing on the wire (EPIPE).
  *
  * On a Unix socket the same empty write fails for each peer that has closed, and after a second a reset has another cause
- * than the answer: both say nothing.
+ * than the answer: both say nothing. Neither does the reset of a proxy, which has its own reasons: one says by a header
+ * that it is one, another carries the requests of several sessions over one connection.
  *
  * `FrameWriter` asks in the same way of the last frame on a connection that stays open.
  */
@@ -37,10 +38,44 @@ interface Open {
 interface Doubts {
   readonly peer: string | undefined
   readonly open: Map<ServerResponse, Open>
+  /** The session that has spoken over it first. */
+  session: string | undefined
   hasEnded: boolean
 }
 
 const doubtsOf = new WeakMap<Socket, Doubts>()
+
+const mostProxies = 1_000
+
+/** The addresses from which several sessions have come over one connection, for each server. */
+const proxies = new WeakMap<object, Set<string>>()
+
+const proxiesOf = (socket: Socket & { readonly server?: object }): Set<string> => {
+  const server = socket.server ?? socket
+  const known = proxies.get(server)
+  if (known !== undefined) return known
+  const none = new Set<string>()
+  proxies.set(server, none)
+  return none
+}
+
+/** The longest part of a session's name that is kept. */
+const longestName = 64
+
+/** A session speaks over a connection. */
+export const speaks = (socket: Socket, clientId: string): void => {
+  const doubts = doubtsOf.get(socket) ?? attend(socket)
+  const name = clientId.slice(0, longestName)
+  doubts.session ??= name
+  if (doubts.session === name || doubts.peer === undefined) return
+  const known = proxiesOf(socket)
+  if (known.size < mostProxies) known.add(doubts.peer)
+}
+
+const ofProxies = ["x-forwarded-for", "forwarded", "via"] as const
+
+const isOfProxy = ({ req }: ServerResponse, peer: string): boolean =>
+  ofProxies.some((name) => req.headers[name] !== undefined) || proxiesOf(req.socket).has(peer)
 
 const settle = (socket: Socket, isReset: boolean): void => {
   const doubts = doubtsOf.get(socket)
@@ -49,9 +84,10 @@ const settle = (socket: Socket, isReset: boolean): void => {
   doubts.open.clear()
   for (const [response, { doubt, finishedAt }] of settled) {
     const isLate = performance.now() - finishedAt > longestUnread
+    const { hasEnded, peer } = doubts
     if (!response.writableFinished) doubt.lost()
-    else if (isReset && !isLate && doubts.peer !== undefined) doubt.reset(doubts.peer, doubts.hasEnded)
-    else doubt.confirmed()
+    else if (!isReset || isLate || peer === undefined || (!hasEnded && isOfProxy(response, peer))) doubt.confirmed()
+    else doubt.reset(peer, hasEnded)
   }
 }
 
@@ -76,7 +112,7 @@ export const ask = (stream: Duplex, isReset: () => void): void => {
 }
 
 const attend = (socket: Socket): Doubts => {
-  const doubts: Doubts = { peer: socket.remoteAddress, open: new Map(), hasEnded: false }
+  const doubts: Doubts = { peer: socket.remoteAddress, open: new Map(), session: undefined, hasEnded: false }
   doubtsOf.set(socket, doubts)
   socket.prependListener("end", () => {
     doubts.hasEnded = true

@@ -42,6 +42,7 @@ import {
   serve,
   type Server,
   type Socket as Client,
+  socketsOf,
   subscribeMessage,
   until,
   within
@@ -245,6 +246,50 @@ describe.each(connectionHeaders)("a message published while a long poll with %s 
     await until("the cut to be noticed", async () => (await server.session(clientId))?.queueLength === 2)
     await server.publish("/a", 3)
     assert.deepStrictEqual(await poll(server, clientId), [1, 2, 3])
+  })
+})
+
+describe("a proxy that resets the connection of an answer it has read", () => {
+  /** Has a message read and its connection reset; gives what the next connect gets. */
+  const readAndReset = async (server: Server, clientId: string, headers: Record<string, string>) => {
+    const sockets = socketsOf(server)
+    const raw = await connectRaw(server)
+    const port = raw.socket.localPort
+    raw.send(postBytes(JSON.stringify([connectMessage(clientId)]), headers))
+    await until("the connect to be held", async () => (await server.session(clientId))?.link === "Polling")
+    await server.publish("/a", 1)
+    assert.deepStrictEqual(dataOf((await raw.answer()).messages), [1])
+    const served = sockets.find(({ remotePort }) => remotePort === port)
+    raw.socket.resetAndDestroy()
+    await until("the reset to be noticed", () => served?.destroyed)
+    return poll(server, clientId)
+  }
+
+  it.each(["X-Forwarded-For", "Forwarded", "Via"])(
+    "has it delivered once if it says by %s what it is",
+    async (header) => {
+      const server = await serve()
+      const clientId = await begin(server, "/a")
+      assert.deepStrictEqual(await readAndReset(server, clientId, { [header]: "192.0.2.7" }), [])
+    }
+  )
+
+  it("has it delivered once if it has carried two sessions over one connection", async () => {
+    const server = await serve()
+    const [clientId, other] = [await begin(server, "/a"), await begin(server)]
+    const shared = await connectRaw(server)
+    for (const name of [clientId, other]) {
+      shared.send(postBytes(JSON.stringify([connectMessage(name, "long-polling", { advice: { timeout: 0 } })])))
+      await shared.answer()
+    }
+    assert.deepStrictEqual(await readAndReset(server, clientId, {}), [])
+  })
+
+  it("has it delivered twice, and no more often, if nothing tells it from a client", async () => {
+    const server = await serve()
+    const clientId = await begin(server, "/a")
+    assert.deepStrictEqual(await readAndReset(server, clientId, {}), [1])
+    assert.deepStrictEqual(await poll(server, clientId), [])
   })
 })
 
