@@ -7,11 +7,10 @@
 import { AckExtension, CometD } from "cometd"
 import { adapt } from "cometd-nodejs-client"
 import { afterEach, assert, describe, inject, it } from "vitest"
-import { begin } from "../engine/redis/setting.ts"
 import { openCometd } from "../support/clients.ts"
 import { Proxy } from "../support/proxy.ts"
-import { startServer } from "../support/server.ts"
 import { atEnd, releaseAll } from "../transport/support.ts"
+import { one, several } from "./processes.ts"
 
 adapt()
 afterEach(releaseAll)
@@ -32,17 +31,6 @@ const open = async (port: number, transport: string, ...extensions: ReadonlyArra
 const cutOften = async (proxy: Proxy) => {
   for (let i = 0; i < 50; i++) await proxy.cutAfter(1 + i * 61 % 700, "down")
 }
-
-/** One process. Gives its port. */
-const one = async (): Promise<ReadonlyArray<number>> => {
-  const server = await startServer()
-  atEnd(() => server.stop())
-  return [server.port]
-}
-
-/** Three processes on one Redis: the next connection after a cut is to another one. */
-const several = async (): Promise<ReadonlyArray<number>> =>
-  (await begin({ size: 3 })).cluster.urls.map((url) => Number(new URL(url).port))
 
 /** What a client hears of all that is published until its connections have been cut 50 times. */
 const hear = async (servers: typeof one, transport: string, ...extensions: ReadonlyArray<AckExtension>) => {

@@ -5,11 +5,10 @@
  */
 import { Client } from "faye"
 import { afterEach, assert, describe, inject, it } from "vitest"
-import { begin } from "../engine/redis/setting.ts"
 import { openFaye } from "../support/clients.ts"
 import { Proxy } from "../support/proxy.ts"
-import { startServer } from "../support/server.ts"
 import { atEnd, releaseAll } from "../transport/support.ts"
+import { one, several } from "./processes.ts"
 
 afterEach(releaseAll)
 
@@ -21,17 +20,6 @@ const open = async (port: number, transport: string) => {
   atEnd(() => client.close())
   return client
 }
-
-/** One process. Gives its port. */
-const one = async (): Promise<ReadonlyArray<number>> => {
-  const server = await startServer()
-  atEnd(() => server.stop())
-  return [server.port]
-}
-
-/** Three processes on one Redis: the next connection after a cut is to another one. */
-const several = async (): Promise<ReadonlyArray<number>> =>
-  (await begin({ size: 3 })).cluster.urls.map((url) => Number(new URL(url).port))
 
 /** Cuts in the head of an answer: within its body Faye's client for Node does not notice, but waits for its time-out. */
 const cutOften = async (proxy: Proxy) => {
