@@ -174,7 +174,7 @@ class Peer implements Sink, Target {
   }
 
   send(frame: Frame): void {
-    if (this.#isDue) this.#askAhead()
+    if (this.#isDue && frame.delivers) this.#askAhead()
     this.#writer.write(frame)
   }
 
@@ -212,10 +212,10 @@ class Peer implements Sink, Target {
     this.#hasSpoken = true
   }
 
-  /** A session has come: whether its peer answers pings is good to know before it is needed. */
+  /** A session has come: whether its peer answers pings is good to know before it is needed, but not before it gets anything. */
   bound(): void {
     this.#isLeft = false
-    if (this.#askedAt === undefined && !this.#hasAnswered) this.#ask(this.#common.now())
+    if (!this.#hasAnswered) this.#isDue = true
   }
 
   left(): void {
