@@ -26,6 +26,8 @@ export interface Answered {
   readonly id: Id
   readonly connection: ConnectionId
   readonly messages: ReadonlyArray<Delivery>
+  /** It could not be written: its client is going to ask for it. */
+  readonly isUnwritten?: true
 }
 
 /** What is kept of a session's connects. */
@@ -103,11 +105,20 @@ export const unwritten = (
 ): readonly [Retries, ReadonlyArray<Delivery>] => {
   const { answered, ids } = self
   if (!isTelling(self) || answered?.id === undefined) return [self, messages]
-  if (ids === "Unique") return [self, nothing]
+  if (ids === "Unique") {
+    return [
+      answered.connection === connection ? { ...self, answered: { ...answered, isUnwritten: true } } : self,
+      nothing
+    ]
+  }
   if (answered.connection === connection) return [given(self), messages]
   const again = new Set(answered.messages.map(({ position }) => position))
   return [self, messages.filter(({ position }) => !again.has(position))]
 }
+
+/** The position of the first message that its client has not got for certain, if it is kept for it here. */
+export const firstUnwritten = ({ answered }: Retries): number | undefined =>
+  answered?.isUnwritten === true ? answered.messages[0]?.position : undefined
 
 /** Whether a connect has another id than the one that was last answered. */
 export const isNew = (self: Retries, { id }: Connect): boolean =>

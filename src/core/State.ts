@@ -13,6 +13,7 @@ import type { ConnectReceived, StreamOpened } from "./Input.ts"
 import type { Kicked } from "./Kicked.ts"
 import * as MessageQueue from "./MessageQueue.ts"
 import type { Disbelieved } from "./Resets.ts"
+import * as Retries from "./Retries.ts"
 import * as Routes from "./Routes.ts"
 import * as Session from "./Session.ts"
 import type { Settings } from "./Settings.ts"
@@ -92,8 +93,8 @@ export const subscribers = (self: State, channel: string): ReadonlyArray<ClientI
 
 /** The sessions for which messages wait, with the position of the first one. */
 export const waiting = function*(self: State): Generator<readonly [clientId: ClientId, position: number]> {
-  for (const { clientId, queue } of HashMap.values(self.sessions)) {
-    const first = MessageQueue.first(queue)
-    if (first !== undefined) yield [clientId, first]
+  for (const { clientId, queue, retries } of HashMap.values(self.sessions)) {
+    const first = Math.min(Retries.firstUnwritten(retries) ?? Infinity, MessageQueue.first(queue) ?? Infinity)
+    if (first < Infinity) yield [clientId, first]
   }
 }

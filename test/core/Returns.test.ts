@@ -175,6 +175,19 @@ describe("a connect that repeats the id of the one that was last answered", () =
     assert.deepStrictEqual(faye.over(socket), [1])
   })
 
+  it("counts as waiting for what could not be written, until it is asked for or said to be read", () => {
+    const waiting = (faye: Poller) => [...State.waiting(faye.trial.state)].map(([clientId]) => clientId)
+    for (const next of ["3", "4"]) {
+      const faye = new Poller(fayeTypes)
+      const broken = faye.get("3", 1)
+      assert.deepStrictEqual(waiting(faye), [])
+      faye.unwritten(broken)
+      assert.deepStrictEqual(waiting(faye), [faye.clientId])
+      faye.connect(next)
+      assert.deepStrictEqual(waiting(faye), [])
+    }
+  })
+
   it("is given again what could not be written, once", () => {
     const faye = new Poller(fayeTypes)
     const broken = faye.get("3", 1)
