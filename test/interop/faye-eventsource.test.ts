@@ -93,8 +93,11 @@ class Ticker {
 const numbersFrom = (first: number, count: number): ReadonlyArray<number> =>
   Array.from({ length: count - first }, (_, n) => first + n)
 
+/** The session whose stream is open and whose subscriptions are there: a stream may be open before them. */
 const streaming = async (server: Server): Promise<string | undefined> =>
-  (await server.sessions()).find(({ connectionType }) => connectionType === "eventsource")?.clientId
+  (await server.sessions()).find(({ connectionType, subscriptions }) =>
+    connectionType === "eventsource" && subscriptions.includes("/numbers") && subscriptions.includes("/end")
+  )?.clientId
 
 const behindNginx = (open: OpenPage): void => {
   for (const [name, isThere, make] of engines) {
