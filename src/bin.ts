@@ -7,10 +7,10 @@ import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Cause, Console, Effect, Exit, References, Runtime } from "effect"
 import { CliError, CliOutput, Command } from "effect/cli"
 import { readFileSync } from "node:fs"
-import { flags } from "./commands/flags.ts"
-import * as Inspect from "./commands/inspect.ts"
-import * as Replay from "./commands/replay.ts"
-import { serve } from "./commands/serve.ts"
+import { flags } from "./command/flags.ts"
+import * as Inspect from "./command/inspect.ts"
+import * as Replay from "./command/replay.ts"
+import { serve } from "./command/serve.ts"
 
 const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
   readonly version: string

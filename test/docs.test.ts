@@ -3,7 +3,7 @@ import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { Effect, Scope } from "effect"
 import { existsSync, readdirSync, readFileSync } from "node:fs"
 import { Monitor } from "../src/index.ts"
-import { serveMeasured } from "./monitor/measured.ts"
+import { serveMeasured } from "./telemetry/measured.ts"
 import { releaseAll } from "./transport/support.ts"
 
 const read = (path: string) => readFileSync(new URL(`../docs/${path}`, import.meta.url), "utf8")

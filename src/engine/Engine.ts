@@ -7,8 +7,8 @@
  * in the core, once for all engines.
  */
 import { Context, type Effect, Schema, type Scope, type Stream, type SubscriptionRef } from "effect"
-import type * as Attendance from "../core/Attendance.ts"
 import type { ClientId } from "../core/ClientId.ts"
+import type * as Attendance from "../core/folds/Attendance.ts"
 import type { Event } from "../core/MonitorEvent.ts"
 import type { Fact, Order } from "../core/Order.ts"
 import type { State } from "../core/State.ts"

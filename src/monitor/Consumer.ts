@@ -5,8 +5,8 @@
  * what it keeps: what it has not read is bounded, and nobody waits for it.
  */
 import { Array as Arr, Cause, Effect, Latch, MutableList, type Pull, Stream } from "effect"
+import type { Snapshot } from "../core/folds/Snapshot.ts"
 import type { Lagged, MonitorEvent } from "../core/MonitorEvent.ts"
-import type { Snapshot } from "../core/Snapshot.ts"
 
 /**
  * What a consumer loses that has fallen behind by its capacity.

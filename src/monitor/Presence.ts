@@ -6,17 +6,17 @@
  * processes. What is made of that is in `Attendance`.
  */
 import { Clock, Context, Duration, Effect, Latch, Layer, Schema, Stream } from "effect"
-import * as Attendance from "../core/Attendance.ts"
+import * as Now from "../base/Now.ts"
+import * as Options from "../base/Options.ts"
 import type { ClientId } from "../core/ClientId.ts"
+import * as Attendance from "../core/folds/Attendance.ts"
+import type { Snapshot } from "../core/folds/Snapshot.ts"
 import { isMove, type Lagged, type MonitorEvent } from "../core/MonitorEvent.ts"
-import type { Snapshot } from "../core/Snapshot.ts"
 import { Engine } from "../engine/Engine.ts"
-import * as Now from "../Now.ts"
-import * as Options from "../Options.ts"
 import { Monitor } from "./Monitor.ts"
 import { Reception, type Told } from "./Reception.ts"
 
-export type { Join, Leave, Member } from "../core/Attendance.ts"
+export type { Join, Leave, Member } from "../core/folds/Attendance.ts"
 export type { Present, Told } from "./Reception.ts"
 
 /** The options of {@link layer}; each may be left out. Times are `"10 seconds"`, milliseconds or a `Duration`. */

@@ -5,7 +5,7 @@
  * between what it knows and what is, when it gets round to it; so what it knows is right again.
  */
 import { Array as Arr, Cause, Effect, Latch, type Pull, Stream } from "effect"
-import * as Attendance from "../core/Attendance.ts"
+import * as Attendance from "../core/folds/Attendance.ts"
 
 /** Who is there: what a watch begins with. */
 export interface Present {

@@ -6,10 +6,10 @@
  * answer cannot be made to look like anything but a script.
  */
 import { Effect, Layer, Result } from "effect"
-import { Bayeux } from "../Bayeux.ts"
+import { Bayeux } from "../service/Bayeux.ts"
+import type { HttpCall } from "../service/Transport.ts"
 import { parseFields, respondError } from "./Http.ts"
 import { type Envelope, exchange } from "./HttpExchange.ts"
-import type { HttpCall } from "./Transport.ts"
 
 const functionName = /^[a-z_$][a-z0-9_$]*(?:\.[a-z_$][a-z0-9_$]*)*$/i
 const longestName = 200

@@ -9,11 +9,11 @@
  * the word for that (HTML, "Server-sent events").
  */
 import { Duration, Effect, Layer, Schedule, Schema } from "effect"
-import { Bayeux } from "../Bayeux.ts"
-import * as Options from "../Options.ts"
+import * as Options from "../base/Options.ts"
+import { Bayeux } from "../service/Bayeux.ts"
+import { type CloseReason, type HttpCall, requestInfo, type Sink } from "../service/Transport.ts"
 import { FrameWriter } from "./FrameWriter.ts"
 import { asksForStream, beginStream, closeErrors, respondError, withCors } from "./Http.ts"
-import { type CloseReason, type HttpCall, requestInfo, type Sink } from "./Transport.ts"
 
 /** The options of {@link layer}. */
 export const EventSourceOptions = Schema.Struct({

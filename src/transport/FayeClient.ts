@@ -5,7 +5,7 @@
 import { Effect, Layer } from "effect"
 import { readFile } from "node:fs/promises"
 import { createRequire } from "node:module"
-import { Bayeux } from "../Bayeux.ts"
+import { Bayeux } from "../service/Bayeux.ts"
 import * as Http from "./Http.ts"
 
 const files: ReadonlyArray<readonly [path: string, file: string, type: string]> = [

@@ -17,7 +17,7 @@
  * its ping; what was written since is kept, as far as a bound goes, and given back when the peer does not answer any more.
  */
 import type { Duplex, Writable } from "node:stream"
-import type { Frame } from "./Frame.ts"
+import type { Frame } from "../service/Frame.ts"
 import * as Receipt from "./Receipt.ts"
 import { Unconfirmed } from "./Unconfirmed.ts"
 

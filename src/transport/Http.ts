@@ -7,10 +7,9 @@ import { Result } from "effect"
 import { isUtf8 } from "node:buffer"
 import { createHash } from "node:crypto"
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http"
-import * as Message from "../core/Message.ts"
+import * as LongText from "../service/LongText.ts"
+import type { CloseReason } from "../service/Transport.ts"
 import * as ContentEncoding from "./ContentEncoding.ts"
-import * as LongText from "./LongText.ts"
-import type { CloseReason } from "./Transport.ts"
 
 /** Why a request was refused: a status and what to do about it, in words and, where there are such, in headers. */
 export interface HttpError {
@@ -295,12 +294,12 @@ const isLonger = (text: string, bytes: number): boolean => text.length > bytes /
 const parseEach = (text: string, maxMessage: number): Result.Result<ReadonlyArray<unknown>, HttpError> => {
   const opening = /^\s*([[{])/.exec(text)?.[1]
   if (opening === undefined) return notJson
-  if (opening === "{") return Result.succeed([tooLong(text, maxMessage)])
+  if (opening === "{") return Result.succeed([LongText.tooLong(text, maxMessage)])
   const messages: Array<unknown> = []
   try {
     const flaw = LongText.visitParts(text, maxDepth, (start, end) => {
       const message = text.slice(start, end)
-      messages.push(isLonger(message, maxMessage) ? tooLong(message, maxMessage) : JSON.parse(message))
+      messages.push(isLonger(message, maxMessage) ? LongText.tooLong(message, maxMessage) : JSON.parse(message))
       return messages.length <= maxMessages
     })
     if (flaw !== undefined) return flaw === "TooDeep" ? tooDeep : notJson
@@ -309,6 +308,3 @@ const parseEach = (text: string, maxMessage: number): Result.Result<ReadonlyArra
   }
   return messages.length > maxMessages ? tooMany : Result.succeed(messages)
 }
-
-const tooLong = (text: string, limit: number): Message.TooLong =>
-  new Message.TooLong(LongText.fieldsOf(text), Buffer.byteLength(text), limit)

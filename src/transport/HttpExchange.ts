@@ -1,9 +1,9 @@
 /** One request with messages in, one response with their answers out: how long-polling and callback-polling connect. */
 import type { OutgoingHttpHeaders } from "node:http"
-import type { Frame } from "./Frame.ts"
+import type { Frame } from "../service/Frame.ts"
+import { type CloseReason, type HttpCall, type OpenConnection, requestInfo, type Sink } from "../service/Transport.ts"
 import { closeErrors, respond, respondError, withCors } from "./Http.ts"
 import * as Receipt from "./Receipt.ts"
-import { type CloseReason, type HttpCall, type OpenConnection, requestInfo, type Sink } from "./Transport.ts"
 
 /** How the answers are wrapped. */
 export interface Envelope {

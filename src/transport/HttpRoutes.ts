@@ -14,13 +14,13 @@ import type * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import { IncomingMessage, ServerResponse } from "node:http"
 import type { Socket } from "node:net"
-import { Bayeux } from "../Bayeux.ts"
-import * as Options from "../Options.ts"
+import * as Options from "../base/Options.ts"
+import { Bayeux } from "../service/Bayeux.ts"
+import type { Open, OpenConnection } from "../service/Transport.ts"
 import * as HostServer from "./HostServer.ts"
 import { respondError } from "./Http.ts"
 import type { AnyServer } from "./Listening.ts"
 import * as Mount from "./Mount.ts"
-import type { Open, OpenConnection } from "./Transport.ts"
 
 /** The options of {@link layer}. */
 export const HttpRoutesOptions = Schema.Struct({

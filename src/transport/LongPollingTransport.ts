@@ -5,8 +5,9 @@
  * requests from other origins as well, which CORS makes no different.
  */
 import { Effect, Layer, Result, Schema } from "effect"
-import { Bayeux } from "../Bayeux.ts"
-import * as Options from "../Options.ts"
+import * as Options from "../base/Options.ts"
+import { Bayeux } from "../service/Bayeux.ts"
+import type { HttpCall } from "../service/Transport.ts"
 import {
   defaultMaxMessage,
   hardLimit,
@@ -22,7 +23,6 @@ import {
   withoutMark
 } from "./Http.ts"
 import { type Envelope, exchange } from "./HttpExchange.ts"
-import type { HttpCall } from "./Transport.ts"
 
 const HeaderName = Schema.String.check(
   Schema.isPattern(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, { expected: "the name of a header, such as \"X-Auth-Token\"" })

@@ -8,10 +8,10 @@
 import { Effect, Schema } from "effect"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import type { Duplex } from "node:stream"
-import type { Bayeux } from "../Bayeux.ts"
+import type { Bayeux } from "../service/Bayeux.ts"
+import type { Open } from "../service/Transport.ts"
 import { asksForStream, beginStream, closeErrors, respond, respondError } from "./Http.ts"
 import * as Receipt from "./Receipt.ts"
-import type { Open } from "./Transport.ts"
 
 /** Where the service is found: `/` and segments, without a slash at the end. Faye's default is `/bayeux`. */
 export const MountPath = Schema.String.check(

@@ -1,7 +1,7 @@
 /** All transports together, with their default options: what most servers want. */
 import { Layer } from "effect"
-import type { Bayeux } from "../Bayeux.ts"
-import type { OptionsInvalid } from "../Options.ts"
+import type { OptionsInvalid } from "../base/Options.ts"
+import type { Bayeux } from "../service/Bayeux.ts"
 import * as CallbackPollingTransport from "./CallbackPollingTransport.ts"
 import * as EventSourceTransport from "./EventSourceTransport.ts"
 import * as FayeClient from "./FayeClient.ts"

@@ -5,7 +5,7 @@
  * It is bounded in bytes; what falls out is the peer's. Frames are shared, so the same message to many silent peers is
  * kept once.
  */
-import type { Frame } from "./Frame.ts"
+import type { Frame } from "../service/Frame.ts"
 
 /** The frames of one peer. */
 export class Unconfirmed {

@@ -7,14 +7,20 @@ import { Clock, Duration, Effect, Layer, Result, Schema } from "effect"
 import { Socket } from "node:net"
 import type { Duplex } from "node:stream"
 import { type WebSocket, WebSocketServer } from "ws"
-import { Bayeux } from "../Bayeux.ts"
-import * as Now from "../Now.ts"
-import * as Options from "../Options.ts"
-import type { Frame } from "./Frame.ts"
+import * as Now from "../base/Now.ts"
+import * as Options from "../base/Options.ts"
+import { Bayeux } from "../service/Bayeux.ts"
+import type { Frame } from "../service/Frame.ts"
+import {
+  type CloseReason,
+  type OpenConnection,
+  requestInfo,
+  type Sink,
+  type UpgradeCall
+} from "../service/Transport.ts"
 import { type Bounds, FrameWriter, type Taken, type Target, writeToSocket } from "./FrameWriter.ts"
 import { defaultMaxMessage, hardLimit, parseMessages } from "./Http.ts"
 import * as Receipt from "./Receipt.ts"
-import { type CloseReason, type OpenConnection, requestInfo, type Sink, type UpgradeCall } from "./Transport.ts"
 import * as WebSocketFrame from "./WebSocketFrame.ts"
 
 /** The options of {@link layer}. */

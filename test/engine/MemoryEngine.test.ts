@@ -1,10 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Exit, Layer, Queue, Scope } from "effect"
-import * as Bayeux from "../../src/Bayeux.ts"
 import type { Order } from "../../src/core/Order.ts"
 import { Engine, EngineError } from "../../src/engine/Engine.ts"
 import * as MemoryEngine from "../../src/engine/MemoryEngine.ts"
 import * as Monitor from "../../src/monitor/Monitor.ts"
+import * as Bayeux from "../../src/service/Bayeux.ts"
 import { Client, engineLaws, failure, layerTransports, turn } from "./laws.ts"
 
 engineLaws("MemoryEngine", MemoryEngine.layer)

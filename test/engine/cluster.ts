@@ -3,14 +3,14 @@
  * with a load balancer that knows nothing of sessions.
  */
 import { Context, Effect, Layer, Stream } from "effect"
-import * as Bayeux from "../../src/Bayeux.ts"
+import type { OptionsInvalid } from "../../src/base/Options.ts"
 import * as Channel from "../../src/core/Channel.ts"
 import * as Message from "../../src/core/Message.ts"
 import { Engine, type EngineError } from "../../src/engine/Engine.ts"
 import * as Monitor from "../../src/monitor/Monitor.ts"
-import type { OptionsInvalid } from "../../src/Options.ts"
-import type { Frame } from "../../src/transport/Frame.ts"
-import type { Open, OpenConnection } from "../../src/transport/Transport.ts"
+import * as Bayeux from "../../src/service/Bayeux.ts"
+import type { Frame } from "../../src/service/Frame.ts"
+import type { Open, OpenConnection } from "../../src/service/Transport.ts"
 
 type Service = Bayeux.Bayeux["Service"]
 

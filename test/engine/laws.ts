@@ -8,15 +8,15 @@
 import { assert, describe, it } from "@effect/vitest"
 import { type Context, Effect, Layer, type Schema, type Scope, Stream } from "effect"
 import * as fc from "fast-check"
-import * as Bayeux from "../../src/Bayeux.ts"
+import type { OptionsInvalid } from "../../src/base/Options.ts"
 import type { ClientId } from "../../src/core/ClientId.ts"
 import * as Message from "../../src/core/Message.ts"
 import { isMove, type Lagged, type MonitorEvent } from "../../src/core/MonitorEvent.ts"
 import { type Counts, Engine, type EngineError } from "../../src/engine/Engine.ts"
 import * as Monitor from "../../src/monitor/Monitor.ts"
-import type { OptionsInvalid } from "../../src/Options.ts"
-import type { Frame } from "../../src/transport/Frame.ts"
-import type { CloseReason, ConnectionInfo, OpenConnection, Sink } from "../../src/transport/Transport.ts"
+import * as Bayeux from "../../src/service/Bayeux.ts"
+import type { Frame } from "../../src/service/Frame.ts"
+import type { CloseReason, ConnectionInfo, OpenConnection, Sink } from "../../src/service/Transport.ts"
 
 type Service = Bayeux.Bayeux["Service"]
 

@@ -3,10 +3,10 @@ import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Exit, Layer, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { readFileSync } from "node:fs"
-import * as Bayeux from "../../src/Bayeux.ts"
 import type { Cause } from "../../src/core/MonitorEvent.ts"
 import * as MemoryEngine from "../../src/engine/MemoryEngine.ts"
 import * as Monitor from "../../src/monitor/Monitor.ts"
+import * as Bayeux from "../../src/service/Bayeux.ts"
 import { ask, Client, type Failure, layerTransports, plain, record, until } from "../engine/laws.ts"
 
 type Service = Bayeux.Bayeux["Service"]

@@ -6,11 +6,11 @@ import * as fc from "fast-check"
 import { hostname } from "node:os"
 import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
-import * as Bayeux from "../../src/Bayeux.ts"
 import * as ClientId from "../../src/core/ClientId.ts"
 import type { Event, Lagged, MonitorEvent } from "../../src/core/MonitorEvent.ts"
 import * as MemoryEngine from "../../src/engine/MemoryEngine.ts"
 import * as Monitor from "../../src/monitor/Monitor.ts"
+import * as Bayeux from "../../src/service/Bayeux.ts"
 import { ask, Client, forAll, layerTransports, record, turn, until } from "../engine/laws.ts"
 
 type MonitorService = Monitor.Monitor["Service"]

@@ -1,10 +1,10 @@
 /** Who is there, with Redis: services that share the sessions, a store that forgets or goes back, a log that was cut. */
 import { afterEach, assert, beforeEach, describe, inject, it } from "@effect/vitest"
 import { Context, Effect, Exit, Layer, Scope, Stream } from "effect"
-import * as Bayeux from "../../src/Bayeux.ts"
-import * as RedisEngine from "../../src/engine/RedisEngine.ts"
+import * as RedisEngine from "../../src/engine/redis/RedisEngine.ts"
 import * as Monitor from "../../src/monitor/Monitor.ts"
 import * as Presence from "../../src/monitor/Presence.ts"
+import * as Bayeux from "../../src/service/Bayeux.ts"
 import { ask, Client, connect, eventually, handshake, layerTransports, until } from "../engine/laws.ts"
 import { identities } from "../support/identities.ts"
 import { Proxy } from "../support/proxy.ts"

@@ -2,11 +2,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Exit, Layer, type Scope, Scope as Scopes, Stream } from "effect"
 import { TestClock } from "effect/testing"
-import * as Bayeux from "../../src/Bayeux.ts"
 import type { Engine } from "../../src/engine/Engine.ts"
 import * as MemoryEngine from "../../src/engine/MemoryEngine.ts"
 import * as Monitor from "../../src/monitor/Monitor.ts"
 import * as Presence from "../../src/monitor/Presence.ts"
+import * as Bayeux from "../../src/service/Bayeux.ts"
 import { ask, Client, exchange, failure, handshake, layerTransports, turn, until } from "../engine/laws.ts"
 import { identities } from "../support/identities.ts"
 

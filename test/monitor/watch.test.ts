@@ -2,12 +2,12 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Equal, HashMap, HashSet, Layer, Queue, Stream } from "effect"
 import * as fc from "fast-check"
-import * as Bayeux from "../../src/Bayeux.ts"
+import * as Snapshot from "../../src/core/folds/Snapshot.ts"
 import type { Lagged, MonitorEvent } from "../../src/core/MonitorEvent.ts"
-import * as Snapshot from "../../src/core/Snapshot.ts"
 import * as MemoryEngine from "../../src/engine/MemoryEngine.ts"
-import type { Extension } from "../../src/Extension.ts"
 import * as Monitor from "../../src/monitor/Monitor.ts"
+import * as Bayeux from "../../src/service/Bayeux.ts"
+import type { Extension } from "../../src/service/Extension.ts"
 import { ask, Client, exchange, forAll, handshake, layerTransports, type Peer, turn, until } from "../engine/laws.ts"
 
 type Told = Snapshot.Snapshot | MonitorEvent | Lagged

@@ -1,7 +1,7 @@
 /** The application of a test that knows its users: whoever shakes hands with `ext.user` is that user. */
 import { Effect } from "effect"
 import * as Message from "../../src/core/Message.ts"
-import * as Extension from "../../src/Extension.ts"
+import * as Extension from "../../src/service/Extension.ts"
 
 export const identities: Extension.Extension = {
   name: "identities",

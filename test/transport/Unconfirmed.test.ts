@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
-import { Frame } from "../../src/transport/Frame.ts"
+import { Frame } from "../../src/service/Frame.ts"
 import { Unconfirmed } from "../../src/transport/Unconfirmed.ts"
 
 const frame = (size: number): Frame => Object.assign(new Frame(), { size })

@@ -2,7 +2,7 @@ import { afterEach, assert, describe, it } from "@effect/vitest"
 import { Layer } from "effect"
 import type { Socket as TcpSocket } from "node:net"
 import { Bayeux, LongPollingTransport, WebSocketTransport } from "../../src/index.ts"
-import * as Frame from "../../src/transport/Frame.ts"
+import * as Frame from "../../src/service/Frame.ts"
 import * as WebSocketFrame from "../../src/transport/WebSocketFrame.ts"
 import {
   begin,

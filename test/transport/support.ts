@@ -10,8 +10,8 @@ import * as Http from "node:http"
 import * as Net from "node:net"
 import * as Tls from "node:tls"
 import { type ClientOptions, WebSocket } from "ws"
+import type { OptionsInvalid } from "../../src/base/Options.ts"
 import { Bayeux, MemoryEngine, Monitor, NodeServer, Transports } from "../../src/index.ts"
-import type { OptionsInvalid } from "../../src/Options.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // closing and waiting

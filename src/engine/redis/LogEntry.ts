@@ -5,9 +5,9 @@
  * An entry is `node number kind …`: whose order it was, the number that the node gave it (0 if it was no order of the
  * service), and what was done.
  */
-import type { Sighting } from "../../core/Attendance.ts"
 import type * as Channel from "../../core/Channel.ts"
 import type { ClientId } from "../../core/ClientId.ts"
+import type { Sighting } from "../../core/folds/Attendance.ts"
 import * as Message from "../../core/Message.ts"
 import type { Cause } from "../../core/MonitorEvent.ts"
 import type { GiveBack } from "../../core/Order.ts"

@@ -6,8 +6,8 @@
  * the log is read on from where it was before.
  */
 import { Clock, Effect, Stream } from "effect"
-import type { Passed, Told } from "../../core/Attendance.ts"
-import * as Now from "../../Now.ts"
+import * as Now from "../../base/Now.ts"
+import type { Passed, Told } from "../../core/folds/Attendance.ts"
 import * as Connection from "./Connection.ts"
 import * as History from "./History.ts"
 import * as LogEntry from "./LogEntry.ts"

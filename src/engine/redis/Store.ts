@@ -3,8 +3,8 @@
  * that the node has to join again fails like a connection that broke.
  */
 import { Effect } from "effect"
-import type { Sighting } from "../../core/Attendance.ts"
 import type { ClientId } from "../../core/ClientId.ts"
+import type { Sighting } from "../../core/folds/Attendance.ts"
 import type { Counts } from "../Engine.ts"
 import { type Connection, RedisUnavailable } from "./Connection.ts"
 import * as LogEntry from "./LogEntry.ts"

@@ -1,9 +1,9 @@
 /** A consumer of the events of a whole cluster, which is interrupted now and then and goes on behind what it has. */
 import { Effect, Fiber, ManagedRuntime, Stream } from "effect"
+import type { OptionsInvalid } from "../../../src/base/Options.ts"
 import type { ClusterEvent, Engine, EngineError } from "../../../src/engine/Engine.ts"
-import * as RedisEngine from "../../../src/engine/RedisEngine.ts"
+import * as RedisEngine from "../../../src/engine/redis/RedisEngine.ts"
 import * as Monitor from "../../../src/monitor/Monitor.ts"
-import type { OptionsInvalid } from "../../../src/Options.ts"
 import type { RedisServer } from "../../support/redis.ts"
 import { atEnd } from "../../transport/support.ts"
 import { namespace } from "./setting.ts"

@@ -2,7 +2,7 @@
 import { assert, inject } from "@effect/vitest"
 import { Effect } from "effect"
 import { Engine } from "../../../src/engine/Engine.ts"
-import * as RedisEngine from "../../../src/engine/RedisEngine.ts"
+import * as RedisEngine from "../../../src/engine/redis/RedisEngine.ts"
 import { Cluster } from "../../support/cluster.ts"
 import { Proxy } from "../../support/proxy.ts"
 import { type RedisOptions, RedisServer } from "../../support/redis.ts"

@@ -1,0 +1,26 @@
+/** Prints each monitoring event as one line of JSON: what `--log-events` does. */
+import { Effect, Stream } from "effect"
+import type { Writable } from "node:stream"
+import { Monitor } from "../monitor/Monitor.ts"
+
+const print = (output: Writable, line: string): Effect.Effect<void> =>
+  Effect.callback((resume) => {
+    output.write(line, () => resume(Effect.void))
+  })
+
+/** Done when nobody reads the output any more. */
+const whenGone = (output: Writable): Effect.Effect<void> =>
+  Effect.callback((resume) => {
+    output.on("error", () => resume(Effect.void))
+  })
+
+/**
+ * Subscribes at once and gives the effect that prints until the service has stopped. Where the reader of the output is
+ * too slow for 65,536 events, the oldest are lost and a line `{"_tag":"Lagged",…}` says so; where it has gone, printing ends.
+ */
+export const make = Effect.fnUntraced(function*(output: Writable) {
+  const monitor = yield* Monitor
+  const events = yield* monitor.subscribe({ capacity: 65_536 })
+  const printing = Stream.runForEach(events, (event) => print(output, `${JSON.stringify(event)}\n`))
+  return Effect.raceFirst(printing, whenGone(output))
+})

@@ -1,0 +1,52 @@
+/**
+ * Sending metrics and traces to a collector of OpenTelemetry: what `--otlp` does. Effect's exporters do it, and take what
+ * else there is to say (headers, intervals, attributes of the service) from OpenTelemetry's own `OTEL_…` variables.
+ */
+import { Config, ConfigProvider, Effect, Layer } from "effect"
+import * as FetchHttpClient from "effect/http/FetchHttpClient"
+import * as OtlpMetrics from "effect/observability/OtlpMetrics"
+import * as OtlpSerialization from "effect/observability/OtlpSerialization"
+import * as OtlpTracer from "effect/observability/OtlpTracer"
+import * as Options from "../base/Options.ts"
+
+/** Where the collector is, as the environment says. */
+export const endpoint: Config.Config<string> = Config.orElse(
+  Config.nested(Config.String("OTLP"), "BAYEUX"),
+  () => Config.String("OTEL_EXPORTER_OTLP_ENDPOINT")
+)
+
+/** What holds where the environment says nothing else: Effect's exporters send nothing unless they are named there. */
+const defaults = ConfigProvider.fromUnknown({
+  OTEL_SERVICE_NAME: "effect-bayeux",
+  OTEL_METRICS_EXPORTER: ["otlp"],
+  OTEL_TRACES_EXPORTER: ["otlp"]
+})
+
+const configured = (url: string) =>
+  Effect.map(
+    ConfigProvider.ConfigProvider,
+    (environment) =>
+      ConfigProvider.fromUnknown({ OTEL_EXPORTER_OTLP_ENDPOINT: url }).pipe(
+        ConfigProvider.orElse(environment),
+        ConfigProvider.orElse(defaults)
+      )
+  )
+
+const refused = (url: string) =>
+  Layer.effectDiscard(Effect.fail(
+    new Options.OptionsInvalid({
+      owner: "effect-bayeux",
+      issue: `there is no collector "${url}": give --otlp or BAYEUX_OTLP a URL such as http://127.0.0.1:4318`
+    })
+  ))
+
+const exporters = (url: string) =>
+  Layer.mergeAll(OtlpMetrics.layerFromConfig(), OtlpTracer.layerFromConfig()).pipe(
+    Layer.provide(OtlpSerialization.layerJson),
+    Layer.provide(FetchHttpClient.layer),
+    Layer.provide(ConfigProvider.layer(configured(url)))
+  )
+
+/** Effect's exporters, sending to the collector at this URL. */
+export const layer = (url: string): Layer.Layer<never, Options.OptionsInvalid> =>
+  URL.canParse(url) && /^https?:/.test(url) ? exporters(url) : refused(url)

@@ -1,0 +1,61 @@
+/** `effect-bayeux inspect FILE`: tells the story of a session or of a message. */
+import { Console, Effect, Option, Stream } from "effect"
+import { Command, Flag } from "effect/cli"
+import * as Story from "../recorder/Story.ts"
+import * as StoryText from "../recorder/StoryText.ts"
+import { file, NoRecording, noRecording } from "./replay.ts"
+
+interface Options {
+  readonly file: string
+  readonly client: Option.Option<string>
+  readonly message: Option.Option<number>
+  readonly json: boolean
+}
+
+const subjectOf = ({ client, message }: Options): Story.Subject | undefined => {
+  if (Option.isSome(client) === Option.isSome(message)) return undefined
+  return Option.isSome(client) ? { clientId: client.value } : { sequence: Option.getOrElse(message, () => 0) }
+}
+
+const print = (told: Story.Line, isJson: boolean, isNamed: boolean): Effect.Effect<void> => {
+  if (!("clientId" in told)) return Console.error(StoryText.print(told))
+  return Console.log(isJson ? JSON.stringify(told) : StoryText.print(told, isNamed))
+}
+
+const inspect = Effect.fnUntraced(function*(options: Options) {
+  const subject = subjectOf(options)
+  if (subject === undefined) {
+    return yield* new NoRecording({ reason: "Say whose story it is to be: give either --client or --message" })
+  }
+  const happened = yield* Story.run(options.file, subject).pipe(
+    Stream.tap((told) => print(told, options.json, "sequence" in subject)),
+    Stream.filter((told) => "clientId" in told),
+    Stream.runCount,
+    Effect.mapError(noRecording)
+  )
+  if (happened === 0) {
+    yield* Console.error(
+      "clientId" in subject
+        ? `There is no session "${subject.clientId}" in it: give the name that it has in the recording, which is a hash ` +
+          "of its client id unless ids were recorded as they are. effect-bayeux replay shows them"
+        : `There is no publish with the number ${subject.sequence} in it: effect-bayeux replay shows them`
+    )
+  }
+})
+
+export const command = Command.make(
+  "inspect",
+  {
+    file,
+    client: Flag.String("client").pipe(
+      Flag.withDescription("The story of this session, by the name that it has in the recording"),
+      Flag.optional
+    ),
+    message: Flag.Int("message").pipe(
+      Flag.withDescription("The story of a message, by the number of its Publish event"),
+      Flag.optional
+    ),
+    json: Flag.Boolean("json").pipe(Flag.withDescription("Print a JSON object a line"), Flag.withDefault(false))
+  },
+  inspect
+).pipe(Command.withDescription("Tell the story of a session or of a message out of a recording"))

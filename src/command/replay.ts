@@ -1,0 +1,63 @@
+/**
+ * `effect-bayeux replay FILE`: makes what was recorded happen again. The events go to standard output as `--log-events`
+ * prints them, everything else to standard error.
+ */
+import { Console, Effect, Option, Runtime, Schema, Stream } from "effect"
+import { Argument, Command, Flag } from "effect/cli"
+import * as Replay from "../recorder/Replay.ts"
+import * as StoryText from "../recorder/StoryText.ts"
+
+/** The recording is not complete, or what came out was not the same: exit code 1. It has been told already. */
+class NotTheSame extends Schema.TaggedError<NotTheSame>()("NotTheSame", {}) {
+  override readonly [Runtime.errorExitCode] = 1
+}
+
+/** There is nothing to replay: exit code 2. */
+export class NoRecording extends Schema.TaggedError<NoRecording>()("NoRecording", { reason: Schema.String }) {
+  override readonly [Runtime.errorExitCode] = 2
+  override get message() {
+    return this.reason
+  }
+}
+
+export const noRecording = ({ message }: Replay.NotARecording): NoRecording => new NoRecording({ reason: message })
+
+const print = (told: Replay.Told, until: number): Effect.Effect<void> => {
+  if (told._tag !== "Step") return Console.error(StoryText.printRest(told))
+  const events = told.events.filter(({ sequence }) => sequence <= until)
+  return events.length === 0 ? Effect.void : Console.log(events.map((event) => JSON.stringify(event)).join("\n"))
+}
+
+const isFlaw = ({ _tag }: Replay.Told): boolean => _tag !== "Step" && _tag !== "End"
+
+const replay = Effect.fnUntraced(function*(file: string, until: number) {
+  const flaws = yield* Replay.run(file, { until }).pipe(
+    Stream.tap((told) => print(told, until)),
+    Stream.filter(isFlaw),
+    Stream.runCount,
+    Effect.mapError(noRecording)
+  )
+  if (flaws > 0) return yield* new NotTheSame()
+})
+
+/** The argument of all commands about recordings. */
+export const file = Argument.String("file").pipe(
+  Argument.withDescription("The file of the recording; the older one beside it, FILE.1, is read with it")
+)
+
+export const command = Command.make(
+  "replay",
+  {
+    file,
+    until: Flag.Int("until").pipe(
+      Flag.withDescription("Stop after the event of this number"),
+      Flag.optional
+    )
+  },
+  ({ file, until }) => replay(file, Option.getOrElse(until, () => Infinity))
+).pipe(
+  Command.withDescription(
+    "Make what was recorded happen again, and print its events. Ends with 0 if all is there and the same came out, else " +
+      "with 1, and with 2 if the file is not a recording"
+  )
+)

@@ -1,0 +1,145 @@
+/**
+ * `effect-bayeux`: a server with all transports, in memory or with Redis, with a page to try it and one that shows what goes
+ * on. Events go to standard output if asked for.
+ */
+import { Effect, Fiber, Layer, Option, Scope } from "effect"
+import { createServer } from "node:http"
+import * as Engine from "../engine/Engine.ts"
+import * as MemoryEngine from "../engine/MemoryEngine.ts"
+import * as RedisEngine from "../engine/redis/RedisEngine.ts"
+import * as Monitor from "../monitor/Monitor.ts"
+import * as MonitorPage from "../page/MonitorPage.ts"
+import * as Recorder from "../recorder/Recorder.ts"
+import * as Bayeux from "../service/Bayeux.ts"
+import * as Metrics from "../telemetry/Metrics.ts"
+import * as MetricsPage from "../telemetry/MetricsPage.ts"
+import * as Tracing from "../telemetry/Tracing.ts"
+import * as CallbackPollingTransport from "../transport/CallbackPollingTransport.ts"
+import * as EventSourceTransport from "../transport/EventSourceTransport.ts"
+import * as FayeClient from "../transport/FayeClient.ts"
+import { respondError } from "../transport/Http.ts"
+import * as LongPollingTransport from "../transport/LongPollingTransport.ts"
+import * as NodeServer from "../transport/NodeServer.ts"
+import * as WebSocketTransport from "../transport/WebSocketTransport.ts"
+import * as ChatPage from "./ChatPage.ts"
+import * as EventLog from "./EventLog.ts"
+import type { Settings } from "./flags.ts"
+import * as Telemetry from "./Otlp.ts"
+
+/** Whether the monitor page may be served: who listens for others than this machine, or for a proxy, needs a token. */
+const isMonitored = ({ host, monitorToken, socket }: Settings): boolean =>
+  Option.isSome(monitorToken) || (Option.isNone(socket) && (host === "localhost" || MonitorPage.isLoopback(host)))
+
+const monitorPath = "/monitor"
+
+const noMonitor = "The monitor page is not served: give --monitor-token or BAYEUX_MONITOR_TOKEN, without which it is " +
+  "there on a loopback address only"
+
+/** The monitor page; or in its place a sentence, for those who look for it and for those who read the log. */
+const monitorLayer = (settings: Settings) => {
+  if (isMonitored(settings)) {
+    return MonitorPage.layer({
+      path: monitorPath,
+      ...Option.match(settings.monitorToken, { onNone: () => undefined, onSome: (token) => ({ token }) })
+    })
+  }
+  return Layer.effectDiscard(Effect.gen(function*() {
+    const { server } = yield* NodeServer.NodeServer
+    yield* NodeServer.servePath(
+      server,
+      monitorPath,
+      (request, response) => respondError({ request, response }, { status: 404, sentence: noMonitor })
+    )
+    yield* Effect.logInfo(noMonitor)
+  }))
+}
+
+/** The engine that is meant: its name, or the URL of Redis with the namespace as a parameter. */
+const engineLayer = ({ engine, lease }: Settings) => {
+  if (engine === "memory") return MemoryEngine.layer
+  if (!/^rediss?:\/\//.test(engine) || !URL.canParse(engine)) {
+    return Layer.effect(
+      Engine.Engine,
+      Effect.fail(
+        new Engine.EngineError({
+          reason:
+            `There is no engine "${engine}": give --engine or BAYEUX_ENGINE memory, or a URL such as redis://127.0.0.1:6379`
+        })
+      )
+    )
+  }
+  const url = new URL(engine)
+  const namespace = url.searchParams.get("namespace")
+  url.search = ""
+  return RedisEngine.layer({ url: url.href, lease: lease * 1000, ...(namespace === null ? undefined : { namespace }) })
+}
+
+/** What watches the service, as far as it is asked for. */
+const telemetryLayer = ({ metrics, otlp }: Settings) =>
+  Layer.mergeAll(
+    metrics || Option.isSome(otlp) ? Metrics.layer() : Layer.empty,
+    Option.isSome(otlp) ? Tracing.layer() : Layer.empty
+  )
+
+const recorderLayer = ({ record, recordPlain, recordRedact, recordSize }: Settings) =>
+  record === "" ? Layer.empty : Recorder.layer({
+    file: record,
+    maxBytes: Math.floor(recordSize * 1_000_000),
+    clientIds: recordPlain ? "plain" : "hashed",
+    redact: recordRedact
+  })
+
+const listening = ({ host, port, socket, socketMode }: Settings) =>
+  Option.match(socket, {
+    onNone: () => ({ host, port }),
+    onSome: (socketPath) => ({ socketPath, socketMode })
+  })
+
+const times = ({ sessionTimeout, timeout }: Settings) =>
+  Option.match(sessionTimeout, {
+    onNone: () => ({ timeout: timeout * 1000 }),
+    onSome: (seconds) => ({ timeout: timeout * 1000, sessionTimeout: seconds * 1000 })
+  })
+
+const serverLayer = (settings: Settings) => {
+  const { interval, maxMessage, mount, ping } = settings
+  const transports = Layer.mergeAll(
+    WebSocketTransport.layer({ ping: ping * 1000, maxMessage }),
+    EventSourceTransport.layer({ ping: ping * 1000 }),
+    LongPollingTransport.layer({ maxMessage }),
+    CallbackPollingTransport.layer,
+    FayeClient.layer
+  )
+  const outside = ChatPage.serve(mount, isMonitored(settings))
+  const server = NodeServer.layer({ ...listening(settings), mount, createServer: () => createServer(outside) })
+  return Layer.mergeAll(monitorLayer(settings), settings.metrics ? MetricsPage.layer() : Layer.empty).pipe(
+    Layer.provideMerge(server),
+    Layer.provide(transports),
+    Layer.provide(telemetryLayer(settings)),
+    Layer.provideMerge(Bayeux.layer({ ...times(settings), interval })),
+    Layer.provide(recorderLayer(settings)),
+    Layer.provideMerge(engineLayer(settings)),
+    Layer.provide(Option.match(settings.otlp, { onNone: () => Layer.empty, onSome: Telemetry.layer }))
+  )
+}
+
+const announce = Effect.gen(function*() {
+  const { address, url } = yield* NodeServer.NodeServer
+  const page = address.port === 0 ? "" : ` (try it at ${new URL("/", url).href})`
+  yield* Effect.logInfo(`Listening on ${url}${page}`)
+})
+
+/** Prints events in a scope that outlives the monitor, whose end is the end of the events. */
+const logEvents = Effect.fnUntraced(function*(scope: Scope.Scope) {
+  const print = yield* Scope.provide(EventLog.make(process.stdout), scope)
+  const printing = yield* Effect.forkIn(print, scope)
+  yield* Scope.addFinalizer(scope, Effect.timeoutOption(Fiber.await(printing), "1 second"))
+})
+
+/** Serves until it is interrupted. */
+export const serve = Effect.fnUntraced(function*(settings: Settings) {
+  const scope = yield* Effect.scope
+  const running = Effect.provide(Effect.andThen(announce, Effect.never), serverLayer(settings))
+  const monitored = settings.logEvents ? Effect.andThen(logEvents(scope), running) : running
+  return yield* Effect.provide(monitored, Monitor.layer())
+}, Effect.scoped)

@@ -1,0 +1,102 @@
+/**
+ * The sessions of a process at one moment between two events, and what each further event makes of them.
+ *
+ * The law: a snapshot into which all events are folded that follow it is the later snapshot, in everything but the
+ * {@link Reading}s, of which no event tells.
+ */
+import { HashMap, HashSet, Option } from "effect"
+import type { Pattern } from "../Channel.ts"
+import type { ClientId } from "../ClientId.ts"
+import type { Arrive, Lagged, MonitorEvent } from "../MonitorEvent.ts"
+import type * as Session from "../Session.ts"
+import type { State } from "../State.ts"
+
+/** What no event tells of a session, as it was when the snapshot was taken. */
+export type Reading = Pick<Session.Info, "local" | "lastSeen" | "queueLength" | "link">
+
+/** A session as the events tell of it. */
+export interface Entry {
+  readonly identity: string | undefined
+  readonly createdAt: number
+  readonly subscriptions: HashSet.HashSet<Pattern>
+  /** Missing where the session has begun or come here after the snapshot. */
+  readonly reading: Reading | undefined
+}
+
+/** All sessions, after the event of that number and before the next one. */
+export interface Snapshot {
+  readonly _tag: "Snapshot"
+  readonly sequence: number
+  readonly sessions: HashMap.HashMap<ClientId, Entry>
+}
+
+/** Before anything has happened. */
+export const empty: Snapshot = { _tag: "Snapshot", sequence: 0, sessions: HashMap.empty() }
+
+/** The sessions of these states, which are as they are after the event of that number. */
+export const take = (sequence: number, states: Iterable<State>): Snapshot => ({
+  _tag: "Snapshot",
+  sequence,
+  sessions: HashMap.mutate(HashMap.empty<ClientId, Entry>(), (sessions) => {
+    for (const state of states) {
+      for (const session of HashMap.values(state.sessions)) HashMap.set(sessions, session.clientId, read(session))
+    }
+  })
+})
+
+const read = ({ createdAt, identity, lastSeen, link, local, queue, subscriptions }: Session.Session): Entry => ({
+  identity,
+  createdAt,
+  subscriptions,
+  reading: { local, lastSeen, queueLength: queue.length, link: link._tag }
+})
+
+/**
+ * What a snapshot becomes by what `Monitor.watch` tells: by the next event, the later snapshot; by a snapshot, that one.
+ * Where events were missed it stays as it is until the snapshot that follows.
+ */
+export const fold = (self: Snapshot, told: Snapshot | MonitorEvent | Lagged): Snapshot => {
+  if (told._tag === "Snapshot") return told
+  if (told._tag === "Lagged") return self
+  return { ...self, sequence: told.sequence, sessions: change(self.sessions, told) }
+}
+
+const change = (sessions: Snapshot["sessions"], event: MonitorEvent): Snapshot["sessions"] => {
+  switch (event._tag) {
+    case "Publish":
+      return sessions
+    case "Handshake": {
+      const { at: createdAt, clientId, identity } = event
+      return HashMap.set(sessions, clientId, {
+        identity,
+        createdAt,
+        subscriptions: HashSet.empty(),
+        reading: undefined
+      })
+    }
+    case "Arrive":
+      return HashMap.modifyAt(sessions, event.clientId, (before) => Option.some(arrived(event, before)))
+    case "Subscribe":
+      return changeSubscriptions(sessions, event, HashSet.add)
+    case "Unsubscribe":
+      return changeSubscriptions(sessions, event, HashSet.remove)
+    case "Disconnect":
+    case "Depart":
+      return HashMap.remove(sessions, event.clientId)
+  }
+}
+
+/** It may have been here before, and have been changed elsewhere. */
+const arrived = ({ createdAt, identity, subscriptions }: Arrive, before: Option.Option<Entry>): Entry => ({
+  identity,
+  createdAt,
+  subscriptions: HashSet.fromIterable(subscriptions),
+  reading: Option.getOrUndefined(before)?.reading
+})
+
+const changeSubscriptions = (
+  sessions: Snapshot["sessions"],
+  { channel, clientId }: Extract<MonitorEvent, { readonly channel: Pattern; readonly clientId: ClientId }>,
+  by: (subscriptions: HashSet.HashSet<Pattern>, channel: Pattern) => HashSet.HashSet<Pattern>
+): Snapshot["sessions"] =>
+  HashMap.modify(sessions, clientId, (session) => ({ ...session, subscriptions: by(session.subscriptions, channel) }))

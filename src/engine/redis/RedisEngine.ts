@@ -1,0 +1,176 @@
+/**
+ * The engine of many processes: sessions and messages are in Redis (or Valkey), and any process may get any message of
+ * any client.
+ *
+ * Every order of every process becomes one entry of one log. Each process reads the log and makes of each entry what its
+ * service has to know, so all see the same in the same order: no message can overtake a subscription, and an answer that
+ * was lost on the way from Redis does no harm, because the answer is the entry. A session is served by one process, its
+ * owner, until its client connects at another one. `docs/redis.md` says what is promised.
+ */
+import { Clock, type Config, Duration, Effect, Layer, Schema, SubscriptionRef } from "effect"
+import { createClient } from "redis"
+import * as Options from "../../base/Options.ts"
+import type { ClientId } from "../../core/ClientId.ts"
+import type { Order } from "../../core/Order.ts"
+import { Engine, EngineError, type Health, type Listener } from "../Engine.ts"
+import * as Connection from "./Connection.ts"
+import * as History from "./History.ts"
+import * as Member from "./Member.ts"
+import * as Roll from "./Roll.ts"
+import * as Store from "./Store.ts"
+
+const fields = {
+  /** Where Redis is. Default: `redis://127.0.0.1:6379`. */
+  url: Schema.optionalKey(Schema.NonEmptyString),
+  /** What separates several services on one Redis. Default: `bayeux`. */
+  namespace: Schema.optionalKey(
+    Schema.String.check(
+      Schema.isPattern(/^[^\s{}]+$/, { expected: "a name without spaces and braces, such as \"bayeux\"" })
+    )
+  ),
+  /** How long a process may be silent before others go on with its sessions. Default: 5 seconds. */
+  lease: Schema.optionalKey(Options.PositiveTime),
+  /**
+   * How long the log is kept: longer than a session may stay away, and as long as a consumer of `Monitor.cluster` may.
+   * Default: 10 minutes.
+   */
+  retention: Schema.optionalKey(Options.PositiveTime),
+  /** The most orders that wait while Redis cannot be asked. Default: 10,000. */
+  maxQueued: Schema.optionalKey(Options.Count),
+  /** How long an order waits before it is refused. Default: 10 seconds. */
+  maxQueuedTime: Schema.optionalKey(Options.PositiveTime)
+}
+
+/** The options of {@link layer}; each may be left out. Times are `"5 seconds"`, milliseconds or a `Duration`. */
+export const RedisOptions = Schema.Struct(fields)
+/** The options of {@link layer}. */
+export type RedisOptions = typeof RedisOptions.Type & {
+  /**
+   * Makes the clients, where a URL is not enough (Sentinel, certificates, ACL): a client of node-redis that speaks
+   * RESP 2 and has not been connected yet. Each connection gets a client of its own.
+   */
+  readonly client?: () => Connection.RedisClient
+}
+
+/** The options in numbers. */
+export interface Settings {
+  readonly url: string
+  readonly prefix: string
+  readonly lease: number
+  readonly retention: number
+  readonly maxQueued: number
+  readonly maxQueuedTime: number
+}
+
+const settings = (options: typeof RedisOptions.Type): Settings => ({
+  url: options.url ?? "redis://127.0.0.1:6379",
+  prefix: `{${options.namespace ?? "bayeux"}}:`,
+  lease: Duration.toMillis(options.lease ?? "5 seconds"),
+  retention: Duration.toMillis(options.retention ?? "10 minutes"),
+  maxQueued: options.maxQueued ?? 10_000,
+  maxQueuedTime: Duration.toMillis(options.maxQueuedTime ?? "10 seconds")
+})
+
+/** A client for each connection; it does not come back by itself (see `Connection`). */
+const clientOf = (url: string) => (): Connection.RedisClient => {
+  const client = createClient({
+    url,
+    RESP: 2,
+    disableOfflineQueue: true,
+    socket: { reconnectStrategy: false },
+    maintNotifications: "disabled"
+  })
+  return {
+    connect: () => client.connect(),
+    sendCommand: (args) => client.sendCommand([...args]),
+    destroy: () => client.destroy(),
+    on: (event, listener) => client.on(event, listener)
+  }
+}
+
+const engineError = ({ reason }: Connection.RedisUnavailable): EngineError =>
+  new EngineError({ reason: `Redis cannot be asked: ${reason}` })
+
+/** A URL without its password. */
+const shown = (url: string): string => url.replace(/\/\/[^@/]*@/, "//")
+
+const beginning = "no service has begun"
+
+/** The server is there and will do, or it is said what to do about it. */
+const check = Effect.fnUntraced(function*(connections: Connection.Options, url: string) {
+  const complaint = yield* Effect.scoped(Effect.flatMap(Connection.open(connections), Store.complaint)).pipe(
+    Effect.mapError(({ reason }) =>
+      new EngineError({
+        reason: `Redis cannot be reached at ${shown(url)} (${reason}): start it, or give the right url`
+      })
+    )
+  )
+  if (complaint !== undefined) {
+    return yield* new EngineError({ reason: `The Redis server at ${shown(url)} cannot be used: ${complaint}` })
+  }
+})
+
+const make = Effect.fnUntraced(function*({ client, ...input }: RedisOptions) {
+  const { lease, maxQueued, maxQueuedTime, prefix, retention, url } = settings(
+    yield* Options.decode("RedisEngine.layer", RedisOptions, input)
+  )
+  const connections: Connection.Options = { client: client ?? clientOf(url), prefix, patience: Math.max(lease, 1_000) }
+  yield* check(connections, url)
+  const clock = yield* Clock.Clock
+  const health = yield* SubscriptionRef.make<Health>({
+    status: "down",
+    detail: beginning,
+    since: clock.currentTimeMillisUnsafe()
+  })
+  let member: Member.Member | undefined
+
+  const setHealth = Effect.fnUntraced(function*(status: Health["status"], detail: string) {
+    const before = yield* SubscriptionRef.get(health)
+    if (before.status === status && before.detail === detail) return
+    const since = before.status === status ? before.since : clock.currentTimeMillisUnsafe()
+    yield* SubscriptionRef.set(health, { status, detail, since })
+    if (status === "down") yield* Effect.logWarning(`Redis cannot be asked (${detail}): orders wait`)
+    else if (before.detail !== beginning) yield* Effect.logInfo("Redis can be asked again")
+  })
+
+  const listen = Effect.fnUntraced(function*(listener: Listener) {
+    if (member !== undefined) {
+      return yield* new EngineError({
+        reason:
+          "This RedisEngine already serves a Bayeux service, and it can serve one only: give each service an engine of its own (Layer.fresh(RedisEngine.layer(…)))"
+      })
+    }
+    yield* Effect.addFinalizer(() => Effect.sync(() => member = undefined))
+    member = yield* Member.join({ connections, lease, retention, maxQueued, maxQueuedTime, listener, setHealth })
+  })
+
+  /** Asks as a member, or with a connection for this question only. */
+  const ask = <A>(
+    question: (connection: Connection.Connection) => Effect.Effect<A, Connection.RedisUnavailable>
+  ): Effect.Effect<A, EngineError> =>
+    Effect.suspend(() => member?.ask(question) ?? Effect.scoped(Effect.flatMap(Connection.open(connections), question)))
+      .pipe(Effect.mapError(engineError))
+
+  return Engine.of({
+    isShared: true,
+    commit: (order: Order) => member?.commit(order),
+    listen,
+    counts: ask((connection) => Store.counts(connection, prefix)),
+    hasSession: (clientId: ClientId) => ask((connection) => Store.hasSession(connection, prefix, clientId)),
+    cluster: (from) => History.stream(connections, from),
+    hasOthers: Effect.suspend(() => ask((connection) => Store.hasOthers(connection, member?.name ?? ""))),
+    attendance: (gracePeriod) => Roll.stream(connections, gracePeriod),
+    health
+  })
+})
+
+/** Sessions and messages in Redis. Options that make no sense fail with `OptionsInvalid`, a server that will not do with `EngineError`. */
+export const layer = (
+  options: RedisOptions = {}
+): Layer.Layer<Engine, Options.OptionsInvalid | EngineError> => Layer.effect(Engine, make(options))
+
+/** The same, with options from the configuration: `RedisEngine.layerConfig(Config.all({ url: Config.String("REDIS_URL") }))`. */
+export const layerConfig = (
+  options: Config.Config<RedisOptions>
+): Layer.Layer<Engine, Config.ConfigError | Options.OptionsInvalid | EngineError> =>
+  Layer.unwrap(Effect.map(options, layer))

@@ -1,0 +1,159 @@
+/**
+ * Reads what `Encoder` has written: of a line, the inputs of its steps. A line that is not of this kind has none; what a
+ * line holds has been checked by its checksum.
+ */
+import type { Schema } from "effect"
+import type { Channel } from "../core/Channel.ts"
+import type { Input, Received } from "../core/Input.ts"
+import * as Message from "../core/Message.ts"
+import type { Fact, Order } from "../core/Order.ts"
+import type { Retries } from "../core/Retries.ts"
+import type { Traceparent } from "../core/Traceparent.ts"
+import { type Line, way } from "./Line.ts"
+
+/** What was recorded of a step, or of the two of a publish that was carried out at once. */
+export interface Recorded {
+  readonly step: number
+  readonly at: number
+  /** The number of the last event before it. */
+  readonly sequence: number
+  /** What came out; null where the step failed. */
+  readonly digest: number | null
+  readonly input: Input
+  /** The position that the publish got at once. */
+  readonly position: number | undefined
+  /** The step of the order that the fact answers. */
+  readonly ordered: number | undefined
+}
+
+type Rest = ReadonlyArray<Schema.Json>
+type Fields = { readonly [field: string]: Schema.Json }
+type MessageFields = {
+  readonly position: number
+  readonly channel: Channel
+  readonly data: Schema.Json
+  readonly id?: string | number
+  readonly ext?: { readonly traceparent: Traceparent }
+}
+
+/** A message with its position, as `Encoder.json` shows it. */
+export const delivery = ({ channel, data, ext, id, position }: MessageFields): Message.Delivery =>
+  new Message.Delivery(channel, data, id, position, { traceparent: ext?.traceparent })
+
+const deliveries = (json: Schema.Json | undefined): ReadonlyArray<Message.Delivery> =>
+  (json as unknown as ReadonlyArray<MessageFields>).map(delivery)
+
+const retries = ({ answered, ids, last }: Retries): Retries => ({
+  ids,
+  last,
+  answered: answered && { ...answered, messages: answered.messages.map(delivery) }
+})
+
+/** An order as it is written: the messages that it has are made anew. */
+export const order = (json: Schema.Json | undefined): Order => {
+  const order = json as unknown as Order
+  if (order._tag === "Yield") return { ...order, retries: retries(order.retries) }
+  return order._tag === "GiveBack" ? { ...order, messages: order.messages.map(delivery) } : order
+}
+
+const fact = (json: Fields, orderOf: () => Order | undefined): Fact | undefined => {
+  const fact = json as unknown as Fact
+  switch (fact._tag) {
+    case "SessionAdopted":
+      return {
+        ...fact,
+        session: {
+          ...fact.session,
+          queue: fact.session.queue.map(delivery),
+          retries: retries(fact.session.retries)
+        }
+      }
+    case "GivenBack":
+      return { ...fact, messages: fact.messages.map(delivery) }
+    case "SessionWanted":
+    case "SessionTaken":
+    case "SessionHere":
+    case "AdoptionSuperseded":
+      return fact
+    case "Published":
+    case "SessionCreated":
+    case "Repeated":
+    case "Subscribed":
+    case "Unsubscribed":
+    case "SessionEnded":
+    case "Refused": {
+      const of = orderOf()
+      return of && { ...fact, order: of } as Fact
+    }
+  }
+}
+
+const orderedIn = (json: Fields): number | undefined => json["ordered"] as number | undefined
+
+const input = (json: Fields, now: number, ordered: ReadonlyMap<number, Order>): Input | undefined => {
+  if (json["_tag"] === "Returned") {
+    return { ...json, now, messages: deliveries(json["messages"]) } as unknown as Input
+  }
+  if (json["_tag"] !== "Happened") return { ...json, now } as unknown as Input
+  const what = json["fact"] as Fields
+  const step = orderedIn(json)
+  const of = () => step === undefined ? order(what["order"]) : ordered.get(step)
+  const happened = fact(what, of)
+  return happened && { _tag: "Happened", now, fact: happened }
+}
+
+const received = (
+  now: number,
+  connection: number,
+  digit: number,
+  slot: number,
+  message: Received["message"]
+): Received => {
+  const { alone, kind, local } = way(digit)
+  return { _tag: "Received", now, connection: { id: connection, kind, local }, slot, alone, message }
+}
+
+const publish = (now: number, rest: Rest): readonly [Input, position: number] => {
+  const [connection, digit, slot, clientId, position, json] = rest as unknown as [
+    ...[number, number, number, string | null, number, MessageFields]
+  ]
+  const { channel, data, ext, id } = json
+  const message = { _tag: "Publish", id, clientId, channel, data, traceparent: ext?.traceparent } as const
+  return [received(now, connection, digit, slot, message), position]
+}
+
+const connect = (now: number, rest: Rest): Input => {
+  const [connection, digit, slot, clientId, connectionType, timeout, acknowledged, id] = rest as unknown as [
+    ...[number, number, number, string, string, number | null, number | null, string | number | null]
+  ]
+  return received(now, connection, digit, slot, {
+    _tag: "Connect",
+    id: id ?? undefined,
+    clientId,
+    connectionType,
+    timeout: timeout ?? undefined,
+    acknowledged: acknowledged ?? undefined
+  })
+}
+
+/** What was recorded in a line; nothing if it is not the line of a step, or answers an order that is not known. */
+export const decode = (line: Line, ordered: ReadonlyMap<number, Order>): Recorded | undefined => {
+  const [step, tag, ...fields] = line
+  const [at, sequence, digest, ...rest] = fields as unknown as [number, number, number | null, ...Rest]
+  const recorded = (input: Input | undefined, position?: number, ordered?: number): Recorded | undefined =>
+    input && { step, at, sequence, digest, input, position, ordered }
+  switch (tag) {
+    case "Publish":
+      return recorded(...publish(at, rest))
+    case "Connect":
+      return recorded(connect(at, rest))
+    case "Closed":
+      return recorded({ _tag: "ConnectionClosed", now: at, connection: rest[0] as number })
+    case "Input": {
+      const json = rest[0] as unknown as Fields
+      return recorded(input(json, at, ordered), undefined, orderedIn(json))
+    }
+    default:
+      return undefined
+  }
+}

@@ -1,0 +1,202 @@
+/**
+ * Writes steps as lines, in the moment in which they are taken: everything is at hand then. What is frequent is put
+ * together by hand: a publish that is carried out at once, as in memory, is one line, with the JSON that its subscribers
+ * get. A fact does not repeat the order that it answers, if that
+ * was ordered here, but says in which step.
+ */
+import type { Input } from "../core/Input.ts"
+import * as Message from "../core/Message.ts"
+import type { Fact, Order, PublishOrder } from "../core/Order.ts"
+import type { Output } from "../core/Output.ts"
+import * as Digest from "./Digest.ts"
+import * as Disguise from "./Disguise.ts"
+import { digit } from "./Line.ts"
+import type { Tape } from "./Tape.ts"
+
+/** A step that was taken: what went in, what came out (nothing where it has failed), the last event before it. */
+export interface Taken {
+  readonly step: number
+  readonly input: Input
+  readonly outputs: ReadonlyArray<Output> | undefined
+  readonly sequence: number
+}
+
+/** What a line is written with. */
+export type Pen = Pick<Tape, "ascii" | "number" | "next" | "text" | "end">
+
+/** Where a line goes of so many bytes at most, about a step; nowhere if there is no room. */
+export type Sink = (most: number, step: number) => Pen | undefined
+
+/** What the line of a publish holds beside the message. */
+const mostBeside = 512
+
+type Outputs = ReadonlyArray<Output>
+type Received = Extract<Input, { readonly _tag: "Received" }>
+type Published = Extract<Fact, { readonly _tag: "Published" }>
+
+/** JSON, in which a message that is on its way also shows its position. */
+export const json = (value: unknown): string =>
+  JSON.stringify(value, (_key, field: unknown) =>
+    field instanceof Message.Delivery
+      ? { position: field.position, channel: field.channel, data: field.data, id: field.id, ext: field.ext }
+      : field)
+
+/** The lines of steps, in their order. */
+export class Encoder {
+  readonly #disguise: Disguise.Disguise
+  /** Orders that are not answered yet, with the number of their step. */
+  readonly #ordered = new Map<Order, number>()
+
+  constructor(disguise: Disguise.Disguise) {
+    this.#disguise = disguise
+  }
+
+  /** The orders that are not answered yet, and the steps in which they were given. */
+  get ordered(): ReadonlyMap<Order, number> {
+    return this.#ordered
+  }
+
+  /** A publish that the engine may be about to carry out. */
+  #held: Taken | undefined
+
+  /** The step that is not written yet. */
+  get waiting(): Taken | undefined {
+    return this.#held
+  }
+
+  /** Writes a step, or waits for the next one to know how. */
+  take(taken: Taken, sink: Sink): void {
+    const held = this.#held
+    if (held !== undefined) {
+      this.#held = undefined
+      const published = publishedAtOnce(held, taken)
+      if (published !== undefined) return this.#publish(held, published, taken.outputs ?? [], sink)
+      this.#write(held, sink)
+    }
+    if (isPublish(taken)) this.#held = taken
+    else this.#write(taken, sink)
+  }
+
+  /** Nothing follows at once: writes what waits. */
+  settle(sink: Sink): void {
+    const held = this.#held
+    this.#held = undefined
+    if (held !== undefined) this.#write(held, sink)
+  }
+
+  /** Takes note of a step that is not written. */
+  skip(taken: Taken): void {
+    const held = this.#held
+    this.#held = undefined
+    if (held !== undefined) this.#note(held)
+    this.#note(taken)
+  }
+
+  #note({ input, outputs = [], step }: Taken): void {
+    if (input._tag === "Happened" && "order" in input.fact) this.#ordered.delete(input.fact.order)
+    for (const output of outputs) {
+      if (output._tag === "Commit" && output.order.origin !== undefined) this.#ordered.set(output.order, step)
+    }
+  }
+
+  #publish({ input, outputs = [], sequence, step }: Taken, fact: Published, then: Outputs, sink: Sink): void {
+    if (input._tag !== "Received") return
+    const { connection, slot } = input
+    const { clientId } = fact.order
+    const { nameOf } = this.#disguise
+    const message = this.#message(fact.order, then)
+    const pen = sink(message.length * 3 + mostBeside, step)
+    if (pen === undefined) return
+    pen.ascii("[")
+    pen.number(step)
+    pen.ascii(",\"Publish\",")
+    pen.ascii(this.#time(input.now))
+    pen.next(sequence)
+    pen.next((Digest.of(outputs, nameOf) + Digest.of(then, nameOf)) | 0)
+    pen.next(connection.id)
+    pen.next(digit(connection, input.alone))
+    pen.next(slot)
+    pen.ascii(clientId === null ? ",null" : ",\"")
+    if (clientId !== null) {
+      pen.ascii(nameOf(clientId))
+      pen.ascii("\"")
+    }
+    pen.next(fact.position)
+    pen.ascii(",")
+    pen.text(message)
+    pen.ascii("]")
+    pen.end()
+  }
+
+  #write(taken: Taken, sink: Sink): void {
+    const line = this.#step(taken)
+    const pen = sink(line.length * 3, taken.step)
+    pen?.text(line)
+    pen?.end()
+  }
+
+  /** A message that is delivered is in JSON anyway. */
+  #message({ channel, data, id, traceparent }: PublishOrder, outputs: Outputs): string {
+    const { redact } = this.#disguise
+    const ext = traceparent && { traceparent }
+    if (redact !== undefined) return JSON.stringify({ channel, data: redact(channel, data), id, ext })
+    for (const output of outputs) if (output._tag === "Deliver") return output.message.json
+    return JSON.stringify({ channel, data, id, ext })
+  }
+
+  #step(taken: Taken): string {
+    const { input, outputs, sequence, step } = taken
+    const digest = outputs === undefined ? "null" : Digest.of(outputs, this.#disguise.nameOf)
+    const rest = this.#rest(input)
+    this.#note(taken)
+    return `[${step},"${rest[0]}",${this.#time(input.now)},${sequence},${digest},${rest[1]}]`
+  }
+
+  #rest(input: Input): readonly [tag: string, rest: string] {
+    if (input._tag === "ConnectionClosed") return ["Closed", `${input.connection}`]
+    if (input._tag === "Happened") return ["Input", json({ _tag: "Happened", ...this.#fact(input.fact) })]
+    if (input._tag === "Received" && input.message._tag === "Connect") {
+      return ["Connect", this.#connect(input, input.message)]
+    }
+    return ["Input", json({ ...Disguise.input(this.#disguise, input), now: undefined })]
+  }
+
+  #connect({ alone, connection, slot }: Received, message: Message.Connect): string {
+    const { acknowledged = null, clientId, connectionType, id = null, timeout = null } = message
+    const name = this.#disguise.nameOf(clientId)
+    return `${connection.id},${digit(connection, alone)},${slot},` +
+      JSON.stringify([name, connectionType, timeout, acknowledged, id]).slice(1, -1)
+  }
+
+  #fact(fact: Fact): { readonly fact: unknown; readonly ordered?: number } {
+    const disguised = Disguise.fact(this.#disguise, fact)
+    if (!("order" in fact)) return { fact: disguised }
+    const ordered = this.#ordered.get(fact.order)
+    return ordered === undefined
+      ? { fact: { ...disguised, order: Disguise.order(this.#disguise, fact.order) } }
+      : { fact: { ...disguised, order: undefined }, ordered }
+  }
+
+  #now = Number.NaN
+  #nowText = ""
+
+  /** The time is the same for all of a turn. */
+  #time(now: number): string {
+    if (now !== this.#now) {
+      this.#now = now
+      this.#nowText = String(now)
+    }
+    return this.#nowText
+  }
+}
+
+const isPublish = ({ input, outputs }: Taken): boolean =>
+  input._tag === "Received" && input.message._tag === "Publish" && outputs?.length === 1
+
+const publishedAtOnce = ({ input, outputs }: Taken, next: Taken): Published | undefined => {
+  if (next.outputs === undefined || next.input._tag !== "Happened" || next.input.now !== input.now) return undefined
+  const { fact } = next.input
+  const commit = outputs?.[0]
+  const isAnswer = commit?._tag === "Commit" && fact._tag === "Published" && fact.isOwn && fact.order === commit.order
+  return isAnswer ? fact : undefined
+}

@@ -1,0 +1,118 @@
+/**
+ * The flight recorder: writes everything that happens to the machine into two files of bounded size, from which the same
+ * can be made to happen again (`Replay`) and told (`Story`).
+ *
+ * It is optional. `Bayeux.layer` takes a recorder if there is one where it is built; without one a step costs a
+ * comparison. It writes behind the back of the service: what cannot be written is lost to the recording, which says so,
+ * and to nobody else.
+ */
+import { Context, Duration, Effect, FiberSet, Layer, Schedule, Schema, type Scope } from "effect"
+import { randomUUID } from "node:crypto"
+import * as Options from "../base/Options.ts"
+import * as Disguise from "./Disguise.ts"
+import { Recording, type Source } from "./Recording.ts"
+import { Tape } from "./Tape.ts"
+
+export type { Redact } from "./Disguise.ts"
+export type { Recording, Source } from "./Recording.ts"
+
+const isRedact = (input: unknown): input is Disguise.Redact => typeof input === "function"
+
+const isFileName = Schema.isMinLength(1, { expected: "the name of a file" })
+
+/** The options of {@link layer}. */
+export const RecorderOptions = Schema.Struct({
+  /** The newest steps are in this file, older ones in the file with `.1` at the end. One service writes to them. */
+  file: Schema.String.check(isFileName),
+  /** The most bytes of both files together, 64 KiB at least. Default: 64 MiB. */
+  maxBytes: Schema.optionalKey(Schema.Int.check(Schema.isGreaterThanOrEqualTo(64 * 1_024))),
+  /**
+   * A client id is a secret. `hashed` (the default) writes a keyed hash of it, the same in all of the recording, with a
+   * key that is never written down; `plain` writes what `--log-events` prints.
+   */
+  clientIds: Schema.optionalKey(Schema.Literals(["hashed", "plain"])),
+  /** `true` writes the kind and length of data in its place, a function what it gives. Default: data is written. */
+  redact: Schema.optionalKey(
+    Schema.Union([
+      Schema.Boolean,
+      Schema.declare(isRedact, { expected: "a function of a channel and data that gives what is recorded" })
+    ])
+  )
+})
+/** The options of {@link layer}. */
+export type RecorderOptions = typeof RecorderOptions.Type
+
+/** What a service asks for when it begins. */
+export class Recorder extends Context.Service<Recorder, {
+  /** Records a service for as long as the scope is open. Fails if another one is recorded. For the service. */
+  readonly record: (source: Source) => Effect.Effect<Recording, Options.OptionsInvalid, Scope.Scope>
+}>()("effect-bayeux/monitor/Recorder") {}
+
+const owner = "Recorder.layer"
+const invalid = (issue: string) => new Options.OptionsInvalid({ owner, issue })
+
+const open = (file: string) =>
+  Effect.tryPromise({
+    try: async () => {
+      const tape = new Tape(file)
+      await tape.open()
+      return tape
+    },
+    catch: (cause) =>
+      invalid(`file "${file}" cannot be written (${String(cause)}): name a file in a folder that can be written to`)
+  })
+
+const disguise = ({ clientIds = "hashed", redact = false }: RecorderOptions): Disguise.Disguise =>
+  Disguise.make(clientIds, typeof redact === "boolean" ? redact ? Disguise.measure : undefined : redact)
+
+/** How often it is written. */
+const round = Duration.millis(100)
+
+/** How long the end of the service may wait for the disk. */
+const patience = Duration.seconds(5)
+
+/** The recording of a service: written in rounds, and to its end when its scope ends or the process does. */
+const run = Effect.fnUntraced(function*(options: RecorderOptions, source: Source) {
+  const { maxBytes = 64 * 1_024 * 1_024 } = options
+  const runFork = yield* FiberSet.makeRuntime()
+  const recording = new Recording(randomUUID(), {
+    source,
+    tape: yield* open(options.file),
+    disguise: disguise(options),
+    limits: { ofFile: Math.floor(maxBytes / 2), ofMemory: Math.floor(maxBytes / 4) },
+    log: (message) => void runFork(Effect.logWarning(message))
+  })
+  const onExit = () => recording.endNow()
+  process.on("exit", onExit)
+  yield* Effect.addFinalizer(() =>
+    Effect.promise(() => recording.end()).pipe(
+      Effect.timeoutOption(patience),
+      Effect.andThen(Effect.sync(() => process.off("exit", onExit)))
+    )
+  )
+  yield* Effect.forkScoped(Effect.repeat(Effect.promise(() => recording.write()), Schedule.spaced(round)))
+  return recording
+})
+
+const make = Effect.fnUntraced(function*(input: unknown) {
+  const options = yield* Options.decode(owner, RecorderOptions, input)
+  let isRecording = false
+  const begin = Effect.suspend(() => {
+    if (isRecording) return Effect.fail(invalid("it records another service already: give each service its own"))
+    isRecording = true
+    return Effect.void
+  })
+  return Recorder.of({
+    record: (source) =>
+      Effect.acquireRelease(begin, () => Effect.sync(() => isRecording = false)).pipe(
+        Effect.andThen(run(options, source))
+      )
+  })
+})
+
+/**
+ * Records the service that is built with it, which fails if the file cannot be written. The file is begun anew; what was
+ * there is kept under the other name.
+ */
+export const layer = (options: RecorderOptions): Layer.Layer<Recorder, Options.OptionsInvalid> =>
+  Layer.effect(Recorder, make(options))

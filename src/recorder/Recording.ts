@@ -1,0 +1,243 @@
+/**
+ * A recording as the service makes it: it takes the steps of a turn, writes them at its end, and sees to it that each of
+ * the two files, and whatever follows on a hole, begins with a state.
+ *
+ * Nothing here may hurt delivery. Steps that come faster than they can be written, and those that are taken while the
+ * disk is full, are counted and left out; when there is room again the hole is named, and the state after it.
+ */
+import type { Input } from "../core/Input.ts"
+import type { Output } from "../core/Output.ts"
+import type { State } from "../core/State.ts"
+import type * as Disguise from "./Disguise.ts"
+import { Encoder } from "./Encoder.ts"
+import * as Line from "./Line.ts"
+import * as StateLines from "./StateLines.ts"
+import type { Loss, Tape } from "./Tape.ts"
+
+/** What is recorded. */
+export interface Source {
+  readonly node: string
+  /** The number of the last event. */
+  readonly sequence: () => number
+  readonly state: () => State
+  readonly now: () => number
+}
+
+/** How it is recorded. */
+export interface Limits {
+  /** The most bytes of a file. */
+  readonly ofFile: number
+  /** The most bytes that wait to be written. */
+  readonly ofMemory: number
+}
+
+/** Why there is a hole, and what is to be done. */
+const reasons = {
+  slow: "it could not be written as fast as it came: record to a faster disk",
+  full: "it did not fit into a file: let the recording have more bytes"
+} as const
+
+/** How long the lines of a state are written in one go, in milliseconds. */
+const slice = 1
+
+/** A file is full when so much of its room is taken: the rest is for what a turn may bring. */
+const fullAt = 0.75
+
+/** After a failure it is tried again after so many rounds; each time twice as many, up to the second number. */
+const pauses = [10, 600] as const
+
+/** A recording that goes on. */
+export class Recording {
+  readonly #run: string
+  readonly #source: Source
+  readonly #tape: Tape
+  readonly #disguise: Disguise.Disguise
+  readonly #limits: Limits
+  readonly #encoder: Encoder
+  readonly #log: (message: string) => void
+  /** The number of the last step. */
+  #last = 0
+
+  constructor(
+    run: string,
+    parts: {
+      readonly source: Source
+      readonly tape: Tape
+      readonly disguise: Disguise.Disguise
+      readonly limits: Limits
+      readonly log: (message: string) => void
+    }
+  ) {
+    this.#run = run
+    this.#source = parts.source
+    this.#tape = parts.tape
+    this.#disguise = parts.disguise
+    this.#limits = parts.limits
+    this.#log = parts.log
+    this.#encoder = new Encoder(parts.disguise)
+    this.#begin()
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // steps
+
+  /** A step was taken; without outputs it has failed. Its events are not numbered yet. */
+  take(input: Input, outputs: ReadonlyArray<Output> | undefined): void {
+    if (this.#isOver) return
+    const taken = { step: ++this.#last, input, outputs, sequence: this.#source.sequence() }
+    if (this.#hole !== undefined) return this.#encoder.skip(taken)
+    const { waiting = taken } = this.#encoder
+    try {
+      this.#encoder.take(taken, this.#sink)
+    } catch (error) {
+      this.#fail(waiting.step, error)
+      this.#encoder.skip(taken)
+    }
+  }
+
+  /** The turn is over, and nothing half done: a good moment for another file. */
+  endTurn(): void {
+    if (this.#hole !== undefined) return
+    try {
+      this.#encoder.settle(this.#sink)
+    } catch (error) {
+      this.#fail(this.#last, error)
+    }
+    const isFull = this.#tape.size > this.#limits.ofFile * fullAt
+    if (isFull && this.#state === undefined) this.turnOver()
+  }
+
+  readonly #sink = (most: number, step: number): Tape | undefined => {
+    if (this.#hole !== undefined) return undefined
+    if (this.#tape.waiting > this.#limits.ofMemory) return this.#lose({ step, reason: reasons.slow })
+    if (this.#tape.size + most > this.#limits.ofFile) return this.#lose({ step, reason: reasons.full })
+    this.#tape.begin(most, step)
+    return this.#tape
+  }
+
+  #put(line: string, step: number): void {
+    const pen = this.#sink(line.length * 3, step)
+    pen?.text(line)
+    pen?.end()
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // states
+
+  /** A state that is being written, as it was after that step. */
+  #state: { readonly lines: Iterator<string, void>; readonly step: number } | undefined
+
+  /** Another file begins, with the state as it is. */
+  turnOver(): void {
+    if (this.#hole !== undefined) return
+    this.#tape.turnOver("Next")
+    this.#begin()
+  }
+
+  #begin(): void {
+    const { node, now, state } = this.#source
+    const { connectionTypes, isShared, settings } = state()
+    const header: Line.Header = {
+      format: Line.format,
+      run: this.#run,
+      node,
+      at: now(),
+      clientIds: this.#disguise.clientIds,
+      settings,
+      connectionTypes,
+      isShared
+    }
+    const step = this.#last
+    this.#put(`[${step},"Begin",${JSON.stringify(header)}]`, step + 1)
+    const lines = StateLines.lines(state(), [...this.#encoder.ordered], step, this.#disguise)
+    this.#state = { lines, step }
+    this.#writeState()
+  }
+
+  /** Writes as much of the state as there is time for. */
+  readonly #writeState = (): void => {
+    const until = performance.now() + slice
+    while (performance.now() < until) if (!this.#writeLineOfState()) return
+    setImmediate(this.#writeState)
+  }
+
+  /** False when there is none left. */
+  #writeLineOfState(): boolean {
+    const state = this.#state
+    if (state === undefined) return false
+    try {
+      const line = state.lines.next()
+      if (line.done === true) this.#state = undefined
+      else this.#put(line.value, state.step + 1)
+    } catch (error) {
+      this.#fail(state.step + 1, error)
+    }
+    return this.#state !== undefined
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // holes
+
+  /** What is lost until there is room again. */
+  #hole: Loss | undefined
+  /** Not even a state had room in the file. */
+  #isVain = false
+  #pause = 0
+  #nextPause: number = pauses[0]
+
+  #lose(loss: Loss): undefined {
+    const hole = this.#hole
+    this.#hole = hole !== undefined && hole.step < loss.step ? hole : loss
+    if (hole !== undefined) return undefined
+    this.#isVain = this.#state !== undefined
+    this.#state = undefined
+    this.#pause = this.#nextPause
+    this.#nextPause = Math.min(2 * this.#nextPause, pauses[1])
+    this.#log(`The recording has a hole from step ${loss.step} on: ${loss.reason}`)
+  }
+
+  /** An extension may have put into a message what is not JSON. */
+  #fail(step: number, error: unknown): void {
+    this.#lose({ step, reason: `it could not be written as JSON (${String(error)}): look at what extensions do` })
+  }
+
+  #goOn({ reason, step }: Loss): void {
+    this.#hole = undefined
+    if (reason === reasons.full) this.#tape.turnOver(this.#isVain ? "Anew" : "Next")
+    this.#put(`[${this.#last},"Hole",${step},${JSON.stringify(reason)}]`, step)
+    this.#begin()
+  }
+
+  /** A round of writing, some ten times a second. */
+  async write(): Promise<void> {
+    this.endTurn()
+    if (this.#hole !== undefined && this.#tape.waiting === 0 && --this.#pause <= 0) this.#goOn(this.#hole)
+    await this.#tape.flush()
+    const loss = this.#tape.takeLoss()
+    if (loss !== undefined) this.#lose(loss)
+    else if (this.#hole === undefined && this.#state === undefined) this.#nextPause = pauses[0]
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // end
+
+  #isOver = false
+
+  /** Writes all that is left, and that this was the end. */
+  async end(): Promise<void> {
+    this.endTurn()
+    this.#isOver = true
+    await this.#tape.flush()
+    if (this.#hole !== undefined) this.#goOn(this.#hole)
+    while (this.#writeLineOfState());
+    this.#put(`[${this.#last},"End"]`, this.#last + 1)
+    await this.#tape.flush()
+    await this.#tape.close()
+  }
+
+  /** The process ends at once, for whatever reason. */
+  endNow(): void {
+    this.endTurn()
+    this.#tape.writeNow()
+  }
+}

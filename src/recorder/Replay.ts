@@ -1,0 +1,276 @@
+/**
+ * Makes what was recorded happen again: each input goes through the same pure machine, and what comes out is compared
+ * with what came out then. No socket, no engine and no clock takes part.
+ *
+ * Where something is missing (it could not be written, or the file was damaged) the replay says what, and goes on with
+ * the next state that stands in the recording. It stops at the first difference: from there on it would tell of another
+ * service.
+ */
+import { Effect, Schema, Stream } from "effect"
+import { existsSync } from "node:fs"
+import type { Input } from "../core/Input.ts"
+import * as Machine from "../core/Machine.ts"
+import type { MonitorEvent } from "../core/MonitorEvent.ts"
+import type { Fact, Order } from "../core/Order.ts"
+import type { Output } from "../core/Output.ts"
+import type { State } from "../core/State.ts"
+import * as Decoder from "./Decoder.ts"
+import * as Digest from "./Digest.ts"
+import * as Line from "./Line.ts"
+import * as Reader from "./Reader.ts"
+import { Restoring } from "./StateLines.ts"
+
+/** There is no recording in the file, or one of another version. */
+export class NotARecording extends Schema.TaggedError<NotARecording>()("NotARecording", {
+  file: Schema.String,
+  reason: Schema.String
+}) {
+  override get message() {
+    return `${this.file} is not a recording: ${this.reason}`
+  }
+}
+
+/** A step that was taken again, with the same result. `at` is when, in milliseconds since the epoch. */
+export interface Step {
+  readonly _tag: "Step"
+  readonly step: number
+  readonly at: number
+  readonly input: Input
+  readonly before: State
+  readonly after: State
+  readonly outputs: ReadonlyArray<Output>
+  /** Its events, as they were told to monitors. */
+  readonly events: ReadonlyArray<MonitorEvent>
+}
+
+/** The steps from `from` to `to`, both included, are not in the recording. */
+export interface Hole {
+  readonly _tag: "Hole"
+  readonly from: number
+  readonly to: number
+  readonly reason: string
+}
+
+/** Lines of a file are not as they were written, or not what a recording has. Steps are missing until the next state. */
+export type Damage = Reader.Damage
+
+/** In this step something else came out than then. */
+export interface Difference {
+  readonly _tag: "Difference"
+  readonly step: number
+  readonly at: number
+  readonly place: Reader.Place
+  readonly input: Input
+  /** What came out now; nothing where the machine failed. */
+  readonly outputs: ReadonlyArray<Output> | undefined
+}
+
+/** That was all. `isWhole` says that the recording ends with the service; else its process was killed, or still runs. */
+export interface End {
+  readonly _tag: "End"
+  readonly steps: number
+  readonly isWhole: boolean
+}
+
+/** What a replay tells. */
+export type Told = Step | Hole | Damage | Difference | End
+
+/** How far to go. */
+export interface ReplayOptions {
+  /** The number of an event: the last step is the one in which it happened. */
+  readonly until?: number
+}
+
+/** The machine in the middle of a replay. */
+interface Running {
+  state: State
+  step: number
+  readonly header: Line.Header
+  readonly ordered: Map<number, Order>
+}
+
+const check = (file: string): { readonly run: string } => {
+  const refuse = (reason: string) => new NotARecording({ file, reason })
+  if (!existsSync(file)) throw refuse("there is no such file")
+  const header = Reader.header(file)
+  if (header === undefined) throw refuse("it does not begin as one")
+  if (header.format !== Line.format) {
+    throw refuse(`its format is "${String(header.format)}", and this version reads "${Line.format}"`)
+  }
+  return header
+}
+
+/** The older file first, if it is of the same run. */
+const filesOf = (file: string): ReadonlyArray<string> => {
+  const { run } = check(file)
+  const older = `${file}.1`
+  return existsSync(older) && Reader.header(older)?.run === run ? [older, file] : [file]
+}
+
+/** Takes the lines of a recording, and gives what is to be told. */
+class Replay {
+  #running: Running | undefined
+  #restoring: Restoring | undefined
+  /** Steps that were recorded while a state was being written. */
+  #held: Array<Reader.Checked> = []
+  steps = 0
+  isWhole = false
+  isOver = false
+
+  #stop(): void {
+    this.#running = undefined
+    this.#restoring = undefined
+    this.#held = []
+  }
+
+  *take(read: Reader.Checked | Reader.Damage): Generator<Told> {
+    if (read._tag === "Damage") {
+      this.#stop()
+      return yield read
+    }
+    const { line } = read
+    switch (line[1]) {
+      case "Begin":
+        return yield* this.#begin(line)
+      case "Message":
+      case "Session":
+      case "Order":
+        return void this.#restoring?.take(line)
+      case "Begun":
+        return yield* this.#begun(line)
+      case "Hole":
+        this.#stop()
+        return yield { _tag: "Hole", from: Number(line[2]), to: line[0], reason: line[3] as string }
+      case "End":
+        this.isWhole = true
+        return
+      default:
+        if (this.#restoring !== undefined) this.#held.push(read)
+        else if (this.#running !== undefined) yield* this.#step(read, this.#running)
+    }
+  }
+
+  /** A state that we have come to by ourselves need not be read. */
+  *#begin([step, , json]: Line.Line): Generator<Told> {
+    const running = this.#running
+    const header = json as unknown as Line.Header
+    if (running?.step === step && running.header.run === header.run) return
+    if (running !== undefined) yield this.#missing(running, step)
+    this.#stop()
+    this.#restoring = new Restoring(header)
+  }
+
+  *#begun(line: Line.Line): Generator<Told> {
+    const state = this.#restoring?.take(line)
+    if (this.#restoring === undefined || state === undefined) return
+    const { header, ordered } = this.#restoring
+    this.#running = { state, step: line[0], header, ordered }
+    this.#restoring = undefined
+    const held = this.#held
+    this.#held = []
+    for (const read of held) yield* this.take(read)
+  }
+
+  #missing({ step }: Running, to: number): Hole {
+    return { _tag: "Hole", from: step + 1, to, reason: "lines are missing" }
+  }
+
+  *#step({ line, place }: Reader.Checked, running: Running): Generator<Told> {
+    if (line[0] !== running.step + 1) {
+      this.#stop()
+      return yield this.#missing(running, line[0] - 1)
+    }
+    const recorded = Decoder.decode(line, running.ordered)
+    if (recorded === undefined) {
+      this.#stop()
+      return yield { _tag: "Damage", file: place.file, from: place.line, to: place.line }
+    }
+    const steps = again(running, recorded)
+    const digest = steps === undefined ? null : steps.reduce((sum, { outputs }) => (sum + digestOf(outputs)) | 0, 0)
+    if (digest !== recorded.digest) {
+      const { at, input, step } = recorded
+      this.isOver = true
+      const outputs = steps?.flatMap((step) => step.outputs)
+      return yield { _tag: "Difference", step, at, place, input, outputs }
+    }
+    this.steps += steps?.length ?? 1
+    if (steps === undefined) running.step += 1
+    else yield* steps
+  }
+}
+
+const digestOf = (outputs: ReadonlyArray<Output>): number => Digest.of(outputs, (clientId) => clientId)
+
+/** Takes the step again, or the two of a publish; nothing where the machine fails. */
+const again = (running: Running, recorded: Decoder.Recorded): ReadonlyArray<Step> | undefined => {
+  const { at, input, ordered, position } = recorded
+  if (ordered !== undefined) running.ordered.delete(ordered)
+  try {
+    const first = take(running, recorded, input)
+    const [output] = first.outputs
+    if (position === undefined || output?._tag !== "Commit" || output.order._tag !== "Publish") return [first]
+    running.ordered.delete(first.step)
+    const fact: Fact = { _tag: "Published", order: output.order, position, isOwn: true }
+    return [first, take(running, recorded, { _tag: "Happened", now: at, fact })]
+  } catch {
+    return undefined
+  }
+}
+
+const take = (running: Running, { at, sequence }: Decoder.Recorded, input: Input): Step => {
+  const before = running.state
+  const { outputs, state: after } = Machine.reduce(before, input)
+  const step = running.step + 1
+  running.state = after
+  running.step = step
+  for (const output of outputs) {
+    if (output._tag === "Commit" && output.order.origin !== undefined) running.ordered.set(step, output.order)
+  }
+  return { _tag: "Step", step, at, input, before, after, outputs, events: eventsOf(outputs, sequence, at, running) }
+}
+
+const eventsOf = (
+  outputs: ReadonlyArray<Output>,
+  last: number,
+  at: number,
+  { header: { node } }: Running
+): ReadonlyArray<MonitorEvent> => {
+  let sequence = last
+  return outputs.flatMap((output) =>
+    output._tag === "Emit" ? [{ ...output.event, sequence: ++sequence, at, node }] : []
+  )
+}
+
+const reached = (told: Told, until: number): boolean =>
+  told._tag === "Step" && (told.events.at(-1)?.sequence ?? 0) >= until
+
+const tellAll = function*(replay: Replay, file: string): Generator<Told> {
+  for (const path of filesOf(file)) for (const read of Reader.read(path)) yield* replay.take(read)
+}
+
+/** The steps of a recording in their order; throws `NotARecording`. */
+export const tell = function*(file: string, { until = Infinity }: ReplayOptions = {}): Generator<Told> {
+  const replay = new Replay()
+  for (const told of tellAll(replay, file)) {
+    yield told
+    if (replay.isOver || reached(told, until)) break
+  }
+  yield { _tag: "End", steps: replay.steps, isWhole: replay.isWhole }
+}
+
+/** What a recording has to tell, before anything of it is replayed. For the story. */
+export const open = (file: string, options?: ReplayOptions): Stream.Stream<Iterable<Told>, NotARecording> =>
+  Stream.fromEffect(Effect.try({
+    try: () => {
+      check(file)
+      return tell(file, options)
+    },
+    catch: (error) => error as NotARecording
+  }))
+
+/**
+ * Replays a recording: `FILE.1` and `FILE`, if both are of the same run, or the one. Everything it tells ends with an
+ * `End`.
+ */
+export const run = (file: string, options?: ReplayOptions): Stream.Stream<Told, NotARecording> =>
+  open(file, options).pipe(Stream.flatMap(Stream.fromIterable))

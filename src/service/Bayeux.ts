@@ -1,0 +1,291 @@
+/**
+ * The Bayeux service: what transports connect to, and what the application that runs the server can do.
+ *
+ * It needs an `Engine` and a `Monitor`; transports and servers need it. How it works is in `Shell`, what the protocol
+ * means in `core`.
+ */
+import {
+  Clock,
+  Context,
+  Duration,
+  Effect,
+  FiberSet,
+  Layer,
+  Option,
+  Schema,
+  type Schema as S,
+  type Scope,
+  Stream,
+  SubscriptionRef
+} from "effect"
+import * as Options from "../base/Options.ts"
+import * as ClientId from "../core/ClientId.ts"
+import type { Delivery } from "../core/Message.ts"
+import { type Cause, clientRequest } from "../core/MonitorEvent.ts"
+import type * as Session from "../core/Session.ts"
+import * as Settings from "../core/Settings.ts"
+import * as State from "../core/State.ts"
+import { Engine, type EngineError, type Health } from "../engine/Engine.ts"
+import { Monitor } from "../monitor/Monitor.ts"
+import { Recorder } from "../recorder/Recorder.ts"
+import type { Extension } from "./Extension.ts"
+import * as LocalTransport from "./LocalTransport.ts"
+import type { Probe } from "./Probe.ts"
+import { Shell } from "./Shell.ts"
+import type { Open, Transport } from "./Transport.ts"
+
+/** The options of {@link layer}; each may be left out. Times are `"45 seconds"`, milliseconds or a `Duration`. */
+export const BayeuxOptions = Schema.Struct({
+  /** The longest a `/meta/connect` is held. Default: 45 seconds. */
+  timeout: Schema.optionalKey(Options.PositiveTime),
+  /** How long a client waits before it connects again. Default: 0. */
+  interval: Schema.optionalKey(Options.Time),
+  /** How long a session lives without a connect; longer than `timeout`. Default: twice `timeout`, plus `interval`. */
+  sessionTimeout: Schema.optionalKey(Options.PositiveTime),
+  /** How long an extension may take over a message. Default: 10 seconds. */
+  extensionTimeout: Schema.optionalKey(Options.PositiveTime),
+  /** The most messages that wait for a session; one more ends it. Default: 10,000. */
+  maxQueueLength: Schema.optionalKey(Options.Count),
+  /** The most bytes of messages in one answer or frame; what is left goes with the next. Default: 1 MiB. */
+  maxAnswerBytes: Schema.optionalKey(Options.Count),
+  /** The most subscriptions of a session. Default: 10,000. */
+  maxSubscriptions: Schema.optionalKey(Options.Count),
+  /** The most segments of a channel. Default: 64. */
+  maxChannelSegments: Schema.optionalKey(Options.Count)
+})
+/** The options of {@link layer}. */
+export type BayeuxOptions = typeof BayeuxOptions.Type
+
+/** A message of the application was refused. `error` is as remote clients see it. */
+export class RequestRefused extends Schema.TaggedError<RequestRefused>()("RequestRefused", {
+  request: Schema.String,
+  error: Schema.String
+}) {
+  override get message() {
+    return `${this.request} was refused: ${this.error}`
+  }
+}
+
+/** A session as the owner of the server sees it. */
+export type SessionInfo = Session.Info
+
+/** A running Bayeux server, without the bytes. */
+export class Bayeux extends Context.Service<Bayeux, {
+  /**
+   * Publishes a message as the application, without a session: its event has `clientId: null`. `data` is any JSON
+   * value; it is copied. Done when the engine has accepted it.
+   */
+  readonly publish: (channel: string, data: S.Json) => Effect.Effect<void, RequestRefused>
+  /**
+   * All messages on a channel or pattern, `/service/**` as well, while the stream runs. It is a session of its own,
+   * with its events, but it does not time out. Its buffer has no bound unless one is given; a bounded one loses the
+   * newest (`dropping`) or the oldest (`sliding`) messages.
+   */
+  readonly subscribe: (
+    pattern: string,
+    options?: LocalTransport.SubscribeOptions
+  ) => Stream.Stream<Delivery, RequestRefused>
+  /** The same for the time of a scope: the subscription is in place when the effect ends, so no later message is missed. */
+  readonly subscription: (
+    pattern: string,
+    options?: LocalTransport.SubscribeOptions
+  ) => Effect.Effect<Stream.Stream<Delivery>, RequestRefused, Scope.Scope>
+  /** All sessions of this process. */
+  readonly sessions: Effect.Effect<ReadonlyArray<SessionInfo>>
+  /** The sessions of this process that would get a message on the channel, by whatever pattern. */
+  readonly subscribers: (channel: string) => Effect.Effect<ReadonlyArray<ClientId.ClientId>>
+  /**
+   * Ends a session with the cause `Kicked`; its client is told why, as an error, and not to come back. False when there is
+   * none of that name.
+   */
+  readonly disconnect: (clientId: string, reason: string) => Effect.Effect<boolean>
+  /** Adds an extension behind the others, for messages that arrive from now on. */
+  readonly addExtension: (extension: Extension) => Effect.Effect<void>
+  /** Takes an extension out; messages that are on their way through it are finished. */
+  readonly removeExtension: (extension: Extension) => Effect.Effect<void>
+  /** Whether the engine can do its work now. */
+  readonly health: Effect.Effect<Health>
+  /** What the service knows now, as one immutable value: gauges are read from it. */
+  readonly state: () => State.State
+  /** Tells a probe what happens, from now on and for as long as the scope is open. For metrics and traces. */
+  readonly addProbe: (probe: Probe) => Effect.Effect<void, never, Scope.Scope>
+  /** Offers a transport for as long as the scope is open. For transports. */
+  readonly addTransport: (transport: Transport) => Effect.Effect<void, never, Scope.Scope>
+  /** The transports that are offered now. For servers. */
+  readonly transports: () => ReadonlyArray<Transport>
+  /** A transport has a new connection. For transports. */
+  readonly open: Open
+  /** Ends the connections of a server: what is held is answered, what was written leaves. For servers. */
+  readonly endConnections: (owner: object) => Effect.Effect<void>
+}>()("effect-bayeux/Bayeux") {}
+
+const settings = (options: BayeuxOptions): Settings.Settings => {
+  const millis = (time: Duration.Input | undefined, byDefault: number) =>
+    time === undefined ? byDefault : Duration.toMillis(time)
+  const timeout = millis(options.timeout, Settings.defaults.timeout)
+  const interval = millis(options.interval, Settings.defaults.interval)
+  return {
+    timeout,
+    interval,
+    sessionTimeout: millis(options.sessionTimeout, 2 * timeout + interval),
+    maxQueueLength: options.maxQueueLength ?? Settings.defaults.maxQueueLength,
+    maxAnswerBytes: options.maxAnswerBytes ?? Settings.defaults.maxAnswerBytes,
+    maxSubscriptions: options.maxSubscriptions ?? Settings.defaults.maxSubscriptions,
+    maxChannelSegments: options.maxChannelSegments ?? Settings.defaults.maxChannelSegments
+  }
+}
+
+/** A session that ended while its connect is held could not be answered. */
+const checkTimes = ({ sessionTimeout, timeout }: Settings.Settings) =>
+  sessionTimeout > timeout
+    ? Effect.void
+    : Effect.fail(
+      new Options.OptionsInvalid({
+        owner: "Bayeux.layer",
+        issue:
+          `sessionTimeout is ${sessionTimeout} ms and timeout is ${timeout} ms, but a session must outlive a held ` +
+          "connect: give a sessionTimeout above timeout, twice as long for instance"
+      })
+    )
+
+const makeShell = Effect.fnUntraced(function*(options: BayeuxOptions, engine: Engine["Service"]) {
+  const runFork = yield* FiberSet.makeRuntime()
+  const monitor = yield* Monitor
+  const shell = new Shell({
+    settings: settings(options),
+    extensionTimeout: Duration.fromInputUnsafe(options.extensionTimeout ?? "10 seconds"),
+    engine,
+    monitor,
+    clock: yield* Clock.Clock,
+    runFork
+  })
+  yield* monitor.observe(() => shell.state)
+  yield* record(shell, monitor)
+  yield* engine.listen({
+    onFact: (fact) => shell.happened(fact),
+    state: () => shell.state,
+    inDoubt: () => shell.inDoubt()
+  })
+  yield* Effect.addFinalizer(() => Effect.sync(() => shell.stop()))
+  return shell
+})
+
+/** Records the service if there is a recorder; to the end, so it begins before everything else. */
+const record = Effect.fnUntraced(function*(shell: Shell, monitor: Monitor["Service"]) {
+  const recorder = yield* Effect.serviceOption(Recorder)
+  if (Option.isNone(recorder)) return
+  const { newest: sequence, node } = monitor
+  shell.record(yield* recorder.value.record({ node, sequence, state: () => shell.state, now: () => shell.now }))
+})
+
+/** Transports come and go; the machine offers the connection types of those that are there. */
+const makeTransports = (shell: Shell) => {
+  let transports: ReadonlyArray<Transport> = []
+  const set = (next: ReadonlyArray<Transport>) =>
+    Effect.sync(() => {
+      transports = next
+      const connectionTypes = [...new Set(next.flatMap((transport) => transport.connectionTypes))]
+      shell.step({ _tag: "TransportsChanged", now: shell.now, connectionTypes })
+    })
+  return {
+    list: () => transports,
+    add: (transport: Transport) =>
+      Effect.acquireRelease(
+        Effect.suspend(() => set([...transports, transport])),
+        () => Effect.suspend(() => set(transports.filter((other) => other !== transport)))
+      )
+  }
+}
+
+/**
+ * Ends the connections of a server. Streams are told whether somebody else goes on with their sessions; where that cannot
+ * be found out in time it is likely, for otherwise the engine would end with this process.
+ */
+const endConnections = (shell: Shell, engine: Engine["Service"], owner: object): Effect.Effect<void> =>
+  Effect.flatMap(
+    engine.isShared
+      ? engine.hasOthers.pipe(
+        Effect.timeoutOrElse({ duration: "500 millis", orElse: () => Effect.succeed(true) }),
+        Effect.orElseSucceed(() => true)
+      )
+      : Effect.succeed(false),
+    (goesOn) => Effect.sync(() => shell.endConnections(owner, goesOn))
+  )
+
+/** Ends a session, wherever it is. An engine that cannot be asked knows of none. */
+const disconnect = (shell: Shell, engine: Engine["Service"], name: string, cause: Cause): Effect.Effect<boolean> =>
+  Effect.gen(function*() {
+    const clientId = ClientId.parse(name)
+    if (clientId === undefined) return false
+    const exists = State.session(shell.state, clientId) !== undefined || (yield* engine.hasSession(clientId))
+    if (exists) shell.endSession(clientId, cause)
+    return exists
+  }).pipe(
+    Effect.catch((error) => Effect.as(Effect.logWarning(`A session could not be ended: ${error.message}`), false))
+  )
+
+const make = Effect.fnUntraced(function*(input: unknown) {
+  const options = yield* Options.decode("Bayeux.layer", BayeuxOptions, input)
+  yield* checkTimes(settings(options))
+  const engine = yield* Engine
+  const shell = yield* makeShell(options, engine)
+  const transports = makeTransports(shell)
+  const open: Open = (info, sink) => shell.open(info, sink)
+  const local = { open, leave: (clientId: ClientId.ClientId) => shell.endSession(clientId, clientRequest) }
+  const refused = (request: string) => (error: string) => new RequestRefused({ request, error })
+  const subscription = (pattern: string, options?: LocalTransport.SubscribeOptions) =>
+    Effect.mapError(LocalTransport.subscribe(local, pattern, options), refused(`Subscribing to "${pattern}"`))
+  return Bayeux.of({
+    publish: (channel, data) =>
+      Effect.mapError(LocalTransport.publish(open, channel, data), refused(`Publishing to "${channel}"`)),
+    subscribe: (pattern, options) => Stream.unwrap(subscription(pattern, options)),
+    subscription,
+    sessions: Effect.sync(() => State.infos(shell.state)),
+    subscribers: (channel) => Effect.sync(() => State.subscribers(shell.state, channel)),
+    disconnect: (clientId, reason) => disconnect(shell, engine, clientId, { _tag: "Kicked", reason }),
+    addExtension: (extension) => Effect.sync(() => shell.install([...shell.extensions, extension])),
+    removeExtension: (extension) =>
+      Effect.sync(() => shell.install(shell.extensions.filter((other) => other !== extension))),
+    health: SubscriptionRef.get(engine.health),
+    state: () => shell.state,
+    addProbe: (probe) =>
+      Effect.acquireRelease(
+        Effect.sync(() => shell.watch([...shell.probes, probe])),
+        () => Effect.sync(() => shell.watch(shell.probes.filter((other) => other !== probe)))
+      ),
+    addTransport: transports.add,
+    transports: transports.list,
+    open,
+    endConnections: (owner) => endConnections(shell, engine, owner)
+  })
+})
+
+/** The service. Options that do not exist or make no sense fail with `OptionsInvalid`. */
+export const layer = (
+  options: BayeuxOptions = {}
+): Layer.Layer<Bayeux, Options.OptionsInvalid | EngineError, Engine | Monitor> => Layer.effect(Bayeux, make(options))
+
+/**
+ * Installs extensions, in this order and behind those that are installed already, for as long as the layer lives. What
+ * they need is taken from where the layer is built.
+ */
+export const layerExtensions = <R = never>(
+  ...extensions: ReadonlyArray<Extension<R>>
+): Layer.Layer<never, never, Bayeux | R> =>
+  Layer.effectDiscard(Effect.gen(function*() {
+    const bayeux = yield* Bayeux
+    const context = yield* Effect.context<R>()
+    for (const extension of extensions) {
+      const provided = provide(extension, context)
+      yield* Effect.acquireRelease(bayeux.addExtension(provided), () => bayeux.removeExtension(provided))
+    }
+  }))
+
+const provide = <R>(extension: Extension<R>, context: Context.Context<R>): Extension => {
+  const { incoming, name, outgoing } = extension
+  return {
+    name,
+    ...(incoming && { incoming: (message, at) => Effect.provideContext(incoming(message, at), context) }),
+    ...(outgoing && { outgoing: (message, at) => Effect.provideContext(outgoing(message, at), context) })
+  }
+}

@@ -1,0 +1,477 @@
+/**
+ * A connection inside the service: it keeps the order of what comes in and goes out.
+ *
+ * - Messages are handed to the machine in the order in which they arrived, also when extensions take their time.
+ * - Answers leave in the order of their requests, although an engine may take its time. A `/meta/connect` that came
+ *   alone over a socket is answered out of turn, since it may be held.
+ * - What is written in a turn leaves at its end as one frame; the answers to an exchange leave when all are there.
+ */
+import { Effect } from "effect"
+import type { Advice } from "../core/Advice.ts"
+import type { BayeuxError } from "../core/BayeuxError.ts"
+import * as Channel from "../core/Channel.ts"
+import type { ClientId } from "../core/ClientId.ts"
+import type { Connection, ConnectionId, Kind } from "../core/Connection.ts"
+import type { Returned } from "../core/Input.ts"
+import * as Message from "../core/Message.ts"
+import type { Audience, Listener } from "./Audience.ts"
+import { type Branch, Branches } from "./Branches.ts"
+import * as Extension from "./Extension.ts"
+import * as Frame from "./Frame.ts"
+import * as Original from "./Original.ts"
+import type { Probe } from "./Probe.ts"
+import * as Serial from "./Serial.ts"
+import type { CloseReason, ConnectionInfo, OpenConnection, Sink } from "./Transport.ts"
+
+/** What a connection needs of the service around it. */
+export interface Host extends Extension.Treatment {
+  /** The extensions of each direction, in their order. */
+  readonly extensions: { readonly [direction in Extension.Direction]: ReadonlyArray<Extension.Extension> }
+  /** The most bytes of messages in a frame. */
+  readonly maxFrameBytes: number
+  readonly probe: Probe | undefined
+  readonly runFork: Serial.RunFork
+  readonly open: (info: ConnectionInfo, sink: Sink) => ShellConnection
+  /** Whether a connection has a session. */
+  readonly isBound: (connection: ConnectionId) => boolean
+  readonly decode: (raw: unknown) => Message.Incoming
+  readonly received: (connection: Connection, message: Message.Incoming, slot: number, alone: boolean) => void
+  readonly streamOpened: (connection: Connection, clientId: string) => void
+  readonly heard: (connection: ConnectionId) => void
+  readonly ending: (connection: ConnectionId, goesOn: boolean) => void
+  readonly closed: (connection: ConnectionId) => void
+  readonly returned: (returned: Omit<Returned, "_tag" | "now">) => void
+  /** The connection has something to do at the end of this turn. */
+  readonly touched: (connection: ShellConnection) => void
+}
+
+/** The slot of an answer that waits for no other. */
+const outOfTurn = -1
+
+/** What makes no sense when nobody is there any more to hear of it. A publish is as good as before. */
+const needsAnswer = ({ _tag }: Message.Incoming): boolean => _tag === "Connect" || _tag === "Handshake"
+
+/** What comes back if it cannot be written: the deliveries as they were before extensions. */
+const deliveries = (messages: ReadonlyArray<Message.Outgoing>): ReadonlyArray<Message.Delivery> =>
+  messages.map(Original.of).filter(Message.isDelivery)
+
+/** A reply that an extension has refused: it says no more that there is a session, but still what the server offers. */
+const refused = (
+  reply: Message.Reply,
+  error: BayeuxError,
+  advice: Advice | undefined,
+  insists: boolean
+): Message.Reply => {
+  const { supportedConnectionTypes, version } = reply
+  return Message.failed({ ...Message.refuse(reply, error), insists }, error, advice, {
+    ...(version === undefined ? undefined : { version }),
+    ...(supportedConnectionTypes === undefined ? undefined : { supportedConnectionTypes })
+  })
+}
+
+/** Whether what an extension has taken out was for others. */
+const isPublished = ({ channel }: Message.Raw): boolean => typeof channel === "string" && !Channel.isMeta(channel)
+
+const isHandshakeReply = ({ channel }: Message.Outgoing): boolean => channel === Channel.handshake
+
+/** What was written for a session, deliveries and replies. */
+interface Delivered {
+  readonly clientId: ClientId
+  readonly messages: ReadonlyArray<Message.Outgoing>
+}
+
+/** A connection that a transport has opened. */
+export class ShellConnection implements OpenConnection, Connection, Listener, Branch {
+  readonly id: ConnectionId
+  readonly kind: Kind
+  readonly local: boolean
+  readonly owner: object | undefined
+  readonly #info: ConnectionInfo
+  readonly #sink: Sink
+  readonly #host: Host
+  #isOpen = true
+  #clientId: ClientId | undefined
+  /** The socket has changed its session, so nobody can say any more whose an unwritten frame is. */
+  #isMixed = false
+
+  constructor(id: ConnectionId, info: ConnectionInfo, sink: Sink, host: Host) {
+    this.id = id
+    this.kind = info.kind
+    this.local = info.local
+    this.owner = info.owner
+    this.#info = info
+    this.#sink = sink
+    this.#host = host
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // in
+
+  #incoming: Serial.Serial | undefined
+  /** A batch is in the machine: an exchange can be answered as soon as all of its messages are. */
+  #isHandedIn = false
+  #allotted = 0
+
+  receive(batch: ReadonlyArray<unknown>): void {
+    if (!this.#isOpen) return
+    const messages = Message.batch(batch)
+    const extensions = this.#host.extensions.incoming
+    if (extensions.length === 0 && (this.#incoming?.isIdle ?? true)) {
+      return this.#handIn(messages.map(this.#host.decode))
+    }
+    this.#incoming ??= Serial.make(this.#host.runFork)
+    this.#incoming.push(
+      Effect.forEach(messages, (message) => this.#passIn(extensions, message)).pipe(
+        Effect.map((passed) => this.#handIn(passed.filter((message) => message !== undefined)))
+      )
+    )
+  }
+
+  #passIn(
+    extensions: ReadonlyArray<Extension.Extension>,
+    message: unknown
+  ): Effect.Effect<Message.Incoming | undefined> {
+    if (!Message.isRaw(message) || message instanceof Message.TooLong) return Effect.succeed(this.#host.decode(message))
+    return Extension.run(extensions, "incoming", message, this.#contextOf(message), this.#host).pipe(
+      Effect.map((passed) => {
+        if (passed !== undefined) return this.#host.decode(passed)
+        if (isPublished(message)) this.#host.probe?.dropped("Extension", 1)
+        return undefined
+      }),
+      Effect.catchTag("Refusal", ({ advice, error }) => Effect.succeed(Message.refuse(message, error, advice)))
+    )
+  }
+
+  /** Whoever has shaken hands over it does so again by itself if it is refused. */
+  #insists = false
+
+  #handIn(messages: ReadonlyArray<Message.Incoming>): void {
+    const alone = messages.length === 1
+    for (const message of messages) {
+      if (message._tag === "Handshake") this.#insists = Message.insists(message.supportedConnectionTypes)
+      const connection = message._tag === "Connect" ? this.#connectionOf(message.clientId) : this
+      if (!connection.canBeAnswered && needsAnswer(message)) continue
+      const isOutOfTurn = alone && this.kind === "socket" && message._tag === "Connect"
+      this.#host.received(connection, message, isOutOfTurn ? outOfTurn : connection.#allotted++, alone)
+    }
+    this.#isHandedIn = this.kind === "exchange" || messages.length === 0
+    if (this.#isHandedIn) this.#touch()
+  }
+
+  /** Whose connect is on its way to an answer, where the socket has no session yet. */
+  #expected: string | undefined
+  /** Further sessions over the same socket. */
+  #branches: Branches<ShellConnection> | undefined
+
+  /** The connection by which a session is reached: this one, or a branch of it where this one has another session. */
+  #connectionOf(clientId: string): ShellConnection {
+    if (this.kind !== "socket" || this.local || this.#clientId === clientId) return this
+    const known = this.#branches?.get(clientId)
+    if (known !== undefined) return known
+    if (!this.#host.isBound(this.id) && (this.#expected ?? clientId) === clientId) {
+      this.#expected = clientId
+      return this
+    }
+    this.#branches ??= new Branches({
+      id: this.id,
+      sink: this.#sink,
+      open: (sink) => this.#host.open(this.#info, sink),
+      close: (reason) => this.close(reason),
+      isBound: this.#host.isBound
+    })
+    return this.#branches.add(clientId) ?? this
+  }
+
+  heard(): void {
+    if (this.#isOpen && this.#clientId !== undefined) this.#host.heard(this.id)
+    this.#branches?.heard()
+  }
+
+  attach(clientId: string): void {
+    if (this.canBeAnswered) this.#host.streamOpened(this, clientId)
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // out
+
+  #frame: Frame.Frame = Frame.empty
+  /** With whom it has in common what it is to write. */
+  #audience: Audience | undefined
+  #isTouched = false
+  #answered = 0
+  #early: Map<number, ReadonlyArray<Message.Outgoing>> | undefined
+  #outgoing: Serial.Serial | undefined
+  /** What an exchange has been given for sessions: it comes back if the answer cannot be written. */
+  #delivered: Array<Delivered> | undefined
+  #isSent = false
+  /** Messages that are on their way through extensions, the oldest first. */
+  #passing: ReadonlyArray<Message.Outgoing> = []
+
+  /** The session to which the connection belongs from now on. */
+  bind(clientId: ClientId): void {
+    this.#expected = undefined
+    this.#isMixed ||= this.#clientId !== undefined && this.#clientId !== clientId
+    this.#clientId = clientId
+    this.#sink.bound?.(clientId)
+  }
+
+  /** The session has gone to another connection. */
+  left(): void {
+    if (this.#isOpen) this.#sink.left?.()
+  }
+
+  /** The answer to the request at a slot, with what is delivered to a session along with it. */
+  reply(slot: number, messages: ReadonlyArray<Message.Outgoing>, clientId: ClientId | undefined): void {
+    if (this.#expected !== undefined && messages[0]?.channel === Channel.connect) this.#expected = undefined
+    if (clientId !== undefined && this.kind === "exchange") (this.#delivered ??= []).push({ clientId, messages })
+    this.#passOut(messages, (passed) => this.#answer(slot, passed))
+  }
+
+  /** A message for the session to which the connection belongs. */
+  deliver(message: Message.Delivery): void {
+    if (this.#isPassing) return this.#passOut([message], (passed) => this.#write(passed))
+    this.#leaveAudience()
+    this.#frame = this.#frame.append(message)
+    this.#touch()
+  }
+
+  /** What the peer has not asked for. */
+  advise(message: Message.Reply): void {
+    this.#passOut([message], (passed) => this.#write(passed))
+  }
+
+  join(audience: Audience): boolean {
+    if (this.local || this.#isPassing || this.#audience !== undefined || this.#frame !== Frame.empty) return false
+    this.#audience = audience
+    this.#touch()
+    return true
+  }
+
+  #leaveAudience(): void {
+    if (this.#audience === undefined) return
+    this.#frame = this.#audience.leave(this)
+    this.#audience = undefined
+  }
+
+  #answer(slot: number, messages: ReadonlyArray<Message.Outgoing>): void {
+    if (slot === outOfTurn) return this.#write(messages)
+    if (slot !== this.#answered) {
+      this.#early ??= new Map()
+      this.#early.set(slot, messages)
+      return
+    }
+    this.#write(messages)
+    this.#answered++
+    const next = this.#early?.get(this.#answered)
+    if (next === undefined) return
+    this.#early?.delete(this.#answered)
+    this.#answer(this.#answered, next)
+  }
+
+  #write(messages: ReadonlyArray<Message.Outgoing>): void {
+    if (!this.#isOpen) return
+    this.#leaveAudience()
+    for (const message of messages) this.#frame = this.#frame.append(message)
+    this.#touch()
+  }
+
+  #touch(): void {
+    if (this.#isTouched) return
+    this.#isTouched = true
+    this.#host.touched(this)
+  }
+
+  /** Whether messages have to go through extensions, or behind others that do. */
+  get #isPassing(): boolean {
+    return !this.#isStopping && (this.#host.extensions.outgoing.length > 0 || this.#outgoing?.isIdle === false)
+  }
+
+  #passOut(
+    messages: ReadonlyArray<Message.Outgoing>,
+    then: (messages: ReadonlyArray<Message.Outgoing>) => void
+  ): void {
+    if (!this.#isPassing) return then(messages)
+    const extensions = this.#host.extensions.outgoing
+    this.#passing = [...this.#passing, ...messages]
+    this.#outgoing ??= Serial.make(this.#host.runFork)
+    this.#outgoing.push(
+      Effect.forEach(messages, (message) => this.#passOne(extensions, message)).pipe(
+        Effect.map((passed) => {
+          this.#passing = this.#passing.slice(messages.length)
+          then(passed.filter((message) => message !== undefined))
+        })
+      )
+    )
+  }
+
+  /** A reply that an extension refuses is a refusal itself; a delivery that it refuses is not delivered. */
+  #passOne(
+    extensions: ReadonlyArray<Extension.Extension>,
+    message: Message.Outgoing
+  ): Effect.Effect<Message.Outgoing | undefined> {
+    const raw = message as Message.Outgoing & Message.Raw
+    return Extension.run(extensions, "outgoing", raw, this.#context, this.#host).pipe(
+      Effect.map((passed) => {
+        const outgoing = passed as Message.Outgoing | undefined
+        if (outgoing !== undefined && outgoing !== message) Original.remember(outgoing, message)
+        return outgoing
+      }),
+      Effect.catchTag(
+        "Refusal",
+        ({ advice, error }) =>
+          Effect.succeed(Message.isReply(message) ? refused(message, error, advice, this.#insists) : undefined)
+      ),
+      Effect.tap((outgoing) =>
+        Effect.sync(() => {
+          if (outgoing === undefined && Message.isDelivery(message)) this.#host.probe?.dropped("Extension", 1)
+        })
+      )
+    )
+  }
+
+  /** Writes what this turn has brought, and closes the connection if that is due. */
+  flush(): void {
+    this.#isTouched = false
+    this.#leaveAudience()
+    if (!this.#isOpen) return
+    const isDue = this.kind === "exchange"
+      ? this.#isHandedIn && this.#answered === this.#allotted
+      : this.#isHandedIn || this.#frame !== Frame.empty
+    if (isDue) {
+      const frame = this.#frame
+      this.#frame = Frame.empty
+      this.#isHandedIn = false
+      if (this.kind === "exchange" || this.local || frame.length < 2) this.#send(frame)
+      else for (const part of frame.parts(this.#host.maxFrameBytes)) this.#send(part)
+      this.#isSent = true
+    }
+    if (this.#closing === undefined) return
+    this.#branches?.flush()
+    if (this.#outgoing?.isIdle === false) this.#outgoing.push(Effect.sync(() => this.#touch()))
+    else this.#sink.close(this.#closing)
+  }
+
+  #send(frame: Frame.Frame): void {
+    this.#sink.send(frame)
+    this.#host.probe?.sent(frame)
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // end
+
+  #isStopping = false
+
+  /** The service stops: from now on nothing waits for extensions. */
+  stop(): void {
+    this.#isStopping = true
+  }
+
+  /** Nothing more is written. A sink that cannot even be closed is its transport's trouble. */
+  abort(reason: CloseReason): void {
+    try {
+      this.#sink.close(reason)
+    } catch {
+      this.closed()
+    }
+  }
+
+  #closing: CloseReason | undefined
+
+  /**
+   * Whether somebody is there to be answered. A socket or stream that is being closed takes no session: the messages would
+   * come back later, and might have been overtaken by then.
+   */
+  get canBeAnswered(): boolean {
+    return this.#isOpen && (this.kind === "exchange" || this.#closing === undefined)
+  }
+
+  /** Closes the connection at the end of this turn. A socket on which there are other sessions stays. */
+  close(reason: CloseReason): void {
+    if ((reason === "SessionEnded" || reason === "SessionMoved") && this.#branches?.isInUse === true) return
+    this.#closing ??= reason
+    this.#touch()
+  }
+
+  end(goesOn = false): void {
+    if (!this.#isOpen) return
+    this.#host.ending(this.id, goesOn)
+    this.close("Shutdown")
+  }
+
+  closed(resetBy?: string, hadEnded = false): void {
+    if (!this.#isOpen) return
+    this.#isOpen = false
+    this.#leaveAudience()
+    this.#host.closed(this.id)
+    if (this.kind === "exchange") return this.#returnAnswer(resetBy, hadEnded)
+    this.#giveBack(resetBy)
+    this.#branches?.closed(resetBy)
+  }
+
+  /** What an exchange was given comes back if its answer was not read. */
+  #returnAnswer(resetBy: string | undefined, hadEnded: boolean): void {
+    for (const { clientId, messages: written } of this.#returnable) {
+      const messages = deliveries(written)
+      if (messages.length > 0 || (resetBy !== undefined && written.some(isHandshakeReply))) {
+        this.#host.returned({ clientId, messages, exchange: this.id, resetBy, hadEnded })
+      }
+    }
+  }
+
+  /** What was pushed for a session and may not have left: by a reset, if there is one; what was not even written, anyway. */
+  #giveBack(resetBy: string | undefined): void {
+    const clientId = this.#clientId
+    if (this.#isMixed || clientId === undefined) return
+    const give = (written: ReadonlyArray<Message.Outgoing>, resetBy: string | undefined) => {
+      const messages = deliveries(written)
+      if (messages.length > 0) this.#host.returned({ clientId, messages, resetBy })
+    }
+    const written = this.#sent.flatMap((frame) => frame.messages)
+    const unsent = [...this.#frame.messages, ...this.#passing]
+    if (resetBy === undefined) return give([...written, ...unsent], undefined)
+    give(written, resetBy)
+    give(unsent, undefined)
+  }
+
+  /** What an exchange has been given for sessions and may not have left. */
+  get #returnable(): ReadonlyArray<Delivered> {
+    return this.#isSent && this.#unwritten.length === 0 ? [] : this.#delivered ?? []
+  }
+
+  /** The frames that may not have left, the oldest first. */
+  get #unwritten(): ReadonlyArray<Frame.Frame> {
+    const sent = this.#sent
+    return this.#frame === Frame.empty ? sent : [...sent, this.#frame]
+  }
+
+  /** What its sink has and may not have left. */
+  get #sent(): ReadonlyArray<Frame.Frame> {
+    const frames = this.#sink.unwritten?.() ?? []
+    return this.#branches?.withoutTheirs(frames) ?? frames
+  }
+
+  /**
+   * The sessions whose messages come back if the connection breaks now, each with the lowest position of these. Each frame
+   * knows its own: what slow clients have not taken may be much, and most of it is the same.
+   */
+  get inDoubt(): ReadonlyArray<readonly [clientId: ClientId, position: number]> {
+    if (this.kind === "exchange") {
+      return this.#returnable.map(({ clientId, messages }) => [clientId, Frame.lowest(deliveries(messages))])
+    }
+    const frames = this.#unwritten
+    if (this.#clientId === undefined || this.#isMixed || frames.length + this.#passing.length === 0) return []
+    const passing = Frame.lowest(deliveries(this.#passing))
+    return [[this.#clientId, frames.reduce((least, frame) => Math.min(least, frame.lowest), passing)]]
+  }
+
+  /** Who speaks over the socket: where there are several sessions, the one that the message names. */
+  #contextOf({ clientId }: Message.Raw): Extension.ExtensionContext {
+    const branch = typeof clientId === "string" ? this.#branches?.get(clientId) : undefined
+    return branch === undefined ? this.#context : branch.#context
+  }
+
+  get #context(): Extension.ExtensionContext {
+    const { connectionType, local, request } = this.#info
+    return { connectionType, local, request, clientId: this.#clientId }
+  }
+}

@@ -1,0 +1,50 @@
+/**
+ * How the consumers of the monitoring stream keep up, as metrics, one series for each name. Consumers come and go, and
+ * their series with them: who has come since the last reading is in the next one.
+ */
+import type { Lag } from "../monitor/Monitor.ts"
+import type { Series } from "./Series.ts"
+
+/** What `Monitor.consumers` calls those that were given no name: one series is enough for them. */
+const unnamed = /^consumer \d+$/
+
+const labelOf = ({ name }: Lag): string => unnamed.test(name) ? "unnamed" : name
+
+/** Registers the series of all consumers that there are and will be. */
+export const register = (series: Series, read: () => ReadonlyArray<Lag>): void => {
+  const registered = new Map<string, () => void>()
+  let lags: ReadonlyArray<Lag> = []
+  const named = (consumer: string) => lags.filter((lag) => labelOf(lag) === consumer)
+
+  const add = (consumer: string): () => void => {
+    const attributes = { consumer }
+    const removeBehind = series.gauge(
+      { name: "bayeux_monitor_behind_events", description: "Events with which a consumer is not done", attributes },
+      () => Math.max(0, ...named(consumer).map(({ behind }) => behind))
+    )
+    const removeMissed = series.gauge(
+      { name: "bayeux_monitor_missed_events", description: "Events that a consumer has lost", attributes },
+      () => named(consumer).reduce((sum, { missed }) => sum + missed, 0)
+    )
+    return () => {
+      removeBehind()
+      removeMissed()
+    }
+  }
+
+  const look = (): void => {
+    lags = read()
+    const names = new Set(lags.map(labelOf))
+    for (const name of names) if (!registered.has(name)) registered.set(name, add(name))
+    for (const [name, remove] of registered) {
+      if (names.has(name)) continue
+      remove()
+      registered.delete(name)
+    }
+  }
+
+  series.gauge({ name: "bayeux_monitor_consumers", description: "Consumers of the monitoring stream" }, () => {
+    look()
+    return lags.length
+  })
+}

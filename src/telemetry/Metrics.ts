@@ -1,0 +1,132 @@
+/**
+ * The numbers of a service as Effect's metrics: install the layer, and whoever reads the registry has them, Effect's
+ * Prometheus route, its OTLP exporter or a {@link MetricsPage}. What each of them says is in `docs/monitoring.md`.
+ *
+ * What there is (sessions, queues, …) is read from the state when it is asked for; what has happened is counted as it
+ * happens (`Tally`). Without the layer nothing is counted and nothing registered.
+ */
+import { Effect, Layer, Schema } from "effect"
+import * as Options from "../base/Options.ts"
+import * as Channel from "../core/Channel.ts"
+import { Monitor } from "../monitor/Monitor.ts"
+import { Bayeux } from "../service/Bayeux.ts"
+import * as ConsumerSeries from "./ConsumerSeries.ts"
+import * as EventLoopDelay from "./EventLoopDelay.ts"
+import * as Latency from "./Latency.ts"
+import * as Reading from "./Reading.ts"
+import * as Series from "./Series.ts"
+import { Tally } from "./Tally.ts"
+import { Template } from "./Templates.ts"
+
+/** The options of {@link layer}. */
+export const MetricsOptions = Schema.Struct({
+  /**
+   * Which channels are told apart, such as `/rooms/{room}`: the label `template` of a message is the first that matches
+   * its channel, or `other`. Default: none.
+   */
+  templates: Schema.optionalKey(Schema.Array(Template))
+})
+/** The options of {@link layer}. */
+export type MetricsOptions = typeof MetricsOptions.Type
+
+/** What there is. */
+const registerReading = (series: Series.Series, read: () => Reading.Reading): void => {
+  series.gauge(
+    { name: "bayeux_sessions", description: "Sessions of this process" },
+    () => read().sessions
+  )
+  series.gauge(
+    { name: "bayeux_subscriptions", description: "Subscriptions of the sessions of this process" },
+    () => read().subscriptions
+  )
+  series.gauge(
+    { name: "bayeux_connects_held", description: "Requests to /meta/connect that are held" },
+    () => read().connectsHeld
+  )
+  series.gauge(
+    { name: "bayeux_queue_messages", description: "Messages that wait for their sessions, or to be acknowledged" },
+    () => read().queuedMessages
+  )
+}
+
+const registerMessages = (series: Series.Series, tally: Tally): void => {
+  tally.templates.forEach((template, at) => {
+    const attributes = { template }
+    const description = "Messages that have arrived, from clients and from the application"
+    series.counter(
+      { name: "bayeux_messages_received_total", description, attributes },
+      () => tally.messagesReceived[at] ?? 0
+    )
+  })
+  tally.templates.forEach((template, at) => {
+    const attributes = { template }
+    const description = "Messages that were written to the connection of a session, each for each session"
+    if (Channel.isMeta(template)) return
+    series.counter(
+      { name: "bayeux_messages_delivered_total", description, attributes },
+      () => tally.messagesDelivered[at] ?? 0
+    )
+  })
+}
+
+/** What was lost, what has ended, and how long it took. */
+const registerLosses = (series: Series.Series, { ends, latency, losses }: Tally): void => {
+  for (const reason of Object.keys(losses) as ReadonlyArray<keyof typeof losses>) {
+    const description = "Messages that were not delivered, each for each session"
+    const attributes = { reason }
+    series.counter({ name: "bayeux_messages_dropped_total", description, attributes }, () => losses[reason])
+  }
+  for (const cause of Object.keys(ends) as ReadonlyArray<keyof typeof ends>) {
+    const description = "Sessions that have ended"
+    series.counter({ name: "bayeux_session_ends_total", description, attributes: { cause } }, () => ends[cause])
+  }
+  const description = "From the arrival of a message in this process to when it was written to a connection"
+  const attributes = { unit: "s" }
+  series.histogram(
+    { name: "bayeux_delivery_latency_seconds", description, attributes },
+    Latency.boundaries,
+    () => latency.state
+  )
+}
+
+const registerProcess = (
+  series: Series.Series,
+  eventLoopDelay: EventLoopDelay.EventLoopDelay,
+  isUp: () => boolean
+): void => {
+  for (const share of [0.5, 0.99, 1]) {
+    const description = "How late the event loop was within the last minute"
+    const attributes = { quantile: `${share}`, unit: "s" }
+    series.gauge(
+      { name: "bayeux_event_loop_delay_seconds", description, attributes },
+      () => eventLoopDelay(share)
+    )
+  }
+  const description = "Whether the engine can do its work: 1, or 0"
+  series.gauge({ name: "bayeux_engine_up", description }, () => Number(isUp()))
+}
+
+/** What the engine and the monitor say of themselves, at once. */
+const isUp = (bayeux: Bayeux["Service"]) => (): boolean => Effect.runSync(bayeux.health).status === "up"
+const lags = (monitor: Monitor["Service"]) => () => Effect.runSync(monitor.consumers)
+
+const make = Effect.fnUntraced(function*(input: unknown) {
+  const { templates = [] } = yield* Options.decode("Metrics.layer", MetricsOptions, input)
+  const bayeux = yield* Bayeux
+  const monitor = yield* Monitor
+  const tally = new Tally(templates)
+  yield* bayeux.addProbe(tally)
+  const series = yield* Series.make
+  registerReading(series, () => Reading.of(bayeux.state()))
+  registerMessages(series, tally)
+  registerLosses(series, tally)
+  registerProcess(series, yield* EventLoopDelay.make, isUp(bayeux))
+  ConsumerSeries.register(series, lags(monitor))
+})
+
+/**
+ * Registers the metrics of the service in the registry that is there when the layer is built, for as long as it lives.
+ * Two services in one registry need different `Metric.CurrentMetricAttributes`.
+ */
+export const layer = (options: MetricsOptions = {}): Layer.Layer<never, Options.OptionsInvalid, Bayeux | Monitor> =>
+  Layer.effectDiscard(make(options))

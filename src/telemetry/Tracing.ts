@@ -1,0 +1,152 @@
+/**
+ * The way of a message through the service as spans of Effect's tracer, for messages whose publisher traces them: it
+ * puts its trace context into `ext.traceparent` of what it publishes. The message keeps that, so a subscriber can go on
+ * with the trace; and the service adds what it has done:
+ *
+ * - `publish {template}`, kind `server`: from the arrival of the message to when the engine has accepted it.
+ * - `deliver {template}`, kind `internal`: the writing of it, once for all sessions that get it in the same turn.
+ *
+ * Both are children of the publisher's span. Names and attributes are OpenTelemetry's for messaging; the kinds `producer`
+ * and `consumer` are left to the two at the ends, between whom the service stands.
+ */
+import { Clock, Context, Effect, Exit, Layer, Option, Schema, Tracer } from "effect"
+import * as Options from "../base/Options.ts"
+import type { Delivery, Id, Incoming } from "../core/Message.ts"
+import type { Fact } from "../core/Order.ts"
+import * as Traceparent from "../core/Traceparent.ts"
+import { Bayeux } from "../service/Bayeux.ts"
+import type { Frame } from "../service/Frame.ts"
+import type { Probe } from "../service/Probe.ts"
+import { Template, Templates } from "./Templates.ts"
+
+/** The options of {@link layer}. */
+export const TracingOptions = Schema.Struct({
+  /** Which channels are told apart, such as `/rooms/{room}`: the name of a span has the first that matches. Default: none. */
+  templates: Schema.optionalKey(Schema.Array(Template))
+})
+/** The options of {@link layer}. */
+export type TracingOptions = typeof TracingOptions.Type
+
+/** Sessions that collect a message later, one after the other, have so many spans of the same message at the most. */
+const mostDeliveries = 10
+
+const external = (traceparent: Traceparent.Traceparent): Tracer.ExternalSpan =>
+  Tracer.externalSpan({
+    traceId: Traceparent.traceId(traceparent),
+    spanId: Traceparent.spanId(traceparent),
+    sampled: Traceparent.isSampled(traceparent)
+  })
+
+/** The span that has published a message, if it was traced: parent or link of what the application does with it. */
+export const publisher = ({ ext }: Delivery): Option.Option<Tracer.ExternalSpan> =>
+  Option.map(Option.fromUndefinedOr(ext), ({ traceparent }) => external(traceparent))
+
+/** The trace context of a message, if its trace is recorded. */
+const recorded = (traceparent: Traceparent.Traceparent | undefined): Traceparent.Traceparent | undefined =>
+  traceparent !== undefined && Traceparent.isSampled(traceparent) ? traceparent : undefined
+
+interface Operation {
+  readonly name: "publish" | "deliver"
+  readonly kind: Tracer.SpanKind
+  readonly traceparent: Traceparent.Traceparent
+  readonly startTime: bigint
+  readonly message: { readonly channel: string; readonly id?: Id }
+  readonly attributes: { readonly [name: string]: unknown }
+}
+
+/** What is being delivered in this turn: since when (nanoseconds), and to how many sessions by now. */
+interface Delivering {
+  readonly startTime: bigint
+  sessions: number
+}
+
+class TraceProbe implements Probe {
+  readonly keepsTraces = true
+  readonly #tracer: Tracer.Tracer
+  readonly #clock: Clock.Clock
+  readonly #templates: Templates
+  readonly #arrivals = new WeakMap<Incoming, bigint>()
+  readonly #delivering = new Map<Delivery, Delivering>()
+  readonly #delivered = new WeakMap<Delivery, number>()
+
+  constructor(tracer: Tracer.Tracer, clock: Clock.Clock, templates: ReadonlyArray<string>) {
+    this.#tracer = tracer
+    this.#clock = clock
+    this.#templates = new Templates(templates)
+  }
+
+  turnBegan(): void {}
+
+  dropped(): void {}
+
+  received(message: Incoming): void {
+    if (message._tag !== "Publish" || recorded(message.traceparent) === undefined) return
+    this.#arrivals.set(message, this.#clock.currentTimeNanosUnsafe())
+  }
+
+  happened(fact: Fact): void {
+    if (fact._tag !== "Published" || fact.order.origin === undefined) return
+    const { origin, traceparent, ...message } = fact.order
+    const startTime = this.#arrivals.get(origin.request)
+    if (startTime === undefined || traceparent === undefined) return
+    this.#record({ name: "publish", kind: "server", traceparent, startTime, message, attributes: {} })
+  }
+
+  sent({ deliveries }: Pick<Frame, "deliveries">): void {
+    for (const message of deliveries) if (message.ext !== undefined) this.#sent(message)
+  }
+
+  #sent(message: Delivery): void {
+    if (recorded(message.ext?.traceparent) === undefined) return
+    const delivering = this.#delivering.get(message)
+    if (delivering !== undefined) delivering.sessions++
+    else this.#delivering.set(message, { startTime: this.#clock.currentTimeNanosUnsafe(), sessions: 1 })
+  }
+
+  turnEnded(): void {
+    if (this.#delivering.size === 0) return
+    for (const [message, delivering] of this.#delivering) this.#recordDelivery(message, delivering)
+    this.#delivering.clear()
+  }
+
+  #recordDelivery(message: Delivery, { sessions, startTime }: Delivering): void {
+    const traceparent = message.ext?.traceparent
+    const before = this.#delivered.get(message) ?? 0
+    if (traceparent === undefined || before === mostDeliveries) return
+    this.#delivered.set(message, before + 1)
+    const attributes = { "messaging.bayeux.sessions": sessions }
+    this.#record({ name: "deliver", kind: "internal", traceparent, startTime, message, attributes })
+  }
+
+  #record({ attributes, kind, message: { channel, id }, name, startTime, traceparent }: Operation): void {
+    const template = this.#templates.of(channel)
+    const span = this.#tracer.span({
+      name: template === undefined ? name : `${name} ${template}`,
+      parent: Option.some(external(traceparent)),
+      annotations: Context.empty(),
+      links: [],
+      startTime,
+      kind,
+      root: false,
+      sampled: true
+    })
+    span.attribute("messaging.system", "bayeux")
+    span.attribute("messaging.operation.name", name)
+    span.attribute("messaging.destination.name", channel)
+    if (template !== undefined) span.attribute("messaging.destination.template", template)
+    if (id !== undefined) span.attribute("messaging.message.id", String(id))
+    for (const [key, value] of Object.entries(attributes)) span.attribute(key, value)
+    span.end(this.#clock.currentTimeNanosUnsafe(), Exit.void)
+  }
+}
+
+/**
+ * Traces with the tracer that is there when the layer is built (Effect's `OtlpTracer`, for one), for as long as it lives.
+ * A message without a `traceparent`, or with one that says that nothing is recorded, has no span.
+ */
+export const layer = (options: TracingOptions = {}): Layer.Layer<never, Options.OptionsInvalid, Bayeux> =>
+  Layer.effectDiscard(Effect.gen(function*() {
+    const { templates = [] } = yield* Options.decode("Tracing.layer", TracingOptions, options)
+    const bayeux = yield* Bayeux
+    yield* bayeux.addProbe(new TraceProbe(yield* Tracer.Tracer, yield* Clock.Clock, templates))
+  }))
