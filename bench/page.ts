@@ -4,7 +4,7 @@
  */
 import { get } from "node:http"
 import { parseArgs } from "node:util"
-import type { Events } from "../src/page/Wire.ts"
+import type { Events } from "../src/page/PageProtocol.ts"
 import { endWithThisProgram } from "./harness/Child.ts"
 import { median } from "./harness/Median.ts"
 import { run } from "./harness/Run.ts"

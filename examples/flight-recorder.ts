@@ -1,6 +1,6 @@
 import { NodeRuntime } from "@effect/platform-node"
 import { Console, Effect, Layer, Stream } from "effect"
-import { Bayeux, MemoryEngine, Monitor, Recorder, Replay, Story, StoryText } from "effect-bayeux"
+import { Bayeux, MemoryEngine, Monitor, Recorder, Replay, Timeline, TimelineText } from "effect-bayeux"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 
@@ -26,8 +26,8 @@ const investigation = Effect.gen(function*() {
     Stream.flatMap((told) => Stream.fromIterable(told._tag === "Step" ? told.events : [])),
     Stream.runForEach(({ _tag, sequence }) => Console.log(sequence, _tag))
   )
-  yield* Story.run(file, { sequence: 3 }).pipe(
-    Stream.runForEach((told) => Console.log(StoryText.print(told)))
+  yield* Timeline.run(file, { sequence: 3 }).pipe(
+    Stream.runForEach((told) => Console.log(TimelineText.print(told)))
   )
 })
 

@@ -1,7 +1,7 @@
 /**
  * Sessions, subscriptions and messages over time, each in a card with its number as it is now. Pointing at a moment in one
  * chart shows the numbers of that moment in all.
- * @import { Now, Point } from "../src/page/Wire.ts"
+ * @import { Now, Point } from "../src/page/PageProtocol.ts"
  */
 import { byId, clock, find, make, number, say } from "./dom.js"
 import uPlot from "./uPlot.js"

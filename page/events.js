@@ -1,6 +1,6 @@
 /**
  * The events, the newest first. Where more happens than can be shown the server sends a sample, and the page says so.
- * @import { EventRow, Events } from "../src/page/Wire.ts"
+ * @import { EventRow, Events } from "../src/page/PageProtocol.ts"
  * @import { Cause } from "../src/core/MonitorEvent.ts"
  */
 import { byId, channelLink, clock, exactClock, find, isInUse, make, number, say, sessionLink } from "./dom.js"

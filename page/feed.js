@@ -1,7 +1,7 @@
 /**
  * The connection to the server. The browser opens it again by itself; this notices where it does not: when the server
  * answers with an error for a while, and when nothing comes although the connection seems to be open.
- * @import { Events, Hello, Now, Second, SessionState, Tables } from "../src/page/Wire.ts"
+ * @import { Events, Hello, Now, Second, SessionState, Tables } from "../src/page/PageProtocol.ts"
  */
 
 /**

@@ -46,7 +46,7 @@ const feed = new Feed({
   session: (state) => Session.show(state, counts.at)
 })
 
-/** @param {import("../src/page/Wire.ts").Second} second */
+/** @param {import("../src/page/PageProtocol.ts").Second} second */
 const showBeside = ({ events, missed }) => {
   const published = `${counted(counts.messages, "message")} since the page is served, ${
     counted(events, "event")
@@ -55,7 +55,7 @@ const showBeside = ({ events, missed }) => {
   say(byId("beside", HTMLElement), `${published}${lost}.`)
 }
 
-/** @param {import("../src/page/Wire.ts").Tables} tables */
+/** @param {import("../src/page/PageProtocol.ts").Tables} tables */
 const showCluster = ({ cluster }) =>
   cluster === null
     ? ""

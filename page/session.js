@@ -1,6 +1,6 @@
 /**
  * The page of a session: how it is connected, what waits for it, and the button that ends it.
- * @import { SessionState } from "../src/page/Wire.ts"
+ * @import { SessionState } from "../src/page/PageProtocol.ts"
  */
 import { byId, channelLink, clock, counted, duration, find, make, number, say } from "./dom.js"
 import { why } from "./events.js"

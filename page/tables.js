@@ -1,6 +1,6 @@
 /**
  * The channels and the sessions that are worth looking at.
- * @import { ChannelRow, SessionRow, Tables } from "../src/page/Wire.ts"
+ * @import { ChannelRow, SessionRow, Tables } from "../src/page/PageProtocol.ts"
  */
 import { byId, channelLink, counted, duration, find, make, number, rate, say, sessionLink, table } from "./dom.js"
 

@@ -182,10 +182,10 @@ sample: 12 behind, 9 missed
   "tracing.ts": async (running) => {
     await begin(running)
     const [traceId, spanId] = ["0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"]
-    const order = { channel: "/orders/1", data: "tea", ext: { traceparent: `00-${traceId}-${spanId}-01` } }
+    const change = { channel: "/orders/1", data: "tea", ext: { traceparent: `00-${traceId}-${spanId}-01` } }
     // The application may not have subscribed yet.
     await until(running, async () => {
-      await send(running, order)
+      await send(running, change)
       return running.output().includes("an order: tea\n") || undefined
     })
     const names = () => new Set(collector?.spans.filter((span) => span.parentSpanId === spanId).map(({ name }) => name))

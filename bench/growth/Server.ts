@@ -10,7 +10,7 @@ import * as Machine from "../../src/core/Machine.ts"
 import * as Message from "../../src/core/Message.ts"
 import * as Settings from "../../src/core/Settings.ts"
 import * as State from "../../src/core/State.ts"
-import { factOf } from "../../test/core/trial.ts"
+import { outcomeOf } from "../../test/core/trial.ts"
 
 /** The name of a client: as long, and as evenly distributed, as those of the server. */
 export const clientId = (client: number): ClientId.ClientId =>
@@ -47,7 +47,7 @@ export class Server {
     this.state = state
     for (const output of outputs) {
       if (output._tag === "Commit") {
-        this.step({ _tag: "Happened", now: input.now, fact: factOf(output.order, this.state, ++this.#position) })
+        this.step({ _tag: "Happened", now: input.now, outcome: outcomeOf(output.change, this.state, ++this.#position) })
       }
     }
   }

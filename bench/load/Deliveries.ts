@@ -9,7 +9,7 @@ import { Latency } from "./Latency.ts"
 const window = 1_024
 
 /** A stream and who gets it. */
-export interface Audience {
+export interface FrameGroup {
   readonly subscribers: ReadonlyArray<number>
   /** A publish is done when it has been delivered to all and, if this is true, answered. */
   readonly awaitsAnswer: boolean
@@ -35,20 +35,20 @@ export class Deliveries {
   readonly #missing: Int32Array
   readonly #awaitsAnswer: ReadonlyArray<boolean>
 
-  constructor(subscribers: number, audiences: ReadonlyArray<Audience>) {
-    this.#streams = audiences.length
+  constructor(subscribers: number, groups: ReadonlyArray<FrameGroup>) {
+    this.#streams = groups.length
     this.#expected = new Int32Array(subscribers * this.#streams).fill(-1)
     this.#parts = Int32Array.from(
-      audiences,
-      (audience) => audience.subscribers.length + (audience.awaitsAnswer ? 1 : 0)
+      groups,
+      (group) => group.subscribers.length + (group.awaitsAnswer ? 1 : 0)
     )
     this.#next = new Int32Array(this.#streams)
     this.#unanswered = new Int32Array(this.#streams)
     this.#sentAt = new Float64Array(this.#streams * window)
     this.#missing = new Int32Array(this.#streams * window)
-    this.#awaitsAnswer = audiences.map((audience) => audience.awaitsAnswer)
-    for (const [stream, audience] of audiences.entries()) {
-      for (const subscriber of audience.subscribers) this.#expected[subscriber * this.#streams + stream] = 0
+    this.#awaitsAnswer = groups.map((group) => group.awaitsAnswer)
+    for (const [stream, group] of groups.entries()) {
+      for (const subscriber of group.subscribers) this.#expected[subscriber * this.#streams + stream] = 0
     }
   }
 

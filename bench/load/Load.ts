@@ -6,7 +6,7 @@ export interface Plan {
   readonly subscriptions: ReadonlyArray<Subscription>
   readonly publications: ReadonlyArray<Publication>
   /** By stream: the subscribers, as indices of `subscriptions`, that get its messages. */
-  readonly audiences: ReadonlyArray<ReadonlyArray<number>>
+  readonly groups: ReadonlyArray<ReadonlyArray<number>>
 }
 
 export interface Load {
@@ -39,12 +39,12 @@ const numbered = (publication: Publication) => publication.streams.map(({ stream
  * need no port get 0.
  */
 export const open = async (dialect: Dialect, ports: ReadonlyArray<number>, plan: Plan): Promise<Load> => {
-  const { audiences, publications, subscriptions } = plan
+  const { groups, publications, subscriptions } = plan
   const addressOf = (peer: number) => ({ peer, port: ports[peer % ports.length] ?? 0 })
   const asked = new Set(publications.filter(({ answered }) => answered).flatMap(numbered))
   const deliveries = new Deliveries(
     subscriptions.length,
-    audiences.map((subscribers, stream) => ({
+    groups.map((subscribers, stream) => ({
       subscribers,
       awaitsAnswer: asked.has(stream) && dialect.answers !== "never"
     }))
@@ -67,7 +67,7 @@ export const open = async (dialect: Dialect, ports: ReadonlyArray<number>, plan:
   return {
     deliveries,
     isAnswered: dialect.answers === "always" || dialect.answers === "asked" && asked.size > 0,
-    streams: audiences.length,
+    streams: groups.length,
     publish: (stream) => publishOf.get(stream)?.(stream, deliveries.send(stream))
   }
 }

@@ -35,7 +35,7 @@ const open = (dialect: Dialect, part: Part): Promise<Load.Load> => {
   return Load.open(knowing(part.streams, dialect), part.ports.length === 0 ? [0] : part.ports, {
     subscriptions: everybody.map(() => ({ room, patterns: [channel] })),
     publications: part.streams.map((stream) => ({ room, streams: [{ stream, channel }], answered: true })),
-    audiences: Array.from({ length: streams }, () => everybody)
+    groups: Array.from({ length: streams }, () => everybody)
   })
 }
 

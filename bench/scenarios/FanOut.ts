@@ -11,7 +11,7 @@ const channel = `/${room}`
 const plan = (subscribers: number): Load.Plan => ({
   subscriptions: Array.from({ length: subscribers }, () => ({ room, patterns: [channel] })),
   publications: [{ room, streams: [{ stream: 0, channel }], answered: false }],
-  audiences: [Array.from({ length: subscribers }, (_, subscriber) => subscriber)]
+  groups: [Array.from({ length: subscribers }, (_, subscriber) => subscriber)]
 })
 
 const run =

@@ -13,7 +13,7 @@ const pairs = Array.from(
 const plan: Load.Plan = {
   subscriptions: pairs.map(({ channel, room }) => ({ room, patterns: [channel] })),
   publications: pairs.map(({ channel, room, stream }) => ({ room, streams: [{ stream, channel }], answered: true })),
-  audiences: pairs.map(({ stream }) => [stream])
+  groups: pairs.map(({ stream }) => [stream])
 }
 
 export const pairsOf200: Scenario = {

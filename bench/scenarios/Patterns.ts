@@ -20,7 +20,7 @@ const subscribers = Array.from({ length: 100 }, (_, subscriber) => subscriber)
 const plan: Load.Plan = {
   subscriptions: subscribers.map((subscriber) => ({ room, patterns: patterns[subscriber % patterns.length] ?? [] })),
   publications: [{ room, streams, answered: false }],
-  audiences: streams.map(() => subscribers)
+  groups: streams.map(() => subscribers)
 }
 
 export const byPatterns: Scenario = {

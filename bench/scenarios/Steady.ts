@@ -16,7 +16,7 @@ const plan: Load.Plan = {
     Array.from({ length: perRoom }, () => ({ room, patterns: [channel] }))
   ),
   publications: rooms.map(({ channel, room, stream }) => ({ room, streams: [{ stream, channel }], answered: false })),
-  audiences: rooms.map(({ stream }) => Array.from({ length: perRoom }, (_, index) => stream * perRoom + index))
+  groups: rooms.map(({ stream }) => Array.from({ length: perRoom }, (_, index) => stream * perRoom + index))
 }
 
 export const steady: Scenario = {

@@ -133,7 +133,7 @@ export const flags = {
 }
 
 /** What was asked for. Times are seconds, but for `interval`, which is milliseconds. */
-export interface Settings {
+export interface ServeFlags {
   readonly host: string
   readonly port: number
   readonly socket: Option.Option<string>

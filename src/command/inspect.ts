@@ -1,8 +1,8 @@
 /** `effect-bayeux inspect FILE`: tells the story of a session or of a message. */
 import { Console, Effect, Option, Stream } from "effect"
 import { Command, Flag } from "effect/cli"
-import * as Story from "../recorder/Story.ts"
-import * as StoryText from "../recorder/StoryText.ts"
+import * as Timeline from "../recorder/Timeline.ts"
+import * as TimelineText from "../recorder/TimelineText.ts"
 import { file, NoRecording, noRecording } from "./replay.ts"
 
 interface Options {
@@ -12,14 +12,14 @@ interface Options {
   readonly json: boolean
 }
 
-const subjectOf = ({ client, message }: Options): Story.Subject | undefined => {
+const subjectOf = ({ client, message }: Options): Timeline.Subject | undefined => {
   if (Option.isSome(client) === Option.isSome(message)) return undefined
   return Option.isSome(client) ? { clientId: client.value } : { sequence: Option.getOrElse(message, () => 0) }
 }
 
-const print = (told: Story.Line, isJson: boolean, isNamed: boolean): Effect.Effect<void> => {
-  if (!("clientId" in told)) return Console.error(StoryText.print(told))
-  return Console.log(isJson ? JSON.stringify(told) : StoryText.print(told, isNamed))
+const print = (told: Timeline.Line, isJson: boolean, isNamed: boolean): Effect.Effect<void> => {
+  if (!("clientId" in told)) return Console.error(TimelineText.print(told))
+  return Console.log(isJson ? JSON.stringify(told) : TimelineText.print(told, isNamed))
 }
 
 const inspect = Effect.fnUntraced(function*(options: Options) {
@@ -27,7 +27,7 @@ const inspect = Effect.fnUntraced(function*(options: Options) {
   if (subject === undefined) {
     return yield* new NoRecording({ reason: "Say whose story it is to be: give either --client or --message" })
   }
-  const happened = yield* Story.run(options.file, subject).pipe(
+  const happened = yield* Timeline.run(options.file, subject).pipe(
     Stream.tap((told) => print(told, options.json, "sequence" in subject)),
     Stream.filter((told) => "clientId" in told),
     Stream.runCount,

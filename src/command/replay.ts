@@ -5,7 +5,7 @@
 import { Console, Effect, Option, Runtime, Schema, Stream } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import * as Replay from "../recorder/Replay.ts"
-import * as StoryText from "../recorder/StoryText.ts"
+import * as TimelineText from "../recorder/TimelineText.ts"
 
 /** The recording is not complete, or what came out was not the same: exit code 1. It has been told already. */
 class NotTheSame extends Schema.TaggedError<NotTheSame>()("NotTheSame", {}) {
@@ -22,13 +22,13 @@ export class NoRecording extends Schema.TaggedError<NoRecording>()("NoRecording"
 
 export const noRecording = ({ message }: Replay.NotARecording): NoRecording => new NoRecording({ reason: message })
 
-const print = (told: Replay.Told, until: number): Effect.Effect<void> => {
-  if (told._tag !== "Step") return Console.error(StoryText.printRest(told))
+const print = (told: Replay.ReplayEvent, until: number): Effect.Effect<void> => {
+  if (told._tag !== "Step") return Console.error(TimelineText.printRest(told))
   const events = told.events.filter(({ sequence }) => sequence <= until)
   return events.length === 0 ? Effect.void : Console.log(events.map((event) => JSON.stringify(event)).join("\n"))
 }
 
-const isFlaw = ({ _tag }: Replay.Told): boolean => _tag !== "Step" && _tag !== "End"
+const isFlaw = ({ _tag }: Replay.ReplayEvent): boolean => _tag !== "Step" && _tag !== "End"
 
 const replay = Effect.fnUntraced(function*(file: string, until: number) {
   const flaws = yield* Replay.run(file, { until }).pipe(

@@ -23,11 +23,11 @@ import * as NodeServer from "../transport/NodeServer.ts"
 import * as WebSocketTransport from "../transport/WebSocketTransport.ts"
 import * as ChatPage from "./ChatPage.ts"
 import * as EventLog from "./EventLog.ts"
-import type { Settings } from "./flags.ts"
+import type { ServeFlags } from "./flags.ts"
 import * as Telemetry from "./Otlp.ts"
 
 /** Whether the monitor page may be served: who listens for others than this machine, or for a proxy, needs a token. */
-const isMonitored = ({ host, monitorToken, socket }: Settings): boolean =>
+const isMonitored = ({ host, monitorToken, socket }: ServeFlags): boolean =>
   Option.isSome(monitorToken) || (Option.isNone(socket) && (host === "localhost" || MonitorPage.isLoopback(host)))
 
 const monitorPath = "/monitor"
@@ -36,7 +36,7 @@ const noMonitor = "The monitor page is not served: give --monitor-token or BAYEU
   "there on a loopback address only"
 
 /** The monitor page; or in its place a sentence, for those who look for it and for those who read the log. */
-const monitorLayer = (settings: Settings) => {
+const monitorLayer = (settings: ServeFlags) => {
   if (isMonitored(settings)) {
     return MonitorPage.layer({
       path: monitorPath,
@@ -55,7 +55,7 @@ const monitorLayer = (settings: Settings) => {
 }
 
 /** The engine that is meant: its name, or the URL of Redis with the namespace as a parameter. */
-const engineLayer = ({ engine, lease }: Settings) => {
+const engineLayer = ({ engine, lease }: ServeFlags) => {
   if (engine === "memory") return MemoryEngine.layer
   if (!/^rediss?:\/\//.test(engine) || !URL.canParse(engine)) {
     return Layer.effect(
@@ -75,13 +75,13 @@ const engineLayer = ({ engine, lease }: Settings) => {
 }
 
 /** What watches the service, as far as it is asked for. */
-const telemetryLayer = ({ metrics, otlp }: Settings) =>
+const telemetryLayer = ({ metrics, otlp }: ServeFlags) =>
   Layer.mergeAll(
     metrics || Option.isSome(otlp) ? Metrics.layer() : Layer.empty,
     Option.isSome(otlp) ? Tracing.layer() : Layer.empty
   )
 
-const recorderLayer = ({ record, recordPlain, recordRedact, recordSize }: Settings) =>
+const recorderLayer = ({ record, recordPlain, recordRedact, recordSize }: ServeFlags) =>
   record === "" ? Layer.empty : Recorder.layer({
     file: record,
     maxBytes: Math.floor(recordSize * 1_000_000),
@@ -89,19 +89,19 @@ const recorderLayer = ({ record, recordPlain, recordRedact, recordSize }: Settin
     redact: recordRedact
   })
 
-const listening = ({ host, port, socket, socketMode }: Settings) =>
+const listening = ({ host, port, socket, socketMode }: ServeFlags) =>
   Option.match(socket, {
     onNone: () => ({ host, port }),
     onSome: (socketPath) => ({ socketPath, socketMode })
   })
 
-const times = ({ sessionTimeout, timeout }: Settings) =>
+const times = ({ sessionTimeout, timeout }: ServeFlags) =>
   Option.match(sessionTimeout, {
     onNone: () => ({ timeout: timeout * 1000 }),
     onSome: (seconds) => ({ timeout: timeout * 1000, sessionTimeout: seconds * 1000 })
   })
 
-const serverLayer = (settings: Settings) => {
+const serverLayer = (settings: ServeFlags) => {
   const { interval, maxMessage, mount, ping } = settings
   const transports = Layer.mergeAll(
     WebSocketTransport.layer({ ping: ping * 1000, maxMessage }),
@@ -137,7 +137,7 @@ const logEvents = Effect.fnUntraced(function*(scope: Scope.Scope) {
 })
 
 /** Serves until it is interrupted. */
-export const serve = Effect.fnUntraced(function*(settings: Settings) {
+export const serve = Effect.fnUntraced(function*(settings: ServeFlags) {
   const scope = yield* Effect.scope
   const running = Effect.provide(Effect.andThen(announce, Effect.never), serverLayer(settings))
   const monitored = settings.logEvents ? Effect.andThen(logEvents(scope), running) : running

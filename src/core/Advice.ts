@@ -37,7 +37,7 @@ export const later = (settings: Settings): Advice => ({
 export const awaitStream: Advice = { reconnect: "retry", interval: 1_500, timeout: 0 }
 
 /** How long after the first connect without a stream a stream is taken for closed for good, in milliseconds. */
-export const streamPatience = 1_000
+export const streamGrace = 1_000
 
 /** The stream will not be opened again: a client opens another one for another session only. */
 export const newStream: Advice = { reconnect: "handshake", interval: 0 }

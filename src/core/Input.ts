@@ -2,11 +2,11 @@
  * What happens to the machine. Each input carries the time and, where one is needed, a fresh client id: the reducer
  * itself has neither a clock nor randomness, so the same inputs always give the same outputs.
  */
+import type { Outcome } from "./Change.ts"
 import type { ClientId } from "./ClientId.ts"
 import type { Connection, ConnectionId } from "./Connection.ts"
 import type { Connect, Delivery, Handshake, Incoming } from "./Message.ts"
 import type { Cause } from "./MonitorEvent.ts"
-import type { Fact } from "./Order.ts"
 import type { Address } from "./Resets.ts"
 
 /** A message arrived. `slot` is its place among the answers of the connection; `alone` says that its batch is just it. */
@@ -115,7 +115,7 @@ export interface TransportsChanged {
 export interface Happened {
   readonly _tag: "Happened"
   readonly now: number
-  readonly fact: Fact
+  readonly outcome: Outcome
 }
 
 /** Everything that can happen. */

@@ -138,7 +138,7 @@ const isAttachedTo = (session: Session.Session, connection: Connection): boolean
 // connect
 
 /** How long the connect may be held: as the client wishes, but no longer than the server allows. */
-const patience = (state: State.State, input: ConnectReceived): number =>
+const holdTime = (state: State.State, input: ConnectReceived): number =>
   input.alone ? Math.min(input.message.timeout ?? Infinity, state.settings.timeout) : 0
 
 const seen = (state: State.State, input: ConnectReceived): Session.Session => {
@@ -153,13 +153,13 @@ const seen = (state: State.State, input: ConnectReceived): Session.Session => {
 
 /** Whether the connect is held: the client can wait, and nothing waits for it. */
 const isHeld = (state: State.State, session: Session.Session, input: ConnectReceived): boolean =>
-  !session.local && session.queue.length === 0 && patience(state, input) > 0
+  !session.local && session.queue.length === 0 && holdTime(state, input) > 0
 
 const request = ({ message, slot }: ConnectReceived) => ({ request: message, slot })
 
 const hold = (state: State.State, input: ConnectReceived): Session.HeldConnect => ({
   ...request(input),
-  until: input.now + patience(state, input)
+  until: input.now + holdTime(state, input)
 })
 
 /**
@@ -253,7 +253,7 @@ const connectWithoutStream = (before: State.State, input: ConnectReceived, out: 
     return arm(state, { ...answer(state, session, input.connection.id, request(input), out), isStreamComing: false })
   }
   const streamlessSince = session.streamlessSince ?? input.now
-  const isClosed = input.now - streamlessSince >= Advice.streamPatience
+  const isClosed = input.now - streamlessSince >= Advice.streamGrace
   const advice = isClosed && isLast(state, session) ? Advice.newStream : Advice.awaitStream
   const answered = answer(state, session, input.connection.id, request(input), out, advice)
   return arm(state, { ...answered, streamlessSince })

@@ -6,14 +6,14 @@
  * ```
  * Input ─▶ Machine.reduce ─▶ Output
  *            Received, HandshakeReceived ─▶ Protocol (who may do what) ─▶ Reply or Commit
- *            Happened ────────────────────▶ Facts (what was done) ─────▶ Reply, Deliver, Emit
+ *            Happened ────────────────────▶ Outcomes (what was done) ─────▶ Reply, Deliver, Emit
  *            everything else ─────────────▶ Links (how messages leave) ─▶ Reply, Deliver, Bind
  * ```
  */
 import * as Deadlines from "./Deadlines.ts"
-import * as Facts from "./Facts.ts"
 import type { EndRequested, Input } from "./Input.ts"
 import * as Links from "./Links.ts"
+import * as Outcomes from "./Outcomes.ts"
 import type { Output } from "./Output.ts"
 import * as Protocol from "./Protocol.ts"
 import * as Returns from "./Returns.ts"
@@ -46,7 +46,7 @@ const transition = (state: State.State, input: Input, out: Array<Output>): State
     case "HandshakeReceived":
       return Protocol.handshake(state, input, out)
     case "Happened":
-      return Facts.apply(state, input.fact, input.now, out)
+      return Outcomes.apply(state, input.outcome, input.now, out)
     case "StreamOpened":
       return Protocol.openStream(state, input, out)
     case "Heard":
@@ -70,8 +70,8 @@ const transition = (state: State.State, input: Input, out: Array<Output>): State
 
 /** A session that is here is ended once; about any other one the engine is asked. */
 const endRequested = (state: State.State, { cause, clientId }: EndRequested, out: Array<Output>): State.State => {
-  if (State.session(state, clientId) !== undefined) return Facts.requestEnd(state, clientId, cause, out)
-  out.push({ _tag: "Commit", order: { _tag: "EndSession", clientId, cause, origin: undefined } })
+  if (State.session(state, clientId) !== undefined) return Outcomes.requestEnd(state, clientId, cause, out)
+  out.push({ _tag: "Commit", change: { _tag: "EndSession", clientId, cause, origin: undefined } })
   return state
 }
 
@@ -93,7 +93,7 @@ const sessionDue = (
 ): State.State => {
   const held = Session.held(session)
   if (held === undefined && session.expiresAt <= now) {
-    return Facts.requestEnd(before, session.clientId, { _tag: "Timeout", lastSeen: session.lastSeen }, out)
+    return Outcomes.requestEnd(before, session.clientId, { _tag: "Timeout", lastSeen: session.lastSeen }, out)
   }
   const state = held !== undefined && held.until <= now ? Links.answerOverdue(before, session, now, out) : before
   return Links.rearm(state, State.session(state, session.clientId) ?? session)

@@ -1,10 +1,10 @@
 /** What the machine wants done by the shell around it, in this order. */
+import type { Change } from "./Change.ts"
 import type { ClientId } from "./ClientId.ts"
 import type { ConnectionId } from "./Connection.ts"
 import type { ConnectReceived, StreamOpened } from "./Input.ts"
 import type * as Message from "./Message.ts"
 import type { Cause, Event, Move } from "./MonitorEvent.ts"
-import type { Order } from "./Order.ts"
 
 /**
  * Answer the request at `slot`: its reply, then what is delivered with it. Each slot is answered exactly once. The
@@ -65,7 +65,7 @@ export interface Resume {
 /** Have the engine carry out an order. */
 export interface Commit {
   readonly _tag: "Commit"
-  readonly order: Order
+  readonly change: Change
 }
 
 /** Tell the monitors. */

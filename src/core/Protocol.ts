@@ -3,21 +3,21 @@
  *
  * A request comes in well formed (see `Message.decode`). Here is decided who may do what: whether the session can exist
  * (401), whether the transport is offered (301), whether the channel may be subscribed to (403). A request that may be
- * carried out becomes an order; its answer waits for the fact (`Facts`). Whether a session that is not here exists at
+ * carried out becomes an order; its answer waits for the fact (`Outcomes`). Whether a session that is not here exists at
  * all is found out by the engine.
  */
 import { HashMap, HashSet, Option } from "effect"
 import * as Advice from "./Advice.ts"
 import * as BayeuxError from "./BayeuxError.ts"
+import type { Change } from "./Change.ts"
 import * as Channel from "./Channel.ts"
 import * as ClientId from "./ClientId.ts"
 import type { Connection, ConnectionId } from "./Connection.ts"
+import * as EndedSessions from "./EndedSessions.ts"
 import type { ConnectReceived, HandshakeReceived, Received, StreamOpened } from "./Input.ts"
-import * as Kicked from "./Kicked.ts"
 import * as Links from "./Links.ts"
 import * as Message from "./Message.ts"
 import { clientRequest } from "./MonitorEvent.ts"
-import type { Order } from "./Order.ts"
 import type { Output } from "./Output.ts"
 import * as Retries from "./Retries.ts"
 import type * as Session from "./Session.ts"
@@ -41,8 +41,8 @@ export const connectionTypes = (
   return acknowledges ? state.connectionTypes.filter((type) => type !== "eventsource") : state.connectionTypes
 }
 
-const commit = (order: Order, out: Out): void => {
-  out.push({ _tag: "Commit", order })
+const commit = (change: Change, out: Out): void => {
+  out.push({ _tag: "Commit", change })
 }
 
 /** The engine cannot be asked: that is not the fault of the session, which is kept. */
@@ -73,11 +73,13 @@ export const refuse = (
   out: Out
 ): void => {
   const name = "clientId" in message ? message.clientId : undefined
-  const error = Kicked.errorOf(state.kicked, name, given)
+  const error = EndedSessions.errorOf(state.kicked, name, given)
   const isOver = error !== given
   const advice = message._tag === "Refused" ? message.advice : isOver ? Advice.none : adviceWith(error, message)
   const reply = Message.failed(message, error, advice, offerIn(state, input.connection, message))
-  const messages = isOver && message._tag === "Connect" ? [reply, Kicked.farewell(message.clientId, error)] : [reply]
+  const messages = isOver && message._tag === "Connect"
+    ? [reply, EndedSessions.farewell(message.clientId, error)]
+    : [reply]
   out.push({ _tag: "Reply", connection: input.connection.id, slot: input.slot, messages, clientId: undefined })
   if (isPublish(message)) out.push({ _tag: "Drop", reason: "Refused", messages: 1 })
 }
@@ -154,7 +156,7 @@ const onceOf = (
   session: Session.Session | null | undefined,
   clientId: ClientId.ClientId | null,
   id: Message.Id
-): Retries.Once | undefined =>
+): Retries.IdempotencyKey | undefined =>
   local || clientId === null ? undefined : Retries.once(session?.retries.ids ?? "Unique", clientId, id)
 
 /**
@@ -207,7 +209,7 @@ export const turnAway = (
     out.push({ _tag: "CloseConnection", connection: input.connection.id, reason: "Unavailable" })
     return
   }
-  const error = Kicked.errorOf(state.kicked, input.clientId, given)
+  const error = EndedSessions.errorOf(state.kicked, input.clientId, given)
   const advice = error === given ? undefined : Advice.none
   closeStream(input.connection.id, Message.failed(Message.unasked(input.clientId), error, advice), out)
 }

@@ -42,7 +42,7 @@ export interface Retries {
  * The request may be one that was carried out before and comes again, because its answer was not read. It was if the same
  * content came with the same id in this slot of the key, and nothing else since.
  */
-export interface Once {
+export interface IdempotencyKey {
   readonly key: string
   readonly slot: number
   readonly id: string
@@ -131,7 +131,7 @@ const slots = 32
  * How a request is known that comes again. Whose ids are unique uses each for one request; of anybody else whose ids have
  * been distinct only the last request is known, so that an id may come again for another one. An empty or long id is none.
  */
-export const once = (ids: Ids, key: string, id: Id): Once | undefined => {
+export const once = (ids: Ids, key: string, id: Id): IdempotencyKey | undefined => {
   const text = id === undefined ? "" : `${id}`
   if (text === "" || text.length > longestId) return undefined
   if (ids === "Unique") return { key, slot: (Number.parseInt(text, 36) || 0) % slots, id: text }

@@ -4,12 +4,12 @@
  *
  * What a session acknowledges is in its queue still, or was acknowledged: nothing of it comes back by these ways.
  */
+import type { GiveBack } from "./Change.ts"
 import type { ClientId } from "./ClientId.ts"
 import type { ConnectionId } from "./Connection.ts"
 import type { ConnectReceived, Returned } from "./Input.ts"
 import type * as Message from "./Message.ts"
 import * as MessageQueue from "./MessageQueue.ts"
-import type { GiveBack } from "./Order.ts"
 import type { Output } from "./Output.ts"
 import * as Resets from "./Resets.ts"
 import * as Retries from "./Retries.ts"
@@ -67,7 +67,7 @@ export const returned = (state: State.State, input: Returned, out: Out): State.S
       : wasReset(state, session, input, resetBy, out)
   }
   if (messages.length > 0 && (resetBy === undefined || !isAnswer)) {
-    out.push({ _tag: "Commit", order: { _tag: "GiveBack", clientId, messages, isAnswer, origin: undefined } })
+    out.push({ _tag: "Commit", change: { _tag: "GiveBack", clientId, messages, isAnswer, origin: undefined } })
   }
   return state
 }

@@ -9,8 +9,8 @@ import * as Channel from "./Channel.ts"
 import type { ClientId } from "./ClientId.ts"
 import type { ConnectionId } from "./Connection.ts"
 import * as Deadlines from "./Deadlines.ts"
+import type { EndedSessions } from "./EndedSessions.ts"
 import type { ConnectReceived, StreamOpened } from "./Input.ts"
-import type { Kicked } from "./Kicked.ts"
 import * as MessageQueue from "./MessageQueue.ts"
 import type { Disbelieved } from "./Resets.ts"
 import * as Retries from "./Retries.ts"
@@ -40,7 +40,7 @@ export interface State {
   /** The peers that reset connections of which they have read everything. */
   readonly disbelieved: Disbelieved
   /** The sessions that the application has ended last. */
-  readonly kicked: Kicked
+  readonly kicked: EndedSessions
 }
 
 /** A server to which nobody has come yet. */

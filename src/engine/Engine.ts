@@ -7,10 +7,10 @@
  * in the core, once for all engines.
  */
 import { Context, type Effect, Schema, type Scope, type Stream, type SubscriptionRef } from "effect"
+import type { Change, Outcome } from "../core/Change.ts"
 import type { ClientId } from "../core/ClientId.ts"
-import type * as Attendance from "../core/folds/Attendance.ts"
+import type * as PresenceState from "../core/folds/PresenceState.ts"
 import type { Event } from "../core/MonitorEvent.ts"
-import type { Fact, Order } from "../core/Order.ts"
 import type { State } from "../core/State.ts"
 
 /** The engine cannot do what it was asked: what happened, and what to do about it. */
@@ -50,7 +50,7 @@ export type ClusterEvent = Event & LogPosition
 
 /** What an engine may know of the service that listens to it. */
 export interface Listener {
-  readonly onFact: (fact: Fact) => void
+  readonly onOutcome: (outcome: Outcome) => void
   /** What the service knows now. */
   readonly state: () => State
   /**
@@ -58,7 +58,7 @@ export interface Listener {
    * position of these, or `Infinity`. If it comes out that their client has not read them they are in the state again. A
    * session may be told several times.
    */
-  readonly inDoubt: () => Iterable<readonly [clientId: ClientId, position: number]>
+  readonly unconfirmed: () => Iterable<readonly [clientId: ClientId, position: number]>
 }
 
 /** What the service needs of an engine. */
@@ -66,7 +66,7 @@ export class Engine extends Context.Service<Engine, {
   /** Whether sessions outlive this process, because others can go on with them. */
   readonly isShared: boolean
   /** Hands in an order. Never throws: an order that cannot be carried out comes back as `Refused`. */
-  readonly commit: (order: Order) => void
+  readonly commit: (change: Change) => void
   /**
    * Receives all facts for as long as the scope is open. There is one listener, the service; it may commit further
    * orders from within `onFact`. When the scope ends, what was ordered before is carried out and told first.
@@ -88,7 +88,7 @@ export class Engine extends Context.Service<Engine, {
    * a new reading. The stream outlives whatever becomes of the connection. An engine that is not shared has none: the
    * monitor of its service tells all.
    */
-  readonly attendance: ((gracePeriod: number) => Stream.Stream<Attendance.Told>) | undefined
+  readonly presenceFeed: ((gracePeriod: number) => Stream.Stream<PresenceState.PresenceInput>) | undefined
   /** Whether other processes share the engine at present, and could go on with the sessions of this one. */
   readonly hasOthers: Effect.Effect<boolean, EngineError>
   readonly health: SubscriptionRef.SubscriptionRef<Health>

@@ -4,26 +4,26 @@
  */
 import { Effect, Layer, Stream, SubscriptionRef } from "effect"
 import * as BayeuxError from "../core/BayeuxError.ts"
+import type { Change, CreateSession, Outcome, PublishChange } from "../core/Change.ts"
 import type { Pattern } from "../core/Channel.ts"
 import type { ClientId } from "../core/ClientId.ts"
 import * as Message from "../core/Message.ts"
-import type { CreateSession, Fact, Order, PublishOrder } from "../core/Order.ts"
 import type * as Retries from "../core/Retries.ts"
 import { Engine, EngineError, type Health, type Listener } from "./Engine.ts"
-import * as Once from "./Once.ts"
+import * as Idempotency from "./Idempotency.ts"
 
 /** All sessions are here: what is not, is not anywhere. */
-const unknown = (order: Order): Fact => ({
+const unknown = (change: Change): Outcome => ({
   _tag: "Refused",
-  order,
-  error: BayeuxError.clientUnknown(order.clientId ?? "")
+  change,
+  error: BayeuxError.clientUnknown(change.clientId ?? "")
 })
 
 const make = Effect.gen(function*() {
   const health = yield* SubscriptionRef.make<Health>({ status: "up", detail: "in memory", since: 0 })
   const sessions = new Map<ClientId, Set<Pattern>>()
   const subscribers = new Map<Pattern, number>()
-  const marks = new Map<string, Once.Marks>()
+  const marks = new Map<string, Idempotency.Marks>()
   let position = 0
   let service: Listener | undefined
 
@@ -34,7 +34,7 @@ const make = Effect.gen(function*() {
   }
 
   /** Changes what a session has subscribed to; gives the patterns that were really added or removed. */
-  const change = (own: Set<Pattern>, patterns: Iterable<Pattern>, by: 1 | -1): ReadonlyArray<Pattern> => {
+  const resubscribe = (own: Set<Pattern>, patterns: Iterable<Pattern>, by: 1 | -1): ReadonlyArray<Pattern> => {
     const changed: Array<Pattern> = []
     for (const pattern of patterns) {
       if (own.has(pattern) === (by === 1)) continue
@@ -46,62 +46,62 @@ const make = Effect.gen(function*() {
     return changed
   }
 
-  const marksOf = ({ key }: Retries.Once): Once.Marks => {
+  const marksOf = ({ key }: Retries.IdempotencyKey): Idempotency.Marks => {
     const known = marks.get(key)
     if (known !== undefined) return known
-    const none: Once.Marks = new Map()
+    const none: Idempotency.Marks = new Map()
     marks.set(key, none)
     return none
   }
 
-  const publish = (order: PublishOrder): Fact => {
-    const { once } = order
-    if (once === undefined) return { _tag: "Published", order, position: ++position, isOwn: true }
-    const json = Message.write(order)
-    return Once.isRepeated(marksOf(once), once, Once.markOf(once, json))
-      ? { _tag: "Repeated", order }
-      : { _tag: "Published", order, position: ++position, isOwn: true, json }
+  const publish = (change: PublishChange): Outcome => {
+    const { once } = change
+    if (once === undefined) return { _tag: "Published", change, position: ++position, isOwn: true }
+    const json = Message.write(change)
+    return Idempotency.isRepeated(marksOf(once), once, Idempotency.markOf(once, json))
+      ? { _tag: "Repeated", change }
+      : { _tag: "Published", change, position: ++position, isOwn: true, json }
   }
 
-  const carryOut = (order: Order): Fact => {
-    switch (order._tag) {
+  const carryOut = (change: Change): Outcome => {
+    switch (change._tag) {
       case "Publish":
-        return order.isKnown ? publish(order) : unknown(order)
+        return change.isKnown ? publish(change) : unknown(change)
       case "CreateSession":
-        sessions.set(order.clientId, new Set())
-        return { _tag: "SessionCreated", order }
+        sessions.set(change.clientId, new Set())
+        return { _tag: "SessionCreated", change }
       case "Subscribe":
       case "Unsubscribe":
       case "EndSession":
       case "Adopt":
       case "Yield":
       case "GiveBack": {
-        const own = sessions.get(order.clientId)
-        return own === undefined ? unknown(order) : carryOutOf(order, own)
+        const own = sessions.get(change.clientId)
+        return own === undefined ? unknown(change) : carryOutOf(change, own)
       }
     }
   }
 
-  const carryOutOf = (order: Exclude<Order, CreateSession | PublishOrder>, own: Set<Pattern>): Fact => {
-    switch (order._tag) {
+  const carryOutOf = (change: Exclude<Change, CreateSession | PublishChange>, own: Set<Pattern>): Outcome => {
+    switch (change._tag) {
       case "Subscribe":
-        return { _tag: "Subscribed", order, patterns: change(own, order.patterns, 1), isOwn: true }
+        return { _tag: "Subscribed", change, patterns: resubscribe(own, change.patterns, 1), isOwn: true }
       case "Unsubscribe":
-        return { _tag: "Unsubscribed", order, patterns: change(own, order.patterns, -1), isOwn: true }
+        return { _tag: "Unsubscribed", change, patterns: resubscribe(own, change.patterns, -1), isOwn: true }
       case "EndSession":
-        sessions.delete(order.clientId)
-        marks.delete(order.clientId)
-        return { _tag: "SessionEnded", order, patterns: change(own, [...own], -1), isOwn: true }
+        sessions.delete(change.clientId)
+        marks.delete(change.clientId)
+        return { _tag: "SessionEnded", change, patterns: resubscribe(own, [...own], -1), isOwn: true }
       case "Adopt":
       case "Yield":
       case "GiveBack":
-        return unknown(order)
+        return unknown(change)
     }
   }
 
   return Engine.of({
     isShared: false,
-    commit: (order) => service?.onFact(carryOut(order)),
+    commit: (change) => service?.onOutcome(carryOut(change)),
     listen: (listener) =>
       Effect.acquireRelease(
         Effect.suspend(() => {
@@ -127,7 +127,7 @@ const make = Effect.gen(function*() {
             "A MemoryEngine is of one process and keeps no log: take Monitor.events, or a RedisEngine for several processes"
         })
       ),
-    attendance: undefined,
+    presenceFeed: undefined,
     hasOthers: Effect.succeed(false),
     health
   })

@@ -51,7 +51,7 @@ export interface Source<S extends Snapshot> {
   readonly snapshot: (() => S) | undefined
 }
 
-type Told<S extends Snapshot> = MonitorEvent | Lagged | S
+type Watched<S extends Snapshot> = MonitorEvent | Lagged | S
 
 const defaultCapacity = 16_384
 
@@ -158,11 +158,11 @@ export class Consumer<S extends Snapshot = never> {
   // out
 
   /** All that it is told, until it has ended and everything is told. */
-  get stream(): Stream.Stream<Told<S>> {
+  get stream(): Stream.Stream<Watched<S>> {
     return Stream.fromPull(Effect.succeed(this.#next))
   }
 
-  readonly #next: Pull.Pull<Arr.NonEmptyReadonlyArray<Told<S>>> = Effect.suspend(() => {
+  readonly #next: Pull.Pull<Arr.NonEmptyReadonlyArray<Watched<S>>> = Effect.suspend(() => {
     this.#done = this.#last
     const told = this.#take()
     if (Arr.isReadonlyArrayNonEmpty(told)) return Effect.succeed(told)
@@ -171,7 +171,7 @@ export class Consumer<S extends Snapshot = never> {
     return Effect.andThen(this.#isSomething.await, this.#next)
   })
 
-  #take(): ReadonlyArray<Told<S>> {
+  #take(): ReadonlyArray<Watched<S>> {
     if (this.#first !== undefined) return this.#begin(this.#first)
     const events = MutableList.takeAll(this.#waiting)
     this.#stride = 1
@@ -182,13 +182,13 @@ export class Consumer<S extends Snapshot = never> {
     return events
   }
 
-  #begin(first: S): ReadonlyArray<Told<S>> {
+  #begin(first: S): ReadonlyArray<Watched<S>> {
     this.#first = undefined
     return [first]
   }
 
-  #withHoles(events: ReadonlyArray<MonitorEvent>): ReadonlyArray<Told<S>> {
-    const told: Array<Told<S>> = []
+  #withHoles(events: ReadonlyArray<MonitorEvent>): ReadonlyArray<Watched<S>> {
+    const told: Array<Watched<S>> = []
     for (const event of events) {
       if (event.sequence > this.#last + 1) told.push(...this.#miss(event.sequence - 1))
       if (event.sequence <= this.#last) break
@@ -199,7 +199,7 @@ export class Consumer<S extends Snapshot = never> {
   }
 
   /** Events up to this one were lost. A snapshot makes up for them, and for all that has happened by now. */
-  #miss(to: number): ReadonlyArray<Told<S>> {
+  #miss(to: number): ReadonlyArray<Watched<S>> {
     const from = this.#last + 1
     const snapshot = this.#resume()
     this.#last = snapshot?.sequence ?? to

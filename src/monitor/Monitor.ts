@@ -14,7 +14,7 @@ import * as Session from "../core/Session.ts"
 import * as State from "../core/State.ts"
 import { type ClusterEvent, type Counts, Engine, type EngineError } from "../engine/Engine.ts"
 import { Consumer, type Lag, type Source, type SubscribeOptions } from "./Consumer.ts"
-import * as Hidden from "./Hidden.ts"
+import * as Pseudonym from "./Pseudonym.ts"
 
 export type { Lag, Strategy, SubscribeOptions } from "./Consumer.ts"
 
@@ -83,7 +83,7 @@ export const cluster = ({ from, key }: ClusterOptions = {}): Stream.Stream<Clust
 
 const hide = (event: ClusterEvent, key: Redacted.Redacted): ClusterEvent => {
   if (event.clientId === null) return event
-  return { ...event, clientId: ClientId.make(Hidden.hash(event.clientId, key)) }
+  return { ...event, clientId: ClientId.make(Pseudonym.hash(event.clientId, key)) }
 }
 
 /** The events of a turn, or the end of the service. */

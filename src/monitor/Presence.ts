@@ -3,21 +3,21 @@
  * becomes of sessions and connections. Somebody with three open pages is one member, and a page change is no leave.
  *
  * It reads what the monitor tells, or with an engine that is shared what the log tells; then it is exact over all
- * processes. What is made of that is in `Attendance`.
+ * processes. What is made of that is in `PresenceState`.
  */
 import { Clock, Context, Duration, Effect, Latch, Layer, Schema, Stream } from "effect"
-import * as Now from "../base/Now.ts"
+import * as MonotonicClock from "../base/MonotonicClock.ts"
 import * as Options from "../base/Options.ts"
 import type { ClientId } from "../core/ClientId.ts"
-import * as Attendance from "../core/folds/Attendance.ts"
+import * as PresenceState from "../core/folds/PresenceState.ts"
 import type { Snapshot } from "../core/folds/Snapshot.ts"
 import { isMove, type Lagged, type MonitorEvent } from "../core/MonitorEvent.ts"
 import { Engine } from "../engine/Engine.ts"
 import { Monitor } from "./Monitor.ts"
-import { Reception, type Told } from "./Reception.ts"
+import { type PresenceEvent, PresenceHub } from "./PresenceHub.ts"
 
-export type { Join, Leave, Member } from "../core/folds/Attendance.ts"
-export type { Present, Told } from "./Reception.ts"
+export type { Join, Leave, Member } from "../core/folds/PresenceState.ts"
+export type { PresenceEvent, Present } from "./PresenceHub.ts"
 
 /** The options of {@link layer}; each may be left out. Times are `"10 seconds"`, milliseconds or a `Duration`. */
 export const PresenceOptions = Schema.Struct({
@@ -30,19 +30,19 @@ export type PresenceOptions = typeof PresenceOptions.Type
 /** Who is there. Without a channel that is: on the server; with one: who would get a message on it, by whatever pattern. */
 export class Presence extends Context.Service<Presence, {
   /** The members that are there now, by their identities. */
-  readonly members: (channel?: string) => Effect.Effect<ReadonlyMap<string, Attendance.Member>>
+  readonly members: (channel?: string) => Effect.Effect<ReadonlyMap<string, PresenceState.Member>>
   /**
    * First who is there (`Present`), then each `Join` and `Leave` from then on: no gap, nothing twice, and for each
    * identity one after the other in turn. The stream ends with the service.
    */
-  readonly watch: (channel?: string) => Stream.Stream<Told>
+  readonly watch: (channel?: string) => Stream.Stream<PresenceEvent>
 }>()("effect-bayeux/monitor/Presence") {}
 
 /** What it is called among the consumers of the monitor. */
 const consumerName = "effect-bayeux/Presence"
 
-const readingOf = ({ sessions }: Snapshot, at: number): Attendance.Reading => {
-  const found = new Map<ClientId, Attendance.Sighting>()
+const snapshotOf = ({ sessions }: Snapshot, at: number): PresenceState.PresenceSnapshot => {
+  const found = new Map<ClientId, PresenceState.IdentifiedSession>()
   for (const [clientId, { createdAt, identity, subscriptions }] of sessions) {
     if (identity !== undefined) found.set(clientId, { identity, since: createdAt, subscriptions })
   }
@@ -58,17 +58,17 @@ const longest = 3_600_000
  * When a member may have to leave, that comes first: who is back just in time does not leave. At the end those leave who
  * linger, since nobody would be there to tell it later.
  */
-const attend = Effect.fnUntraced(function*(monitor: Monitor["Service"], reception: Reception) {
-  const now = Now.make(yield* Clock.Clock)
+const attend = Effect.fnUntraced(function*(monitor: Monitor["Service"], hub: PresenceHub) {
+  const now = MonotonicClock.make(yield* Clock.Clock)
   const isLingering = Latch.makeUnsafe(false)
 
   const tell = (all: ReadonlyArray<Snapshot | MonitorEvent | Lagged>) =>
     Effect.sync(() => {
       for (const told of all) {
-        if (told._tag === "Snapshot") reception.tell(readingOf(told, now()))
-        else if (told._tag !== "Lagged" && !isMove(told)) reception.tell(told)
+        if (told._tag === "Snapshot") hub.tell(snapshotOf(told, now()))
+        else if (told._tag !== "Lagged" && !isMove(told)) hub.tell(told)
       }
-      if (Attendance.nextLapse(reception.state) < Infinity) isLingering.openUnsafe()
+      if (PresenceState.nextLapse(hub.state) < Infinity) isLingering.openUnsafe()
     })
 
   const allIsTold: Effect.Effect<void> = Effect.flatMap(monitor.consumers, (consumers) => {
@@ -78,12 +78,12 @@ const attend = Effect.fnUntraced(function*(monitor: Monitor["Service"], receptio
 
   const pass = Effect.fnUntraced(function*(at: number) {
     yield* allIsTold
-    reception.tell({ _tag: "Passed", at })
+    hub.tell({ _tag: "Passed", at })
   })
 
   const keepTime = Effect.gen(function*() {
     for (;;) {
-      const left = Attendance.nextLapse(reception.state) - now()
+      const left = PresenceState.nextLapse(hub.state) - now()
       if (left <= 0) yield* pass(now())
       else if (left < Infinity) yield* Effect.sleep(Duration.millis(Math.min(left, longest)))
       else {
@@ -101,8 +101,8 @@ const attend = Effect.fnUntraced(function*(monitor: Monitor["Service"], receptio
 })
 
 /** Tells what happens in all processes, when this one gets to know of it. */
-const attendAll = (attendance: Stream.Stream<Attendance.Told>, reception: Reception) =>
-  Stream.runForEach(attendance, (told) => Effect.sync(() => reception.tell(told))).pipe(
+const feedAll = (presenceFeed: Stream.Stream<PresenceState.PresenceInput>, hub: PresenceHub) =>
+  Stream.runForEach(presenceFeed, (told) => Effect.sync(() => hub.tell(told))).pipe(
     Effect.forkScoped,
     Effect.as({ allIsTold: Effect.void })
   )
@@ -110,16 +110,16 @@ const attendAll = (attendance: Stream.Stream<Attendance.Told>, reception: Recept
 const make = Effect.fnUntraced(function*(input: unknown) {
   const options = yield* Options.decode("Presence.layer", PresenceOptions, input)
   const gracePeriod = Duration.toMillis(options.gracePeriod ?? "10 seconds")
-  const reception = new Reception(gracePeriod)
-  const { attendance } = yield* Engine
-  yield* Effect.addFinalizer(() => Effect.sync(() => reception.end()))
-  const { allIsTold } = attendance === undefined
-    ? yield* attend(yield* Monitor, reception)
-    : yield* attendAll(attendance(gracePeriod), reception)
-  const place = (channel: string | undefined) => channel === undefined ? "server" : Attendance.onChannel(channel)
+  const hub = new PresenceHub(gracePeriod)
+  const { presenceFeed } = yield* Engine
+  yield* Effect.addFinalizer(() => Effect.sync(() => hub.end()))
+  const { allIsTold } = presenceFeed === undefined
+    ? yield* attend(yield* Monitor, hub)
+    : yield* feedAll(presenceFeed(gracePeriod), hub)
+  const place = (channel: string | undefined) => channel === undefined ? "server" : PresenceState.onChannel(channel)
   return Presence.of({
-    members: (channel) => Effect.andThen(allIsTold, reception.members(place(channel))),
-    watch: (channel) => Stream.unwrap(Effect.as(allIsTold, reception.watch(place(channel))))
+    members: (channel) => Effect.andThen(allIsTold, hub.members(place(channel))),
+    watch: (channel) => Stream.unwrap(Effect.as(allIsTold, hub.watch(place(channel))))
   })
 })
 

@@ -6,11 +6,11 @@ import type { ServerResponse } from "node:http"
 import type { ClientId } from "../core/ClientId.ts"
 import type { Cause, MonitorEvent } from "../core/MonitorEvent.ts"
 import * as Filter from "./Filter.ts"
+import type { EventRow, Events, SessionState } from "./PageProtocol.ts"
 import { Sample } from "./Sample.ts"
-import type { EventRow, Events, SessionState } from "./Wire.ts"
 
 /** How long a page may go without reading, in milliseconds. */
-const patience = 30_000
+const unreadTimeout = 30_000
 
 /** How events are shown. */
 export interface Show {
@@ -60,7 +60,7 @@ export class Feed {
   isReading(now: number): boolean {
     if (!this.#response.writableNeedDrain) this.#unreadSince = undefined
     else if (this.#unreadSince === undefined) this.#unreadSince = now
-    else if (now - this.#unreadSince > patience) this.#response.destroy()
+    else if (now - this.#unreadSince > unreadTimeout) this.#response.destroy()
     return this.#unreadSince === undefined
   }
 

@@ -3,7 +3,7 @@
  * their causes, and each session with a button to end it. It shows the sessions of its process.
  *
  * It never shows a client id, which is a secret, but a keyed hash of it; and it shows what messages carry only if told
- * to. What is counted is in `page/Ledger`, who may see it in `page/Access`, the page itself in the folder `page` of the
+ * to. What is counted is in `page/PageModel`, who may see it in `page/Access`, the page itself in the folder `page` of the
  * package.
  */
 import { Effect, FiberSet, Layer, Redacted, Schema, type Scope } from "effect"
@@ -17,7 +17,7 @@ import * as Mount from "../transport/Mount.ts"
 import { type AnyServer, NodeServer, servePath } from "../transport/NodeServer.ts"
 import * as Access from "./Access.ts"
 import * as Assets from "./Assets.ts"
-import * as Routes from "./Routes.ts"
+import * as PageRoutes from "./PageRoutes.ts"
 import * as Watch from "./Watch.ts"
 
 /** A secret of at least so many characters: it can be tried over the network. */
@@ -52,7 +52,7 @@ const make = Effect.fnUntraced(function*(server: AnyServer, options: MonitorPage
     hasToken: token !== undefined,
     showData
   })
-  const handler = Routes.make({
+  const handler = PageRoutes.make({
     access: Access.make(token),
     assets: yield* Assets.read,
     watch,

@@ -4,30 +4,30 @@ import type { Snapshot } from "../core/folds/Snapshot.ts"
 import type { Lagged, MonitorEvent } from "../core/MonitorEvent.ts"
 import { Feed, type Show } from "./Feed.ts"
 import type * as Filter from "./Filter.ts"
-import type { Ledger } from "./Ledger.ts"
-import * as Shown from "./Shown.ts"
-import type { Hello } from "./Wire.ts"
+import type { PageModel } from "./PageModel.ts"
+import type { Hello } from "./PageProtocol.ts"
+import * as View from "./View.ts"
 
 /** The most pages that are open at once. */
 const most = 100
 
-const showing = ({ roster: { nameOf } }: Ledger, showData: boolean): Show => ({
-  event: (event) => Shown.event(event, nameOf, showData),
-  channel: (channel) => Shown.text(channel, nameOf),
-  cause: (cause) => Shown.cause(cause, nameOf)
+const showing = ({ sessionIndex: { nameOf } }: PageModel, showData: boolean): Show => ({
+  event: (event) => View.event(event, nameOf, showData),
+  channel: (channel) => View.text(channel, nameOf),
+  cause: (cause) => View.cause(cause, nameOf)
 })
 
 /** The pages that are open. Times are milliseconds since the epoch. */
 export class Pages {
-  readonly #ledger: Ledger
+  readonly #model: PageModel
   readonly #show: Show
   readonly #feeds = new Set<Feed>()
   /** A page has been opened that has no tables yet. */
   #hasNew = false
 
-  constructor(ledger: Ledger, showData: boolean) {
-    this.#ledger = ledger
-    this.#show = showing(ledger, showData)
+  constructor(model: PageModel, showData: boolean) {
+    this.#model = model
+    this.#show = showing(model, showData)
   }
 
   get areOpen(): boolean {
@@ -37,9 +37,9 @@ export class Pages {
   /** Tells a page of everything from now on, and of what it would have seen if it had been open before. */
   open(response: ServerResponse, filter: Filter.Filter, about: Omit<Hello, "points">): boolean {
     if (this.#feeds.size >= most) return false
-    const feed = new Feed(response, filter, this.#ledger.roster.clientIdOf(filter.session), this.#show)
-    feed.send("hello", JSON.stringify({ ...about, points: this.#ledger.points } satisfies Hello))
-    feed.send("now", JSON.stringify(this.#ledger.now(about.at)))
+    const feed = new Feed(response, filter, this.#model.sessionIndex.clientIdOf(filter.session), this.#show)
+    feed.send("hello", JSON.stringify({ ...about, points: this.#model.points } satisfies Hello))
+    feed.send("now", JSON.stringify(this.#model.now(about.at)))
     this.#feeds.add(feed)
     this.#hasNew = true
     response.on("close", () => this.#feeds.delete(feed))
@@ -48,19 +48,19 @@ export class Pages {
 
   /** Something is told by the monitor. */
   tell(told: Snapshot | MonitorEvent | Lagged): void {
-    this.#ledger.tell(told)
+    this.#model.tell(told)
     if (told._tag === "Snapshot" || told._tag === "Lagged") return
     for (const feed of this.#feeds) feed.tell(told)
   }
 
   /** Brings the pages up to date; gives those that read. */
   update(now: number): ReadonlyArray<Feed> {
-    const noted = this.#ledger.note(now)
+    const noted = this.#model.note(now)
     const reading = [...this.#feeds].filter((feed) => feed.isReading(now))
     if (reading.length === 0) return reading
-    const counts = JSON.stringify(this.#ledger.now(now))
+    const counts = JSON.stringify(this.#model.now(now))
     const second = noted && JSON.stringify(noted)
-    const tables = noted === undefined && !this.#hasNew ? undefined : JSON.stringify(this.#ledger.tables())
+    const tables = noted === undefined && !this.#hasNew ? undefined : JSON.stringify(this.#model.tables())
     this.#hasNew = false
     for (const feed of reading) {
       feed.send("now", counts)

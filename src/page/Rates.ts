@@ -3,8 +3,8 @@
  * there are, only so many are counted by name in a second.
  */
 import * as Channel from "../core/Channel.ts"
+import type { ChannelRow } from "./PageProtocol.ts"
 import { Top } from "./Top.ts"
-import type { ChannelRow } from "./Wire.ts"
 
 /** Seconds over which a rate is taken. */
 const span = 5

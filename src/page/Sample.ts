@@ -3,7 +3,7 @@
  * that the one session that timed out is not lost among a thousand messages.
  */
 import type { MonitorEvent } from "../core/MonitorEvent.ts"
-import type { Kind } from "./Wire.ts"
+import type { Kind } from "./PageProtocol.ts"
 
 /** The most events of a kind that one update shows. */
 const most = 20

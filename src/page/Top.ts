@@ -1,13 +1,13 @@
 /** The first of many by an order, without keeping the many. */
 export class Top<A> {
   readonly #size: number
-  readonly #order: (a: A, b: A) => number
+  readonly #change: (a: A, b: A) => number
   #kept: Array<A> = []
 
   /** Keeps `size` of all that is added. */
-  constructor(size: number, order: (a: A, b: A) => number) {
+  constructor(size: number, change: (a: A, b: A) => number) {
     this.#size = size
-    this.#order = order
+    this.#change = change
   }
 
   add(a: A): void {
@@ -22,7 +22,7 @@ export class Top<A> {
   }
 
   #cut(): void {
-    this.#kept.sort(this.#order)
+    this.#kept.sort(this.#change)
     this.#kept = this.#kept.slice(0, this.#size)
   }
 }

@@ -9,10 +9,10 @@ import { Engine } from "../engine/Engine.ts"
 import { Monitor } from "../monitor/Monitor.ts"
 import type { Feed } from "./Feed.ts"
 import type * as Filter from "./Filter.ts"
-import { Ledger } from "./Ledger.ts"
+import { PageModel } from "./PageModel.ts"
+import type { SessionState } from "./PageProtocol.ts"
 import { Pages } from "./Pages.ts"
-import * as Shown from "./Shown.ts"
-import type { SessionState } from "./Wire.ts"
+import * as View from "./View.ts"
 
 /** How often pages are told. */
 const interval = "250 millis"
@@ -39,27 +39,27 @@ export interface Watch {
 }
 
 /** How a session is now. */
-const sessionState = (monitor: Monitor["Service"], { roster }: Ledger, { clientId }: Feed) =>
+const sessionState = (monitor: Monitor["Service"], { sessionIndex }: PageModel, { clientId }: Feed) =>
   clientId === undefined
     ? Effect.succeed<SessionState>({ _tag: "Absent" })
     : Effect.map(
       monitor.session(clientId),
       Option.match({
         onNone: (): SessionState => ({ _tag: "Absent" }),
-        onSome: (info) => Shown.sessionState(info, roster.nameOf)
+        onSome: (info) => View.sessionState(info, sessionIndex.nameOf)
       })
     )
 
 /** Looks at some of the sessions. */
-const survey = (monitor: Monitor["Service"], { roster, survey }: Ledger) =>
-  Effect.suspend(() => Effect.forEach(survey.next(roster.clientIds, roster.size), monitor.session)).pipe(
-    Effect.map((seen) => survey.saw(seen.flatMap(Option.toArray)))
+const scan = (monitor: Monitor["Service"], { sessionIndex, scan }: PageModel) =>
+  Effect.suspend(() => Effect.forEach(scan.next(sessionIndex.clientIds, sessionIndex.size), monitor.session)).pipe(
+    Effect.map((seen) => scan.saw(seen.flatMap(Option.toArray)))
   )
 
 /** Asks the engine for what there is in all processes. */
-const ask = (engine: Engine["Service"], ledger: Ledger, pages: Pages) =>
+const ask = (engine: Engine["Service"], model: PageModel, pages: Pages) =>
   Effect.gen(function*() {
-    if (pages.areOpen) ledger.cluster = yield* Effect.orElseSucceed(engine.counts, () => undefined)
+    if (pages.areOpen) model.cluster = yield* Effect.orElseSucceed(engine.counts, () => undefined)
   })
 
 /** Counts from now on, for as long as the scope is open; then the pages are ended. */
@@ -69,8 +69,8 @@ export const make = Effect.fnUntraced(function*(
   const monitor = yield* Monitor
   const engine = yield* Engine
   const clock = yield* Clock.Clock
-  const ledger = new Ledger(key, clock.currentTimeMillisUnsafe())
-  const pages = new Pages(ledger, showData)
+  const model = new PageModel(key, clock.currentTimeMillisUnsafe())
+  const pages = new Pages(model, showData)
 
   const count = Stream.runForEachArray(monitor.watch({ name, strategy: "sampling" }), (told) =>
     Effect.sync(() => {
@@ -78,9 +78,9 @@ export const make = Effect.fnUntraced(function*(
     }))
 
   const update = Effect.gen(function*() {
-    if (pages.areOpen) yield* survey(monitor, ledger)
+    if (pages.areOpen) yield* scan(monitor, model)
     for (const feed of pages.update(clock.currentTimeMillisUnsafe())) {
-      if (feed.isOfSession) feed.sendSession(yield* sessionState(monitor, ledger, feed))
+      if (feed.isOfSession) feed.sendSession(yield* sessionState(monitor, model, feed))
     }
   })
 
@@ -88,11 +88,11 @@ export const make = Effect.fnUntraced(function*(
   yield* Effect.forkScoped(count)
   yield* Effect.forkScoped(Effect.repeat(update, Schedule.spaced(interval)))
   if (engine.isShared) {
-    yield* Effect.forkScoped(Effect.repeat(ask(engine, ledger, pages), Schedule.spaced(comparison)))
+    yield* Effect.forkScoped(Effect.repeat(ask(engine, model, pages), Schedule.spaced(comparison)))
   }
 
   return {
-    clientIdOf: (name) => ledger.roster.clientIdOf(name),
+    clientIdOf: (name) => model.sessionIndex.clientIdOf(name),
     open: (response, filter) =>
       pages.open(response, filter, {
         at: clock.currentTimeMillisUnsafe(),

@@ -3,10 +3,10 @@
  * line holds has been checked by its checksum.
  */
 import type { Schema } from "effect"
+import type { Change, Outcome } from "../core/Change.ts"
 import type { Channel } from "../core/Channel.ts"
 import type { Input, Received } from "../core/Input.ts"
 import * as Message from "../core/Message.ts"
-import type { Fact, Order } from "../core/Order.ts"
 import type { Retries } from "../core/Retries.ts"
 import type { Traceparent } from "../core/Traceparent.ts"
 import { type Line, way } from "./Line.ts"
@@ -23,7 +23,7 @@ export interface Recorded {
   /** The position that the publish got at once. */
   readonly position: number | undefined
   /** The step of the order that the fact answers. */
-  readonly ordered: number | undefined
+  readonly committed: number | undefined
 }
 
 type Rest = ReadonlyArray<Schema.Json>
@@ -50,31 +50,31 @@ const retries = ({ answered, ids, last }: Retries): Retries => ({
 })
 
 /** An order as it is written: the messages that it has are made anew. */
-export const order = (json: Schema.Json | undefined): Order => {
-  const order = json as unknown as Order
-  if (order._tag === "Yield") return { ...order, retries: retries(order.retries) }
-  return order._tag === "GiveBack" ? { ...order, messages: order.messages.map(delivery) } : order
+export const change = (json: Schema.Json | undefined): Change => {
+  const change = json as unknown as Change
+  if (change._tag === "Yield") return { ...change, retries: retries(change.retries) }
+  return change._tag === "GiveBack" ? { ...change, messages: change.messages.map(delivery) } : change
 }
 
-const fact = (json: Fields, orderOf: () => Order | undefined): Fact | undefined => {
-  const fact = json as unknown as Fact
-  switch (fact._tag) {
+const outcome = (json: Fields, changeOf: () => Change | undefined): Outcome | undefined => {
+  const outcome = json as unknown as Outcome
+  switch (outcome._tag) {
     case "SessionAdopted":
       return {
-        ...fact,
+        ...outcome,
         session: {
-          ...fact.session,
-          queue: fact.session.queue.map(delivery),
-          retries: retries(fact.session.retries)
+          ...outcome.session,
+          queue: outcome.session.queue.map(delivery),
+          retries: retries(outcome.session.retries)
         }
       }
     case "GivenBack":
-      return { ...fact, messages: fact.messages.map(delivery) }
+      return { ...outcome, messages: outcome.messages.map(delivery) }
     case "SessionWanted":
     case "SessionTaken":
     case "SessionHere":
     case "AdoptionSuperseded":
-      return fact
+      return outcome
     case "Published":
     case "SessionCreated":
     case "Repeated":
@@ -82,24 +82,24 @@ const fact = (json: Fields, orderOf: () => Order | undefined): Fact | undefined 
     case "Unsubscribed":
     case "SessionEnded":
     case "Refused": {
-      const of = orderOf()
-      return of && { ...fact, order: of } as Fact
+      const of = changeOf()
+      return of && { ...outcome, change: of } as Outcome
     }
   }
 }
 
-const orderedIn = (json: Fields): number | undefined => json["ordered"] as number | undefined
+const committedIn = (json: Fields): number | undefined => json["committed"] as number | undefined
 
-const input = (json: Fields, now: number, ordered: ReadonlyMap<number, Order>): Input | undefined => {
+const input = (json: Fields, now: number, committed: ReadonlyMap<number, Change>): Input | undefined => {
   if (json["_tag"] === "Returned") {
     return { ...json, now, messages: deliveries(json["messages"]) } as unknown as Input
   }
   if (json["_tag"] !== "Happened") return { ...json, now } as unknown as Input
-  const what = json["fact"] as Fields
-  const step = orderedIn(json)
-  const of = () => step === undefined ? order(what["order"]) : ordered.get(step)
-  const happened = fact(what, of)
-  return happened && { _tag: "Happened", now, fact: happened }
+  const what = json["outcome"] as Fields
+  const step = committedIn(json)
+  const of = () => step === undefined ? change(what["change"]) : committed.get(step)
+  const happened = outcome(what, of)
+  return happened && { _tag: "Happened", now, outcome: happened }
 }
 
 const received = (
@@ -137,11 +137,11 @@ const connect = (now: number, rest: Rest): Input => {
 }
 
 /** What was recorded in a line; nothing if it is not the line of a step, or answers an order that is not known. */
-export const decode = (line: Line, ordered: ReadonlyMap<number, Order>): Recorded | undefined => {
+export const decode = (line: Line, committed: ReadonlyMap<number, Change>): Recorded | undefined => {
   const [step, tag, ...fields] = line
   const [at, sequence, digest, ...rest] = fields as unknown as [number, number, number | null, ...Rest]
-  const recorded = (input: Input | undefined, position?: number, ordered?: number): Recorded | undefined =>
-    input && { step, at, sequence, digest, input, position, ordered }
+  const recorded = (input: Input | undefined, position?: number, committed?: number): Recorded | undefined =>
+    input && { step, at, sequence, digest, input, position, committed }
   switch (tag) {
     case "Publish":
       return recorded(...publish(at, rest))
@@ -151,7 +151,7 @@ export const decode = (line: Line, ordered: ReadonlyMap<number, Order>): Recorde
       return recorded({ _tag: "ConnectionClosed", now: at, connection: rest[0] as number })
     case "Input": {
       const json = rest[0] as unknown as Fields
-      return recorded(input(json, at, ordered), undefined, orderedIn(json))
+      return recorded(input(json, at, committed), undefined, committedIn(json))
     }
     default:
       return undefined

@@ -6,10 +6,10 @@
  * which follows from the names of sessions: in a recording they have other names. Client ids count by their recorded
  * name. What an output only repeats of its input, the data of a message above all, is not looked at.
  */
+import type { Change } from "../core/Change.ts"
 import type { ConnectionId } from "../core/Connection.ts"
 import * as Message from "../core/Message.ts"
 import type { Event, Move } from "../core/MonitorEvent.ts"
-import type { Order } from "../core/Order.ts"
 import type { Output } from "../core/Output.ts"
 
 /** How a client id is written. */
@@ -54,8 +54,8 @@ const ofEvent = (event: Event | Move, nameOf: NameOf): number => {
   }
 }
 
-const ofOrder = (order: Order, nameOf: NameOf): number =>
-  order._tag === "Publish" ? 7 : mix(ofText(order._tag), ofName(order.clientId, nameOf))
+const ofChange = (change: Change, nameOf: NameOf): number =>
+  change._tag === "Publish" ? 7 : mix(ofText(change._tag), ofName(change.clientId, nameOf))
 
 const sums = new WeakMap<ReadonlyArray<ConnectionId>, number>()
 
@@ -90,7 +90,7 @@ const ofOutput = (output: Output, nameOf: NameOf): number => {
     case "Emit":
       return mix(13, ofEvent(output.event, nameOf))
     case "Commit":
-      return mix(14, ofOrder(output.order, nameOf))
+      return mix(14, ofChange(output.change, nameOf))
     case "Bind":
       return mix(mix(15, output.connection), ofName(output.clientId, nameOf))
     case "CloseConnection":

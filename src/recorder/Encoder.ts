@@ -4,14 +4,14 @@
  * get. A fact does not repeat the order that it answers, if that
  * was ordered here, but says in which step.
  */
+import type { Change, Outcome, PublishChange } from "../core/Change.ts"
 import type { Input } from "../core/Input.ts"
 import * as Message from "../core/Message.ts"
-import type { Fact, Order, PublishOrder } from "../core/Order.ts"
 import type { Output } from "../core/Output.ts"
 import * as Digest from "./Digest.ts"
-import * as Disguise from "./Disguise.ts"
 import { digit } from "./Line.ts"
-import type { Tape } from "./Tape.ts"
+import * as Pseudonymiser from "./Pseudonymiser.ts"
+import type { RecordingFile } from "./RecordingFile.ts"
 
 /** A step that was taken: what went in, what came out (nothing where it has failed), the last event before it. */
 export interface Taken {
@@ -22,17 +22,17 @@ export interface Taken {
 }
 
 /** What a line is written with. */
-export type Pen = Pick<Tape, "ascii" | "number" | "next" | "text" | "end">
+export type LineWriter = Pick<RecordingFile, "ascii" | "number" | "next" | "text" | "end">
 
 /** Where a line goes of so many bytes at most, about a step; nowhere if there is no room. */
-export type Sink = (most: number, step: number) => Pen | undefined
+export type Sink = (most: number, step: number) => LineWriter | undefined
 
 /** What the line of a publish holds beside the message. */
 const mostBeside = 512
 
 type Outputs = ReadonlyArray<Output>
 type Received = Extract<Input, { readonly _tag: "Received" }>
-type Published = Extract<Fact, { readonly _tag: "Published" }>
+type Published = Extract<Outcome, { readonly _tag: "Published" }>
 
 /** JSON, in which a message that is on its way also shows its position. */
 export const json = (value: unknown): string =>
@@ -43,17 +43,17 @@ export const json = (value: unknown): string =>
 
 /** The lines of steps, in their order. */
 export class Encoder {
-  readonly #disguise: Disguise.Disguise
+  readonly #pseudonymiser: Pseudonymiser.Pseudonymiser
   /** Orders that are not answered yet, with the number of their step. */
-  readonly #ordered = new Map<Order, number>()
+  readonly #committed = new Map<Change, number>()
 
-  constructor(disguise: Disguise.Disguise) {
-    this.#disguise = disguise
+  constructor(pseudonymiser: Pseudonymiser.Pseudonymiser) {
+    this.#pseudonymiser = pseudonymiser
   }
 
   /** The orders that are not answered yet, and the steps in which they were given. */
-  get ordered(): ReadonlyMap<Order, number> {
-    return this.#ordered
+  get committed(): ReadonlyMap<Change, number> {
+    return this.#committed
   }
 
   /** A publish that the engine may be about to carry out. */
@@ -93,51 +93,51 @@ export class Encoder {
   }
 
   #note({ input, outputs = [], step }: Taken): void {
-    if (input._tag === "Happened" && "order" in input.fact) this.#ordered.delete(input.fact.order)
+    if (input._tag === "Happened" && "change" in input.outcome) this.#committed.delete(input.outcome.change)
     for (const output of outputs) {
-      if (output._tag === "Commit" && output.order.origin !== undefined) this.#ordered.set(output.order, step)
+      if (output._tag === "Commit" && output.change.origin !== undefined) this.#committed.set(output.change, step)
     }
   }
 
-  #publish({ input, outputs = [], sequence, step }: Taken, fact: Published, then: Outputs, sink: Sink): void {
+  #publish({ input, outputs = [], sequence, step }: Taken, outcome: Published, then: Outputs, sink: Sink): void {
     if (input._tag !== "Received") return
     const { connection, slot } = input
-    const { clientId } = fact.order
-    const { nameOf } = this.#disguise
-    const message = this.#message(fact.order, then)
-    const pen = sink(message.length * 3 + mostBeside, step)
-    if (pen === undefined) return
-    pen.ascii("[")
-    pen.number(step)
-    pen.ascii(",\"Publish\",")
-    pen.ascii(this.#time(input.now))
-    pen.next(sequence)
-    pen.next((Digest.of(outputs, nameOf) + Digest.of(then, nameOf)) | 0)
-    pen.next(connection.id)
-    pen.next(digit(connection, input.alone))
-    pen.next(slot)
-    pen.ascii(clientId === null ? ",null" : ",\"")
+    const { clientId } = outcome.change
+    const { nameOf } = this.#pseudonymiser
+    const message = this.#message(outcome.change, then)
+    const writer = sink(message.length * 3 + mostBeside, step)
+    if (writer === undefined) return
+    writer.ascii("[")
+    writer.number(step)
+    writer.ascii(",\"Publish\",")
+    writer.ascii(this.#time(input.now))
+    writer.next(sequence)
+    writer.next((Digest.of(outputs, nameOf) + Digest.of(then, nameOf)) | 0)
+    writer.next(connection.id)
+    writer.next(digit(connection, input.alone))
+    writer.next(slot)
+    writer.ascii(clientId === null ? ",null" : ",\"")
     if (clientId !== null) {
-      pen.ascii(nameOf(clientId))
-      pen.ascii("\"")
+      writer.ascii(nameOf(clientId))
+      writer.ascii("\"")
     }
-    pen.next(fact.position)
-    pen.ascii(",")
-    pen.text(message)
-    pen.ascii("]")
-    pen.end()
+    writer.next(outcome.position)
+    writer.ascii(",")
+    writer.text(message)
+    writer.ascii("]")
+    writer.end()
   }
 
   #write(taken: Taken, sink: Sink): void {
     const line = this.#step(taken)
-    const pen = sink(line.length * 3, taken.step)
-    pen?.text(line)
-    pen?.end()
+    const writer = sink(line.length * 3, taken.step)
+    writer?.text(line)
+    writer?.end()
   }
 
   /** A message that is delivered is in JSON anyway. */
-  #message({ channel, data, id, traceparent }: PublishOrder, outputs: Outputs): string {
-    const { redact } = this.#disguise
+  #message({ channel, data, id, traceparent }: PublishChange, outputs: Outputs): string {
+    const { redact } = this.#pseudonymiser
     const ext = traceparent && { traceparent }
     if (redact !== undefined) return JSON.stringify({ channel, data: redact(channel, data), id, ext })
     for (const output of outputs) if (output._tag === "Deliver") return output.message.json
@@ -146,7 +146,7 @@ export class Encoder {
 
   #step(taken: Taken): string {
     const { input, outputs, sequence, step } = taken
-    const digest = outputs === undefined ? "null" : Digest.of(outputs, this.#disguise.nameOf)
+    const digest = outputs === undefined ? "null" : Digest.of(outputs, this.#pseudonymiser.nameOf)
     const rest = this.#rest(input)
     this.#note(taken)
     return `[${step},"${rest[0]}",${this.#time(input.now)},${sequence},${digest},${rest[1]}]`
@@ -154,27 +154,27 @@ export class Encoder {
 
   #rest(input: Input): readonly [tag: string, rest: string] {
     if (input._tag === "ConnectionClosed") return ["Closed", `${input.connection}`]
-    if (input._tag === "Happened") return ["Input", json({ _tag: "Happened", ...this.#fact(input.fact) })]
+    if (input._tag === "Happened") return ["Input", json({ _tag: "Happened", ...this.#outcome(input.outcome) })]
     if (input._tag === "Received" && input.message._tag === "Connect") {
       return ["Connect", this.#connect(input, input.message)]
     }
-    return ["Input", json({ ...Disguise.input(this.#disguise, input), now: undefined })]
+    return ["Input", json({ ...Pseudonymiser.input(this.#pseudonymiser, input), now: undefined })]
   }
 
   #connect({ alone, connection, slot }: Received, message: Message.Connect): string {
     const { acknowledged = null, clientId, connectionType, id = null, timeout = null } = message
-    const name = this.#disguise.nameOf(clientId)
+    const name = this.#pseudonymiser.nameOf(clientId)
     return `${connection.id},${digit(connection, alone)},${slot},` +
       JSON.stringify([name, connectionType, timeout, acknowledged, id]).slice(1, -1)
   }
 
-  #fact(fact: Fact): { readonly fact: unknown; readonly ordered?: number } {
-    const disguised = Disguise.fact(this.#disguise, fact)
-    if (!("order" in fact)) return { fact: disguised }
-    const ordered = this.#ordered.get(fact.order)
-    return ordered === undefined
-      ? { fact: { ...disguised, order: Disguise.order(this.#disguise, fact.order) } }
-      : { fact: { ...disguised, order: undefined }, ordered }
+  #outcome(outcome: Outcome): { readonly outcome: unknown; readonly committed?: number } {
+    const pseudonymised = Pseudonymiser.outcome(this.#pseudonymiser, outcome)
+    if (!("change" in outcome)) return { outcome: pseudonymised }
+    const committed = this.#committed.get(outcome.change)
+    return committed === undefined
+      ? { outcome: { ...pseudonymised, change: Pseudonymiser.change(this.#pseudonymiser, outcome.change) } }
+      : { outcome: { ...pseudonymised, change: undefined }, committed }
   }
 
   #now = Number.NaN
@@ -195,8 +195,9 @@ const isPublish = ({ input, outputs }: Taken): boolean =>
 
 const publishedAtOnce = ({ input, outputs }: Taken, next: Taken): Published | undefined => {
   if (next.outputs === undefined || next.input._tag !== "Happened" || next.input.now !== input.now) return undefined
-  const { fact } = next.input
+  const { outcome } = next.input
   const commit = outputs?.[0]
-  const isAnswer = commit?._tag === "Commit" && fact._tag === "Published" && fact.isOwn && fact.order === commit.order
-  return isAnswer ? fact : undefined
+  const isAnswer = commit?._tag === "Commit" && outcome._tag === "Published" && outcome.isOwn &&
+    outcome.change === commit.change
+  return isAnswer ? outcome : undefined
 }

@@ -3,10 +3,10 @@
  * few lines are followed by their checksum.
  *
  * ```
- * [120,"Begin",{"format":"effect-bayeux recording 1",…}]  the state before step 121 follows, in between other lines
+ * [120,"Begin",{"format":"effect-bayeux recording 2",…}]  the state before step 121 follows, in between other lines
  * [120,"Message",8,{"channel":"/a","data":1}]              a message that waits in queues
  * [120,"Session",{"clientId":"…","queue":[8],…}]
- * [120,"Order",117,{"_tag":"Subscribe",…}]                 an order of step 117 that is not carried out yet
+ * [120,"Change",117,{"_tag":"Subscribe",…}]                 a change of step 117 that is not carried out yet
  * [120,"Begun",woken,awaiting,disbelieved,kicked]          the state is complete
  * [121,"Input",1795488090730,44,-91234,{"_tag":…}]         step 121: when, the last event before it, digest, input
  * [122,"Publish",1795488090730,44,8123,7,8,3,"…",9,{…}]    steps 122 and 123: a publish and what came of it at once
@@ -22,7 +22,7 @@ import type { Schema } from "effect"
 import type { Settings } from "../core/Settings.ts"
 
 /** What a recording says of itself; one with another version is not read. */
-export const format = "effect-bayeux recording 1"
+export const format = "effect-bayeux recording 2"
 
 /** What stands before a state. */
 export interface Header {

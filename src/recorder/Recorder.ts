@@ -1,6 +1,6 @@
 /**
  * The flight recorder: writes everything that happens to the machine into two files of bounded size, from which the same
- * can be made to happen again (`Replay`) and told (`Story`).
+ * can be made to happen again (`Replay`) and told (`Timeline`).
  *
  * It is optional. `Bayeux.layer` takes a recorder if there is one where it is built; without one a step costs a
  * comparison. It writes behind the back of the service: what cannot be written is lost to the recording, which says so,
@@ -9,14 +9,14 @@
 import { Context, Duration, Effect, FiberSet, Layer, Schedule, Schema, type Scope } from "effect"
 import { randomUUID } from "node:crypto"
 import * as Options from "../base/Options.ts"
-import * as Disguise from "./Disguise.ts"
+import * as Pseudonymiser from "./Pseudonymiser.ts"
 import { Recording, type Source } from "./Recording.ts"
-import { Tape } from "./Tape.ts"
+import { RecordingFile } from "./RecordingFile.ts"
 
-export type { Redact } from "./Disguise.ts"
+export type { Redact } from "./Pseudonymiser.ts"
 export type { Recording, Source } from "./Recording.ts"
 
-const isRedact = (input: unknown): input is Disguise.Redact => typeof input === "function"
+const isRedact = (input: unknown): input is Pseudonymiser.Redact => typeof input === "function"
 
 const isFileName = Schema.isMinLength(1, { expected: "the name of a file" })
 
@@ -54,22 +54,22 @@ const invalid = (issue: string) => new Options.OptionsInvalid({ owner, issue })
 const open = (file: string) =>
   Effect.tryPromise({
     try: async () => {
-      const tape = new Tape(file)
-      await tape.open()
-      return tape
+      const recordingFile = new RecordingFile(file)
+      await recordingFile.open()
+      return recordingFile
     },
     catch: (cause) =>
       invalid(`file "${file}" cannot be written (${String(cause)}): name a file in a folder that can be written to`)
   })
 
-const disguise = ({ clientIds = "hashed", redact = false }: RecorderOptions): Disguise.Disguise =>
-  Disguise.make(clientIds, typeof redact === "boolean" ? redact ? Disguise.measure : undefined : redact)
+const pseudonymiser = ({ clientIds = "hashed", redact = false }: RecorderOptions): Pseudonymiser.Pseudonymiser =>
+  Pseudonymiser.make(clientIds, typeof redact === "boolean" ? redact ? Pseudonymiser.measure : undefined : redact)
 
 /** How often it is written. */
 const round = Duration.millis(100)
 
 /** How long the end of the service may wait for the disk. */
-const patience = Duration.seconds(5)
+const flushTimeout = Duration.seconds(5)
 
 /** The recording of a service: written in rounds, and to its end when its scope ends or the process does. */
 const run = Effect.fnUntraced(function*(options: RecorderOptions, source: Source) {
@@ -77,8 +77,8 @@ const run = Effect.fnUntraced(function*(options: RecorderOptions, source: Source
   const runFork = yield* FiberSet.makeRuntime()
   const recording = new Recording(randomUUID(), {
     source,
-    tape: yield* open(options.file),
-    disguise: disguise(options),
+    recordingFile: yield* open(options.file),
+    pseudonymiser: pseudonymiser(options),
     limits: { ofFile: Math.floor(maxBytes / 2), ofMemory: Math.floor(maxBytes / 4) },
     log: (message) => void runFork(Effect.logWarning(message))
   })
@@ -86,7 +86,7 @@ const run = Effect.fnUntraced(function*(options: RecorderOptions, source: Source
   process.on("exit", onExit)
   yield* Effect.addFinalizer(() =>
     Effect.promise(() => recording.end()).pipe(
-      Effect.timeoutOption(patience),
+      Effect.timeoutOption(flushTimeout),
       Effect.andThen(Effect.sync(() => process.off("exit", onExit)))
     )
   )

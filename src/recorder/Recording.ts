@@ -8,11 +8,11 @@
 import type { Input } from "../core/Input.ts"
 import type { Output } from "../core/Output.ts"
 import type { State } from "../core/State.ts"
-import type * as Disguise from "./Disguise.ts"
 import { Encoder } from "./Encoder.ts"
 import * as Line from "./Line.ts"
+import type * as Pseudonymiser from "./Pseudonymiser.ts"
+import type { Loss, RecordingFile } from "./RecordingFile.ts"
 import * as StateLines from "./StateLines.ts"
-import type { Loss, Tape } from "./Tape.ts"
 
 /** What is recorded. */
 export interface Source {
@@ -50,8 +50,8 @@ const pauses = [10, 600] as const
 export class Recording {
   readonly #run: string
   readonly #source: Source
-  readonly #tape: Tape
-  readonly #disguise: Disguise.Disguise
+  readonly #recordingFile: RecordingFile
+  readonly #pseudonymiser: Pseudonymiser.Pseudonymiser
   readonly #limits: Limits
   readonly #encoder: Encoder
   readonly #log: (message: string) => void
@@ -62,19 +62,19 @@ export class Recording {
     run: string,
     parts: {
       readonly source: Source
-      readonly tape: Tape
-      readonly disguise: Disguise.Disguise
+      readonly recordingFile: RecordingFile
+      readonly pseudonymiser: Pseudonymiser.Pseudonymiser
       readonly limits: Limits
       readonly log: (message: string) => void
     }
   ) {
     this.#run = run
     this.#source = parts.source
-    this.#tape = parts.tape
-    this.#disguise = parts.disguise
+    this.#recordingFile = parts.recordingFile
+    this.#pseudonymiser = parts.pseudonymiser
     this.#limits = parts.limits
     this.#log = parts.log
-    this.#encoder = new Encoder(parts.disguise)
+    this.#encoder = new Encoder(parts.pseudonymiser)
     this.#begin()
   }
 
@@ -103,22 +103,22 @@ export class Recording {
     } catch (error) {
       this.#fail(this.#last, error)
     }
-    const isFull = this.#tape.size > this.#limits.ofFile * fullAt
+    const isFull = this.#recordingFile.size > this.#limits.ofFile * fullAt
     if (isFull && this.#state === undefined) this.turnOver()
   }
 
-  readonly #sink = (most: number, step: number): Tape | undefined => {
+  readonly #sink = (most: number, step: number): RecordingFile | undefined => {
     if (this.#hole !== undefined) return undefined
-    if (this.#tape.waiting > this.#limits.ofMemory) return this.#lose({ step, reason: reasons.slow })
-    if (this.#tape.size + most > this.#limits.ofFile) return this.#lose({ step, reason: reasons.full })
-    this.#tape.begin(most, step)
-    return this.#tape
+    if (this.#recordingFile.waiting > this.#limits.ofMemory) return this.#lose({ step, reason: reasons.slow })
+    if (this.#recordingFile.size + most > this.#limits.ofFile) return this.#lose({ step, reason: reasons.full })
+    this.#recordingFile.begin(most, step)
+    return this.#recordingFile
   }
 
   #put(line: string, step: number): void {
-    const pen = this.#sink(line.length * 3, step)
-    pen?.text(line)
-    pen?.end()
+    const writer = this.#sink(line.length * 3, step)
+    writer?.text(line)
+    writer?.end()
   }
 
   // -------------------------------------------------------------------------------------------------------------------
@@ -130,7 +130,7 @@ export class Recording {
   /** Another file begins, with the state as it is. */
   turnOver(): void {
     if (this.#hole !== undefined) return
-    this.#tape.turnOver("Next")
+    this.#recordingFile.turnOver("Next")
     this.#begin()
   }
 
@@ -142,14 +142,14 @@ export class Recording {
       run: this.#run,
       node,
       at: now(),
-      clientIds: this.#disguise.clientIds,
+      clientIds: this.#pseudonymiser.clientIds,
       settings,
       connectionTypes,
       isShared
     }
     const step = this.#last
     this.#put(`[${step},"Begin",${JSON.stringify(header)}]`, step + 1)
-    const lines = StateLines.lines(state(), [...this.#encoder.ordered], step, this.#disguise)
+    const lines = StateLines.lines(state(), [...this.#encoder.committed], step, this.#pseudonymiser)
     this.#state = { lines, step }
     this.#writeState()
   }
@@ -203,7 +203,7 @@ export class Recording {
 
   #goOn({ reason, step }: Loss): void {
     this.#hole = undefined
-    if (reason === reasons.full) this.#tape.turnOver(this.#isVain ? "Anew" : "Next")
+    if (reason === reasons.full) this.#recordingFile.turnOver(this.#isVain ? "Anew" : "Next")
     this.#put(`[${this.#last},"Hole",${step},${JSON.stringify(reason)}]`, step)
     this.#begin()
   }
@@ -211,9 +211,9 @@ export class Recording {
   /** A round of writing, some ten times a second. */
   async write(): Promise<void> {
     this.endTurn()
-    if (this.#hole !== undefined && this.#tape.waiting === 0 && --this.#pause <= 0) this.#goOn(this.#hole)
-    await this.#tape.flush()
-    const loss = this.#tape.takeLoss()
+    if (this.#hole !== undefined && this.#recordingFile.waiting === 0 && --this.#pause <= 0) this.#goOn(this.#hole)
+    await this.#recordingFile.flush()
+    const loss = this.#recordingFile.takeLoss()
     if (loss !== undefined) this.#lose(loss)
     else if (this.#hole === undefined && this.#state === undefined) this.#nextPause = pauses[0]
   }
@@ -227,17 +227,17 @@ export class Recording {
   async end(): Promise<void> {
     this.endTurn()
     this.#isOver = true
-    await this.#tape.flush()
+    await this.#recordingFile.flush()
     if (this.#hole !== undefined) this.#goOn(this.#hole)
     while (this.#writeLineOfState());
     this.#put(`[${this.#last},"End"]`, this.#last + 1)
-    await this.#tape.flush()
-    await this.#tape.close()
+    await this.#recordingFile.flush()
+    await this.#recordingFile.close()
   }
 
   /** The process ends at once, for whatever reason. */
   endNow(): void {
     this.endTurn()
-    this.#tape.writeNow()
+    this.#recordingFile.writeNow()
   }
 }

@@ -8,10 +8,10 @@
  */
 import { Effect, Schema, Stream } from "effect"
 import { existsSync } from "node:fs"
+import type { Change, Outcome } from "../core/Change.ts"
 import type { Input } from "../core/Input.ts"
 import * as Machine from "../core/Machine.ts"
 import type { MonitorEvent } from "../core/MonitorEvent.ts"
-import type { Fact, Order } from "../core/Order.ts"
 import type { Output } from "../core/Output.ts"
 import type { State } from "../core/State.ts"
 import * as Decoder from "./Decoder.ts"
@@ -73,7 +73,7 @@ export interface End {
 }
 
 /** What a replay tells. */
-export type Told = Step | Hole | Damage | Difference | End
+export type ReplayEvent = Step | Hole | Damage | Difference | End
 
 /** How far to go. */
 export interface ReplayOptions {
@@ -86,7 +86,7 @@ interface Running {
   state: State
   step: number
   readonly header: Line.Header
-  readonly ordered: Map<number, Order>
+  readonly committed: Map<number, Change>
 }
 
 const check = (file: string): { readonly run: string } => {
@@ -123,7 +123,7 @@ class Replay {
     this.#held = []
   }
 
-  *take(read: Reader.Checked | Reader.Damage): Generator<Told> {
+  *take(read: Reader.Checked | Reader.Damage): Generator<ReplayEvent> {
     if (read._tag === "Damage") {
       this.#stop()
       return yield read
@@ -134,7 +134,7 @@ class Replay {
         return yield* this.#begin(line)
       case "Message":
       case "Session":
-      case "Order":
+      case "Change":
         return void this.#restoring?.take(line)
       case "Begun":
         return yield* this.#begun(line)
@@ -151,7 +151,7 @@ class Replay {
   }
 
   /** A state that we have come to by ourselves need not be read. */
-  *#begin([step, , json]: Line.Line): Generator<Told> {
+  *#begin([step, , json]: Line.Line): Generator<ReplayEvent> {
     const running = this.#running
     const header = json as unknown as Line.Header
     if (running?.step === step && running.header.run === header.run) return
@@ -160,11 +160,11 @@ class Replay {
     this.#restoring = new Restoring(header)
   }
 
-  *#begun(line: Line.Line): Generator<Told> {
+  *#begun(line: Line.Line): Generator<ReplayEvent> {
     const state = this.#restoring?.take(line)
     if (this.#restoring === undefined || state === undefined) return
-    const { header, ordered } = this.#restoring
-    this.#running = { state, step: line[0], header, ordered }
+    const { header, committed } = this.#restoring
+    this.#running = { state, step: line[0], header, committed }
     this.#restoring = undefined
     const held = this.#held
     this.#held = []
@@ -175,12 +175,12 @@ class Replay {
     return { _tag: "Hole", from: step + 1, to, reason: "lines are missing" }
   }
 
-  *#step({ line, place }: Reader.Checked, running: Running): Generator<Told> {
+  *#step({ line, place }: Reader.Checked, running: Running): Generator<ReplayEvent> {
     if (line[0] !== running.step + 1) {
       this.#stop()
       return yield this.#missing(running, line[0] - 1)
     }
-    const recorded = Decoder.decode(line, running.ordered)
+    const recorded = Decoder.decode(line, running.committed)
     if (recorded === undefined) {
       this.#stop()
       return yield { _tag: "Damage", file: place.file, from: place.line, to: place.line }
@@ -203,15 +203,15 @@ const digestOf = (outputs: ReadonlyArray<Output>): number => Digest.of(outputs, 
 
 /** Takes the step again, or the two of a publish; nothing where the machine fails. */
 const again = (running: Running, recorded: Decoder.Recorded): ReadonlyArray<Step> | undefined => {
-  const { at, input, ordered, position } = recorded
-  if (ordered !== undefined) running.ordered.delete(ordered)
+  const { at, input, committed, position } = recorded
+  if (committed !== undefined) running.committed.delete(committed)
   try {
     const first = take(running, recorded, input)
     const [output] = first.outputs
-    if (position === undefined || output?._tag !== "Commit" || output.order._tag !== "Publish") return [first]
-    running.ordered.delete(first.step)
-    const fact: Fact = { _tag: "Published", order: output.order, position, isOwn: true }
-    return [first, take(running, recorded, { _tag: "Happened", now: at, fact })]
+    if (position === undefined || output?._tag !== "Commit" || output.change._tag !== "Publish") return [first]
+    running.committed.delete(first.step)
+    const outcome: Outcome = { _tag: "Published", change: output.change, position, isOwn: true }
+    return [first, take(running, recorded, { _tag: "Happened", now: at, outcome })]
   } catch {
     return undefined
   }
@@ -224,7 +224,7 @@ const take = (running: Running, { at, sequence }: Decoder.Recorded, input: Input
   running.state = after
   running.step = step
   for (const output of outputs) {
-    if (output._tag === "Commit" && output.order.origin !== undefined) running.ordered.set(step, output.order)
+    if (output._tag === "Commit" && output.change.origin !== undefined) running.committed.set(step, output.change)
   }
   return { _tag: "Step", step, at, input, before, after, outputs, events: eventsOf(outputs, sequence, at, running) }
 }
@@ -241,15 +241,15 @@ const eventsOf = (
   )
 }
 
-const reached = (told: Told, until: number): boolean =>
+const reached = (told: ReplayEvent, until: number): boolean =>
   told._tag === "Step" && (told.events.at(-1)?.sequence ?? 0) >= until
 
-const tellAll = function*(replay: Replay, file: string): Generator<Told> {
+const tellAll = function*(replay: Replay, file: string): Generator<ReplayEvent> {
   for (const path of filesOf(file)) for (const read of Reader.read(path)) yield* replay.take(read)
 }
 
 /** The steps of a recording in their order; throws `NotARecording`. */
-export const tell = function*(file: string, { until = Infinity }: ReplayOptions = {}): Generator<Told> {
+export const tell = function*(file: string, { until = Infinity }: ReplayOptions = {}): Generator<ReplayEvent> {
   const replay = new Replay()
   for (const told of tellAll(replay, file)) {
     yield told
@@ -259,7 +259,7 @@ export const tell = function*(file: string, { until = Infinity }: ReplayOptions 
 }
 
 /** What a recording has to tell, before anything of it is replayed. For the story. */
-export const open = (file: string, options?: ReplayOptions): Stream.Stream<Iterable<Told>, NotARecording> =>
+export const open = (file: string, options?: ReplayOptions): Stream.Stream<Iterable<ReplayEvent>, NotARecording> =>
   Stream.fromEffect(Effect.try({
     try: () => {
       check(file)
@@ -272,5 +272,5 @@ export const open = (file: string, options?: ReplayOptions): Stream.Stream<Itera
  * Replays a recording: `FILE.1` and `FILE`, if both are of the same run, or the one. Everything it tells ends with an
  * `End`.
  */
-export const run = (file: string, options?: ReplayOptions): Stream.Stream<Told, NotARecording> =>
+export const run = (file: string, options?: ReplayOptions): Stream.Stream<ReplayEvent, NotARecording> =>
   open(file, options).pipe(Stream.flatMap(Stream.fromIterable))

@@ -6,46 +6,46 @@
  * made one by one, whenever there is time, while the service goes on.
  */
 import { HashMap, HashSet, type Schema } from "effect"
+import type { Change } from "../core/Change.ts"
 import type { ClientId } from "../core/ClientId.ts"
 import * as Deadlines from "../core/Deadlines.ts"
 import type { Delivery } from "../core/Message.ts"
 import * as MessageQueue from "../core/MessageQueue.ts"
-import type { Order } from "../core/Order.ts"
 import type { Retries } from "../core/Retries.ts"
 import * as Routes from "../core/Routes.ts"
 import type { Session } from "../core/Session.ts"
 import * as State from "../core/State.ts"
 import * as Decoder from "./Decoder.ts"
-import * as Disguise from "./Disguise.ts"
 import { json } from "./Encoder.ts"
 import type { Header, Line } from "./Line.ts"
+import * as Pseudonymiser from "./Pseudonymiser.ts"
 
 /** The lines of a state that was reached with a step, and of the orders that are not answered yet. */
 export const lines = function*(
   state: State.State,
-  ordered: Iterable<readonly [Order, number]>,
+  committed: Iterable<readonly [Change, number]>,
   step: number,
-  disguise: Disguise.Disguise
+  pseudonymiser: Pseudonymiser.Pseudonymiser
 ): Generator<string, void> {
   const written = new Set<number>()
   for (const session of HashMap.values(state.sessions)) {
     for (const message of messagesOf(session)) {
       if (written.has(message.position)) continue
       written.add(message.position)
-      yield `[${step},"Message",${json(Disguise.delivery(disguise, message))}]`
+      yield `[${step},"Message",${json(Pseudonymiser.delivery(pseudonymiser, message))}]`
     }
-    yield `[${step},"Session",${json(write(disguise, session))}]`
+    yield `[${step},"Session",${json(write(pseudonymiser, session))}]`
   }
-  for (const [order, orderedAt] of ordered) {
-    yield `[${step},"Order",${orderedAt},${json(Disguise.order(disguise, order))}]`
+  for (const [change, committedAt] of committed) {
+    yield `[${step},"Change",${committedAt},${json(Pseudonymiser.change(pseudonymiser, change))}]`
   }
-  const woken = state.woken.map(disguise.nameOf)
+  const woken = state.woken.map(pseudonymiser.nameOf)
   const awaiting = Array.from(state.awaiting, ([clientId, inputs]) => [
-    disguise.nameOf(clientId),
-    inputs.map((input) => Disguise.awaiting(disguise, input))
+    pseudonymiser.nameOf(clientId),
+    inputs.map((input) => Pseudonymiser.awaiting(pseudonymiser, input))
   ])
-  const disbelieved = state.disbelieved.map(disguise.nameOf)
-  const kicked = state.kicked.map(([clientId, reason]) => [disguise.nameOf(clientId), reason])
+  const disbelieved = state.disbelieved.map(pseudonymiser.nameOf)
+  const kicked = state.kicked.map(([clientId, reason]) => [pseudonymiser.nameOf(clientId), reason])
   yield `[${step},"Begun",${json(woken)},${json(awaiting)},${json(disbelieved)},${json(kicked)}]`
 }
 
@@ -60,8 +60,8 @@ const positions = (messages: ReadonlyArray<Delivery>) => messages.map(({ positio
 /** `Infinity` is nothing in JSON. */
 const time = (at: number): number | null => at === Infinity ? null : at
 
-const write = (disguise: Disguise.Disguise, session: Session) => ({
-  ...Disguise.session(disguise, session),
+const write = (pseudonymiser: Pseudonymiser.Pseudonymiser, session: Session) => ({
+  ...Pseudonymiser.session(pseudonymiser, session),
   subscriptions: [...session.subscriptions],
   queue: positions(MessageQueue.toArray(session.queue)),
   retries: writeRetries(session.retries),
@@ -80,7 +80,7 @@ type Written = ReturnType<typeof write>
 /** Takes the lines behind a `Begin` and makes the state of them. */
 export class Restoring {
   readonly header: Header
-  readonly ordered = new Map<number, Order>()
+  readonly committed = new Map<number, Change>()
   readonly #messages = new Map<number, Delivery>()
   readonly #sessions: Array<Session> = []
 
@@ -99,8 +99,8 @@ export class Restoring {
       case "Session":
         this.#sessions.push(this.#read(first as unknown as Written))
         return undefined
-      case "Order":
-        this.ordered.set(Number(first), Decoder.order(second))
+      case "Change":
+        this.committed.set(Number(first), Decoder.change(second))
         return undefined
       default:
         return this.#state(first as unknown as State.State["woken"], second, third, fourth)

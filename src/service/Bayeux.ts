@@ -162,9 +162,9 @@ const makeShell = Effect.fnUntraced(function*(options: BayeuxOptions, engine: En
   yield* monitor.observe(() => shell.state)
   yield* record(shell, monitor)
   yield* engine.listen({
-    onFact: (fact) => shell.happened(fact),
+    onOutcome: (outcome) => shell.happened(outcome),
     state: () => shell.state,
-    inDoubt: () => shell.inDoubt()
+    unconfirmed: () => shell.unconfirmed()
   })
   yield* Effect.addFinalizer(() => Effect.sync(() => shell.stop()))
   return shell

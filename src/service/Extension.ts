@@ -13,7 +13,7 @@ import * as Channel from "../core/Channel.ts"
 import type { ClientId } from "../core/ClientId.ts"
 import * as Message from "../core/Message.ts"
 import type { Raw } from "../core/Message.ts"
-import type { Seldom } from "./Seldom.ts"
+import type { LogThrottle } from "./LogThrottle.ts"
 import type { RequestInfo } from "./Transport.ts"
 
 /** Where a message comes from or goes to. */
@@ -89,7 +89,7 @@ export interface Treatment {
   /** How long each may take over a message. */
   readonly extensionTimeout: Duration.Duration
   /** How their failures are logged. */
-  readonly seldom: Seldom
+  readonly logThrottle: LogThrottle
 }
 
 /**
@@ -122,14 +122,14 @@ const broken = (
   direction: Direction,
   message: Raw,
   { cause, error, what }: { what: string; error: BayeuxError.BayeuxError; cause: Cause.Cause<unknown> },
-  seldom: Seldom
+  logThrottle: LogThrottle
 ): Effect.Effect<never, Refusal> => {
   const name = `Extension "${extension.name}" ${what}`
   const line = `${name} with an ${direction} message on ${JSON.stringify(message["channel"])}`
   const reasons = Cause.prettyErrors(cause).map((error) => `, the last time with ${error.name}: ${error.message}`)
   const again = (times: number, within: string) =>
     Effect.logError(`${name} with ${times} more ${direction} messages within ${within}${reasons[0] ?? ""}`)
-  return seldom.say(`${name} ${direction}`, Effect.logError(line, ...(reasons.length === 0 ? [] : [cause])), again)
+  return logThrottle.say(`${name} ${direction}`, Effect.logError(line, ...(reasons.length === 0 ? [] : [cause])), again)
     .pipe(
       Effect.andThen(paced(message, undefined, failed(message))),
       Effect.flatMap((advice) => refuse(error, advice))
@@ -142,7 +142,7 @@ const pass = (
   direction: Direction,
   message: Raw,
   context: ExtensionContext,
-  { extensionTimeout: timeout, seldom }: Treatment
+  { extensionTimeout: timeout, logThrottle }: Treatment
 ): Effect.Effect<Raw | undefined, Refusal> => {
   const handle = extension[direction]
   if (handle === undefined) return Effect.succeed(message)
@@ -150,14 +150,14 @@ const pass = (
     const refusal = Option.getOrUndefined(Cause.findErrorOption(cause))
     return refusal instanceof Refusal
       ? Effect.flatMap(paced(message, refusal.advice, refused), (advice) => refuse(refusal.error, advice))
-      : broken(extension, direction, message, { what: "failed", error: BayeuxError.serverError, cause }, seldom)
+      : broken(extension, direction, message, { what: "failed", error: BayeuxError.serverError, cause }, logThrottle)
   }
   const what = `took longer than ${Duration.format(timeout)}`
   const late = BayeuxError.make(500, [], "Extension timed out")
   return Effect.suspend(() => handle(message, context)).pipe(
     Effect.timeoutOrElse({
       duration: timeout,
-      orElse: () => broken(extension, direction, message, { what, error: late, cause: Cause.empty }, seldom)
+      orElse: () => broken(extension, direction, message, { what, error: late, cause: Cause.empty }, logThrottle)
     }),
     Effect.catchCause(refusal)
   )

@@ -6,7 +6,7 @@
  * anew for each of them. Where the turn holds several messages for the same sockets, they still share.
  */
 import { Delivery, isReply, type Outgoing } from "../core/Message.ts"
-import * as Original from "./Original.ts"
+import * as OriginalMessage from "./OriginalMessage.ts"
 
 /** What an extension has made of a delivery is no longer one: it is for one connection only, as an answer is. */
 const serialise = (message: Outgoing): string => message instanceof Delivery ? message.json : JSON.stringify(message)
@@ -68,7 +68,7 @@ export class Frame {
     const deliveries: Array<Delivery> = []
     for (let frame: Frame = this; frame.#before !== undefined; frame = frame.#before) {
       const message = frame.#message as Outgoing
-      const original = message instanceof Delivery ? message : Original.of(message)
+      const original = message instanceof Delivery ? message : OriginalMessage.of(message)
       if (original instanceof Delivery) deliveries.push(original)
     }
     return deliveries.reverse()

@@ -5,8 +5,8 @@
  * Events are for what has changed, and for everybody who monitors; a probe also sees what changes nothing, each message
  * and each delivery. Where none is installed, the service asks once whether there is one and goes on.
  */
+import type { Outcome } from "../core/Change.ts"
 import type { Incoming } from "../core/Message.ts"
-import type { Fact } from "../core/Order.ts"
 import type { DropReason } from "../core/Output.ts"
 import type { Frame } from "./Frame.ts"
 
@@ -22,7 +22,7 @@ export interface Probe {
   /** A message has arrived, from a client or from the application, and goes to the machine. */
   readonly received: (message: Incoming) => void
   /** The engine has answered an order, or tells what another process did. */
-  readonly happened: (fact: Fact) => void
+  readonly happened: (outcome: Outcome) => void
   /** A frame was written to a connection. The same frame may go to many of them, one after the other. */
   readonly sent: (frame: Pick<Frame, "deliveries">) => void
   /** So many messages, each for one session, will not be delivered. A message that was refused counts as one. */
@@ -37,7 +37,7 @@ export const combine = (probes: ReadonlyArray<Probe>): Probe | undefined =>
     turnBegan: (now) => probes.forEach((probe) => probe.turnBegan(now)),
     turnEnded: () => probes.forEach((probe) => probe.turnEnded()),
     received: (message) => probes.forEach((probe) => probe.received(message)),
-    happened: (fact) => probes.forEach((probe) => probe.happened(fact)),
+    happened: (outcome) => probes.forEach((probe) => probe.happened(outcome)),
     sent: (frame) => probes.forEach((probe) => probe.sent(frame)),
     dropped: (reason, messages) => probes.forEach((probe) => probe.dropped(reason, messages)),
     keepsTraces: probes.some((probe) => probe.keepsTraces)

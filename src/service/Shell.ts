@@ -8,24 +8,24 @@
  */
 import { type Clock, Duration, Effect, type Fiber, HashMap } from "effect"
 import { randomBytes } from "node:crypto"
+import type { Outcome } from "../core/Change.ts"
 import * as ClientId from "../core/ClientId.ts"
 import type { Connection, ConnectionId } from "../core/Connection.ts"
 import type { Input } from "../core/Input.ts"
 import * as Machine from "../core/Machine.ts"
 import * as Message from "../core/Message.ts"
 import type { Cause } from "../core/MonitorEvent.ts"
-import type { Fact } from "../core/Order.ts"
 import type { Deliver, Output } from "../core/Output.ts"
 import type { Settings } from "../core/Settings.ts"
 import * as State from "../core/State.ts"
 import type { Engine } from "../engine/Engine.ts"
 import type { Monitor } from "../monitor/Monitor.ts"
 import type { Recording } from "../recorder/Recorder.ts"
-import { Audience } from "./Audience.ts"
 import type { Extension } from "./Extension.ts"
 import * as Frame from "./Frame.ts"
+import { FrameGroup } from "./FrameGroup.ts"
+import * as LogThrottle from "./LogThrottle.ts"
 import * as Probe from "./Probe.ts"
-import * as Seldom from "./Seldom.ts"
 import { type Host, ShellConnection } from "./ShellConnection.ts"
 import type { ConnectionInfo, Sink } from "./Transport.ts"
 
@@ -168,9 +168,9 @@ export class Shell {
   }
 
   /** The engine tells of something. */
-  happened(fact: Fact): void {
-    this.#host.probe?.happened(fact)
-    this.step({ _tag: "Happened", now: this.now, fact })
+  happened(outcome: Outcome): void {
+    this.#host.probe?.happened(outcome)
+    this.step({ _tag: "Happened", now: this.now, outcome })
   }
 
   /** A step that throws is our own bug. It is told, the state stays as it was, and everybody else is served. */
@@ -208,7 +208,7 @@ export class Shell {
         this.#parts.monitor.emit(output.event, now)
         return
       case "Commit":
-        this.#parts.engine.commit(output.order)
+        this.#parts.engine.commit(output.change)
         return
       case "Bind":
         this.#connections.get(output.connection)?.bind(output.clientId)
@@ -229,25 +229,25 @@ export class Shell {
   }
 
   /** By the list of their connections, which stays the same for as long as who gets a channel's messages does. */
-  readonly #audiences = new Map<ReadonlyArray<ConnectionId>, Audience>()
+  readonly #groups = new Map<ReadonlyArray<ConnectionId>, FrameGroup>()
 
   #deliver({ connections, message }: Deliver): void {
     if (connections.length < fewestTogether) {
       for (const connection of connections) this.#connections.get(connection)?.deliver(message)
       return
     }
-    let audience = this.#audiences.get(connections)
-    if (audience === undefined) this.#audiences.set(connections, audience = this.#gather(connections))
-    audience.deliver(message)
+    let group = this.#groups.get(connections)
+    if (group === undefined) this.#groups.set(connections, group = this.#gather(connections))
+    group.deliver(message)
   }
 
-  #gather(connections: ReadonlyArray<ConnectionId>): Audience {
-    const audience = new Audience()
+  #gather(connections: ReadonlyArray<ConnectionId>): FrameGroup {
+    const group = new FrameGroup()
     for (const id of connections) {
       const connection = this.#connections.get(id)
-      if (connection !== undefined) audience.add(connection)
+      if (connection !== undefined) group.add(connection)
     }
-    return audience
+    return group
   }
 
   // -------------------------------------------------------------------------------------------------------------------
@@ -273,7 +273,7 @@ export class Shell {
     this.#turnBegan = undefined
     const touched = this.#touched
     this.#touched = []
-    this.#audiences.clear()
+    this.#groups.clear()
     for (const connection of touched) this.#flush(connection)
     this.#host.probe?.turnEnded()
     Frame.empty.forget()
@@ -314,7 +314,7 @@ export class Shell {
   /** Installs extensions in the place of those before. */
   install(extensions: ReadonlyArray<Extension>): void {
     this.extensions = extensions
-    this.#audiences.clear()
+    this.#groups.clear()
     this.#host.extensions = {
       incoming: extensions.filter((extension) => extension.incoming !== undefined),
       outgoing: extensions.filter((extension) => extension.outgoing !== undefined)
@@ -344,7 +344,7 @@ export class Shell {
     return {
       extensions: { incoming: [], outgoing: [] },
       extensionTimeout: parts.extensionTimeout,
-      seldom: Seldom.make(parts.runFork),
+      logThrottle: LogThrottle.make(parts.runFork),
       maxFrameBytes: parts.settings.maxAnswerBytes,
       probe: undefined,
       open: (info, sink) => this.open(info, sink),
@@ -377,7 +377,7 @@ export class Shell {
     const line = `A message of ${bytes} bytes on ${channel} was refused: the longest that is accepted has ${limit}`
     const again = (times: number, within: string) =>
       Effect.logWarning(`${times} more messages were longer than ${limit} bytes within ${within}`)
-    this.#parts.runFork(this.#host.seldom.say("TooLong", Effect.logWarning(line), again))
+    this.#parts.runFork(this.#host.logThrottle.say("TooLong", Effect.logWarning(line), again))
   }
 
   #received(connection: Connection, message: Message.Incoming, slot: number, alone: boolean): void {
@@ -391,8 +391,8 @@ export class Shell {
   }
 
   /** The sessions of which messages have left and may yet come back, each with the lowest position of these. */
-  *inDoubt(): Generator<readonly [clientId: ClientId.ClientId, position: number]> {
-    for (const connection of this.#connections.values()) yield* connection.inDoubt
+  *unconfirmed(): Generator<readonly [clientId: ClientId.ClientId, position: number]> {
+    for (const connection of this.#connections.values()) yield* connection.unconfirmed
   }
 
   /** Ends the connections that came through a server. `goesOn` if other processes can go on with their sessions. */

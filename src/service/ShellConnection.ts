@@ -14,13 +14,13 @@ import type { ClientId } from "../core/ClientId.ts"
 import type { Connection, ConnectionId, Kind } from "../core/Connection.ts"
 import type { Returned } from "../core/Input.ts"
 import * as Message from "../core/Message.ts"
-import type { Audience, Listener } from "./Audience.ts"
-import { type Branch, Branches } from "./Branches.ts"
 import * as Extension from "./Extension.ts"
 import * as Frame from "./Frame.ts"
-import * as Original from "./Original.ts"
+import type { FrameGroup, Listener } from "./FrameGroup.ts"
+import * as OriginalMessage from "./OriginalMessage.ts"
 import type { Probe } from "./Probe.ts"
-import * as Serial from "./Serial.ts"
+import { type Branch, SharedSocket } from "./SharedSocket.ts"
+import * as TaskQueue from "./TaskQueue.ts"
 import type { CloseReason, ConnectionInfo, OpenConnection, Sink } from "./Transport.ts"
 
 /** What a connection needs of the service around it. */
@@ -30,7 +30,7 @@ export interface Host extends Extension.Treatment {
   /** The most bytes of messages in a frame. */
   readonly maxFrameBytes: number
   readonly probe: Probe | undefined
-  readonly runFork: Serial.RunFork
+  readonly runFork: TaskQueue.RunFork
   readonly open: (info: ConnectionInfo, sink: Sink) => ShellConnection
   /** Whether a connection has a session. */
   readonly isBound: (connection: ConnectionId) => boolean
@@ -53,7 +53,7 @@ const needsAnswer = ({ _tag }: Message.Incoming): boolean => _tag === "Connect" 
 
 /** What comes back if it cannot be written: the deliveries as they were before extensions. */
 const deliveries = (messages: ReadonlyArray<Message.Outgoing>): ReadonlyArray<Message.Delivery> =>
-  messages.map(Original.of).filter(Message.isDelivery)
+  messages.map(OriginalMessage.of).filter(Message.isDelivery)
 
 /** A reply that an extension has refused: it says no more that there is a session, but still what the server offers. */
 const refused = (
@@ -107,7 +107,7 @@ export class ShellConnection implements OpenConnection, Connection, Listener, Br
   // -------------------------------------------------------------------------------------------------------------------
   // in
 
-  #incoming: Serial.Serial | undefined
+  #incoming: TaskQueue.TaskQueue | undefined
   /** A batch is in the machine: an exchange can be answered as soon as all of its messages are. */
   #isHandedIn = false
   #allotted = 0
@@ -119,7 +119,7 @@ export class ShellConnection implements OpenConnection, Connection, Listener, Br
     if (extensions.length === 0 && (this.#incoming?.isIdle ?? true)) {
       return this.#handIn(messages.map(this.#host.decode))
     }
-    this.#incoming ??= Serial.make(this.#host.runFork)
+    this.#incoming ??= TaskQueue.make(this.#host.runFork)
     this.#incoming.push(
       Effect.forEach(messages, (message) => this.#passIn(extensions, message)).pipe(
         Effect.map((passed) => this.#handIn(passed.filter((message) => message !== undefined)))
@@ -161,7 +161,7 @@ export class ShellConnection implements OpenConnection, Connection, Listener, Br
   /** Whose connect is on its way to an answer, where the socket has no session yet. */
   #expected: string | undefined
   /** Further sessions over the same socket. */
-  #branches: Branches<ShellConnection> | undefined
+  #branches: SharedSocket<ShellConnection> | undefined
 
   /** The connection by which a session is reached: this one, or a branch of it where this one has another session. */
   #connectionOf(clientId: string): ShellConnection {
@@ -172,7 +172,7 @@ export class ShellConnection implements OpenConnection, Connection, Listener, Br
       this.#expected = clientId
       return this
     }
-    this.#branches ??= new Branches({
+    this.#branches ??= new SharedSocket({
       id: this.id,
       sink: this.#sink,
       open: (sink) => this.#host.open(this.#info, sink),
@@ -196,11 +196,11 @@ export class ShellConnection implements OpenConnection, Connection, Listener, Br
 
   #frame: Frame.Frame = Frame.empty
   /** With whom it has in common what it is to write. */
-  #audience: Audience | undefined
+  #group: FrameGroup | undefined
   #isTouched = false
   #answered = 0
   #early: Map<number, ReadonlyArray<Message.Outgoing>> | undefined
-  #outgoing: Serial.Serial | undefined
+  #outgoing: TaskQueue.TaskQueue | undefined
   /** What an exchange has been given for sessions: it comes back if the answer cannot be written. */
   #delivered: Array<Delivered> | undefined
   #isSent = false
@@ -230,7 +230,7 @@ export class ShellConnection implements OpenConnection, Connection, Listener, Br
   /** A message for the session to which the connection belongs. */
   deliver(message: Message.Delivery): void {
     if (this.#isPassing) return this.#passOut([message], (passed) => this.#write(passed))
-    this.#leaveAudience()
+    this.#leaveGroup()
     this.#frame = this.#frame.append(message)
     this.#touch()
   }
@@ -240,17 +240,17 @@ export class ShellConnection implements OpenConnection, Connection, Listener, Br
     this.#passOut([message], (passed) => this.#write(passed))
   }
 
-  join(audience: Audience): boolean {
-    if (this.local || this.#isPassing || this.#audience !== undefined || this.#frame !== Frame.empty) return false
-    this.#audience = audience
+  join(group: FrameGroup): boolean {
+    if (this.local || this.#isPassing || this.#group !== undefined || this.#frame !== Frame.empty) return false
+    this.#group = group
     this.#touch()
     return true
   }
 
-  #leaveAudience(): void {
-    if (this.#audience === undefined) return
-    this.#frame = this.#audience.leave(this)
-    this.#audience = undefined
+  #leaveGroup(): void {
+    if (this.#group === undefined) return
+    this.#frame = this.#group.leave(this)
+    this.#group = undefined
   }
 
   #answer(slot: number, messages: ReadonlyArray<Message.Outgoing>): void {
@@ -270,7 +270,7 @@ export class ShellConnection implements OpenConnection, Connection, Listener, Br
 
   #write(messages: ReadonlyArray<Message.Outgoing>): void {
     if (!this.#isOpen) return
-    this.#leaveAudience()
+    this.#leaveGroup()
     for (const message of messages) this.#frame = this.#frame.append(message)
     this.#touch()
   }
@@ -293,7 +293,7 @@ export class ShellConnection implements OpenConnection, Connection, Listener, Br
     if (!this.#isPassing) return then(messages)
     const extensions = this.#host.extensions.outgoing
     this.#passing = [...this.#passing, ...messages]
-    this.#outgoing ??= Serial.make(this.#host.runFork)
+    this.#outgoing ??= TaskQueue.make(this.#host.runFork)
     this.#outgoing.push(
       Effect.forEach(messages, (message) => this.#passOne(extensions, message)).pipe(
         Effect.map((passed) => {
@@ -313,7 +313,7 @@ export class ShellConnection implements OpenConnection, Connection, Listener, Br
     return Extension.run(extensions, "outgoing", raw, this.#context, this.#host).pipe(
       Effect.map((passed) => {
         const outgoing = passed as Message.Outgoing | undefined
-        if (outgoing !== undefined && outgoing !== message) Original.remember(outgoing, message)
+        if (outgoing !== undefined && outgoing !== message) OriginalMessage.remember(outgoing, message)
         return outgoing
       }),
       Effect.catchTag(
@@ -332,7 +332,7 @@ export class ShellConnection implements OpenConnection, Connection, Listener, Br
   /** Writes what this turn has brought, and closes the connection if that is due. */
   flush(): void {
     this.#isTouched = false
-    this.#leaveAudience()
+    this.#leaveGroup()
     if (!this.#isOpen) return
     const isDue = this.kind === "exchange"
       ? this.#isHandedIn && this.#answered === this.#allotted
@@ -401,7 +401,7 @@ export class ShellConnection implements OpenConnection, Connection, Listener, Br
   closed(resetBy?: string, hadEnded = false): void {
     if (!this.#isOpen) return
     this.#isOpen = false
-    this.#leaveAudience()
+    this.#leaveGroup()
     this.#host.closed(this.id)
     if (this.kind === "exchange") return this.#returnAnswer(resetBy, hadEnded)
     this.#giveBack(resetBy)
@@ -454,7 +454,7 @@ export class ShellConnection implements OpenConnection, Connection, Listener, Br
    * The sessions whose messages come back if the connection breaks now, each with the lowest position of these. Each frame
    * knows its own: what slow clients have not taken may be much, and most of it is the same.
    */
-  get inDoubt(): ReadonlyArray<readonly [clientId: ClientId, position: number]> {
+  get unconfirmed(): ReadonlyArray<readonly [clientId: ClientId, position: number]> {
     if (this.kind === "exchange") {
       return this.#returnable.map(({ clientId, messages }) => [clientId, Frame.lowest(deliveries(messages))])
     }

@@ -3,7 +3,7 @@
  * Prometheus route, its OTLP exporter or a {@link MetricsPage}. What each of them says is in `docs/monitoring.md`.
  *
  * What there is (sessions, queues, …) is read from the state when it is asked for; what has happened is counted as it
- * happens (`Tally`). Without the layer nothing is counted and nothing registered.
+ * happens (`MessageCounters`). Without the layer nothing is counted and nothing registered.
  */
 import { Effect, Layer, Schema } from "effect"
 import * as Options from "../base/Options.ts"
@@ -12,10 +12,10 @@ import { Monitor } from "../monitor/Monitor.ts"
 import { Bayeux } from "../service/Bayeux.ts"
 import * as ConsumerSeries from "./ConsumerSeries.ts"
 import * as EventLoopDelay from "./EventLoopDelay.ts"
+import * as Gauges from "./Gauges.ts"
 import * as Latency from "./Latency.ts"
-import * as Reading from "./Reading.ts"
+import { MessageCounters } from "./MessageCounters.ts"
 import * as Series from "./Series.ts"
-import { Tally } from "./Tally.ts"
 import { Template } from "./Templates.ts"
 
 /** The options of {@link layer}. */
@@ -30,7 +30,7 @@ export const MetricsOptions = Schema.Struct({
 export type MetricsOptions = typeof MetricsOptions.Type
 
 /** What there is. */
-const registerReading = (series: Series.Series, read: () => Reading.Reading): void => {
+const registerReading = (series: Series.Series, read: () => Gauges.Gauges): void => {
   series.gauge(
     { name: "bayeux_sessions", description: "Sessions of this process" },
     () => read().sessions
@@ -49,28 +49,28 @@ const registerReading = (series: Series.Series, read: () => Reading.Reading): vo
   )
 }
 
-const registerMessages = (series: Series.Series, tally: Tally): void => {
-  tally.templates.forEach((template, at) => {
+const registerMessages = (series: Series.Series, counters: MessageCounters): void => {
+  counters.templates.forEach((template, at) => {
     const attributes = { template }
     const description = "Messages that have arrived, from clients and from the application"
     series.counter(
       { name: "bayeux_messages_received_total", description, attributes },
-      () => tally.messagesReceived[at] ?? 0
+      () => counters.messagesReceived[at] ?? 0
     )
   })
-  tally.templates.forEach((template, at) => {
+  counters.templates.forEach((template, at) => {
     const attributes = { template }
     const description = "Messages that were written to the connection of a session, each for each session"
     if (Channel.isMeta(template)) return
     series.counter(
       { name: "bayeux_messages_delivered_total", description, attributes },
-      () => tally.messagesDelivered[at] ?? 0
+      () => counters.messagesDelivered[at] ?? 0
     )
   })
 }
 
 /** What was lost, what has ended, and how long it took. */
-const registerLosses = (series: Series.Series, { ends, latency, losses }: Tally): void => {
+const registerLosses = (series: Series.Series, { ends, latency, losses }: MessageCounters): void => {
   for (const reason of Object.keys(losses) as ReadonlyArray<keyof typeof losses>) {
     const description = "Messages that were not delivered, each for each session"
     const attributes = { reason }
@@ -114,12 +114,12 @@ const make = Effect.fnUntraced(function*(input: unknown) {
   const { templates = [] } = yield* Options.decode("Metrics.layer", MetricsOptions, input)
   const bayeux = yield* Bayeux
   const monitor = yield* Monitor
-  const tally = new Tally(templates)
-  yield* bayeux.addProbe(tally)
+  const counters = new MessageCounters(templates)
+  yield* bayeux.addProbe(counters)
   const series = yield* Series.make
-  registerReading(series, () => Reading.of(bayeux.state()))
-  registerMessages(series, tally)
-  registerLosses(series, tally)
+  registerReading(series, () => Gauges.of(bayeux.state()))
+  registerMessages(series, counters)
+  registerLosses(series, counters)
   registerProcess(series, yield* EventLoopDelay.make, isUp(bayeux))
   ConsumerSeries.register(series, lags(monitor))
 })

@@ -11,8 +11,8 @@
  */
 import { Clock, Context, Effect, Exit, Layer, Option, Schema, Tracer } from "effect"
 import * as Options from "../base/Options.ts"
+import type { Outcome } from "../core/Change.ts"
 import type { Delivery, Id, Incoming } from "../core/Message.ts"
-import type { Fact } from "../core/Order.ts"
 import * as Traceparent from "../core/Traceparent.ts"
 import { Bayeux } from "../service/Bayeux.ts"
 import type { Frame } from "../service/Frame.ts"
@@ -84,9 +84,9 @@ class TraceProbe implements Probe {
     this.#arrivals.set(message, this.#clock.currentTimeNanosUnsafe())
   }
 
-  happened(fact: Fact): void {
-    if (fact._tag !== "Published" || fact.order.origin === undefined) return
-    const { origin, traceparent, ...message } = fact.order
+  happened(outcome: Outcome): void {
+    if (outcome._tag !== "Published" || outcome.change.origin === undefined) return
+    const { origin, traceparent, ...message } = outcome.change
     const startTime = this.#arrivals.get(origin.request)
     if (startTime === undefined || traceparent === undefined) return
     this.#record({ name: "publish", kind: "server", traceparent, startTime, message, attributes: {} })

@@ -81,7 +81,7 @@ export const beginStream = (request: IncomingMessage, response: ServerResponse):
   response.write("retry: 1000\r\n\r\n")
 }
 
-const patience = 5_000
+const lingerTimeout = 5_000
 
 /**
  * Lets a body that nobody wants run into the void, for a while: a server that hangs up on a peer that is still sending
@@ -89,7 +89,7 @@ const patience = 5_000
  */
 const discard = (request: IncomingMessage): void => {
   // @effect-diagnostics-next-line globalTimers:off -- the network's time, not the protocol's; there is no effect here
-  const timer = setTimeout(() => request.socket.destroy(), patience)
+  const timer = setTimeout(() => request.socket.destroy(), lingerTimeout)
   request.on("close", () => clearTimeout(timer)).resume()
 }
 

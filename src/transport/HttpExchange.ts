@@ -22,7 +22,7 @@ class Exchange implements Sink, Receipt.Doubt {
   readonly #connection: OpenConnection
   #isSent = false
   /** The answer, while nobody can say whether it was read. */
-  #inDoubt: Frame | undefined
+  #unconfirmed: Frame | undefined
 
   constructor(call: HttpCall, envelope: Envelope) {
     this.#call = call
@@ -47,7 +47,7 @@ class Exchange implements Sink, Receipt.Doubt {
     const { body, headers } = this.#envelope
     const text = body(frame)
     this.#isSent = true
-    this.#inDoubt = frame
+    this.#unconfirmed = frame
     Receipt.watch(response, this)
     if (!response.destroyed) respond(response, 200, withCors(request, headers), text)
   }
@@ -57,11 +57,11 @@ class Exchange implements Sink, Receipt.Doubt {
   }
 
   unwritten(): ReadonlyArray<Frame> {
-    return this.#inDoubt === undefined ? [] : [this.#inDoubt]
+    return this.#unconfirmed === undefined ? [] : [this.#unconfirmed]
   }
 
   confirmed(): void {
-    this.#inDoubt = undefined
+    this.#unconfirmed = undefined
     this.#connection.closed()
   }
 

@@ -229,12 +229,12 @@ const make = Effect.fnUntraced(function*({ createServer: create = createServer, 
   const options = yield* Options.decode("NodeServer.layer", NodeServerOptions, input)
   const { gracePeriod = "3 seconds", mount = "/bayeux" } = options
   const bayeux = yield* Bayeux
-  const patience = Duration.fromInputUnsafe(gracePeriod)
+  const drainTimeout = Duration.fromInputUnsafe(gracePeriod)
   const server = yield* Effect.sync(() => tune(create()))
-  const attached = Effect.sync(() => attachTo(bayeux, server, mount, patience))
+  const attached = Effect.sync(() => attachTo(bayeux, server, mount, drainTimeout))
   // What still comes over open connections is told that the service stops, and not that there is none.
   const stop = ({ end, giveBack }: ReturnType<typeof attachTo>) =>
-    Effect.andThen(Effect.all([end, close(server, patience)], { concurrency: "unbounded" }), giveBack)
+    Effect.andThen(Effect.all([end, close(server, drainTimeout)], { concurrency: "unbounded" }), giveBack)
   yield* Effect.asVoid(Effect.acquireRelease(attached, stop))
   yield* listen(server, options)
   const address = addressOf(server)

@@ -124,7 +124,7 @@ const attend = (socket: Socket): Doubts => {
 }
 
 /** How long a peer that wants its connection closed has to do it itself, and then to see that we did (milliseconds). */
-const patience = { beforeEnd: 200, afterEnd: 5_000 }
+const lingerTimeouts = { beforeEnd: 200, afterEnd: 5_000 }
 
 /**
  * Without keep-alive Node closes the socket with its last write, and whatever goes wrong after that goes unnoticed. So
@@ -134,9 +134,9 @@ const linger = (socket: Socket): void => {
   const destroySoon = socket.destroySoon.bind(socket)
   socket.destroySoon = () => {
     // @effect-diagnostics-next-line globalTimers:off -- the network's time, not the protocol's; there is no effect here
-    const timer = setTimeout(() => socket.end(), patience.beforeEnd)
+    const timer = setTimeout(() => socket.end(), lingerTimeouts.beforeEnd)
     socket.on("close", () => clearTimeout(timer))
-    socket.setTimeout(patience.afterEnd, destroySoon)
+    socket.setTimeout(lingerTimeouts.afterEnd, destroySoon)
   }
 }
 

@@ -7,7 +7,7 @@ import { Clock, Duration, Effect, Layer, Result, Schema } from "effect"
 import { Socket } from "node:net"
 import type { Duplex } from "node:stream"
 import { type WebSocket, WebSocketServer } from "ws"
-import * as Now from "../base/Now.ts"
+import * as MonotonicClock from "../base/MonotonicClock.ts"
 import * as Options from "../base/Options.ts"
 import { Bayeux } from "../service/Bayeux.ts"
 import type { Frame } from "../service/Frame.ts"
@@ -78,14 +78,14 @@ interface Common extends Bounds {
   readonly unconfirmed: Set<Peer>
   readonly now: () => number
   /** How long a peer may take to answer, in milliseconds. */
-  readonly patience: number
+  readonly pingInterval: number
 }
 
 /** How long a peer may take whose session has come back by another connection (milliseconds). */
-const patienceOnceLeft = 5_000
+const pongTimeoutOnceLeft = 5_000
 
 /** How much longer it may take for each byte before the ping that it has not confirmed: a slow line has 20 kB a second. */
-const patiencePerByte = 0.05
+const pongTimePerByte = 0.05
 
 /** How often the machine is told that a socket is alive, at the most (milliseconds). */
 const heardEvery = 5_000
@@ -256,8 +256,8 @@ class Peer implements Sink, Target {
 
   #heard(now: number): void {
     this.#hasSpoken = false
-    const { patience } = this.#common
-    if (now - this.#heardAt < Math.min(patience / 2, heardEvery)) return
+    const { pingInterval } = this.#common
+    if (now - this.#heardAt < Math.min(pingInterval / 2, heardEvery)) return
     this.#heardAt = now
     this.#connection.heard()
   }
@@ -271,7 +271,7 @@ class Peer implements Sink, Target {
       if (this.#writer.isFresh) this.#isDue = true
       else this.#ask(now)
     } else if (isLate) this.#askedAt = now
-    else if (now - this.#askedAt >= this.#patience) this.#missed(now)
+    else if (now - this.#askedAt >= this.#pingInterval) this.#missed(now)
   }
 
   get isAsked(): boolean {
@@ -279,10 +279,10 @@ class Peer implements Sink, Target {
   }
 
   /** A timer may come a little early. However much is before the ping, it is twice as long at the most. */
-  get #patience(): number {
-    const { patience } = this.#common
-    const least = this.#isLeft ? Math.min(patience, patienceOnceLeft) : patience
-    return least * 0.95 + Math.min(this.#bytesBefore * patiencePerByte, patience)
+  get #pingInterval(): number {
+    const { pingInterval } = this.#common
+    const least = this.#isLeft ? Math.min(pingInterval, pongTimeoutOnceLeft) : pingInterval
+    return least * 0.95 + Math.min(this.#bytesBefore * pongTimePerByte, pingInterval)
   }
 
   #missed(now: number): void {
@@ -346,10 +346,10 @@ export const layer = (options: WebSocketOptions = {}): Layer.Layer<never, Option
     } = yield* Options.decode("WebSocketTransport.layer", WebSocketOptions, options)
     const bayeux = yield* Bayeux
     const server = new WebSocketServer({ noServer: true, clientTracking: false, maxPayload, perMessageDeflate })
-    const now = Now.make(yield* Clock.Clock)
-    const patience = Duration.toMillis(Duration.fromInputUnsafe(ping))
+    const now = MonotonicClock.make(yield* Clock.Clock)
+    const pingInterval = Duration.toMillis(Duration.fromInputUnsafe(ping))
     const [open, unconfirmed] = [new Set<Peer>(), new Set<Peer>()]
-    const common = { maxBuffered, maxMessage, maxUnconfirmed, open, unconfirmed, now, patience }
+    const common = { maxBuffered, maxMessage, maxUnconfirmed, open, unconfirmed, now, pingInterval }
     yield* bayeux.addTransport({
       connectionTypes: ["websocket"],
       upgrade: (call) => {
@@ -357,7 +357,7 @@ export const layer = (options: WebSocketOptions = {}): Layer.Layer<never, Option
         return true
       }
     })
-    yield* Effect.forkScoped(rounds(patience, now, (now, isLate) => open.forEach((peer) => peer.ping(now, isLate))))
+    yield* Effect.forkScoped(rounds(pingInterval, now, (now, isLate) => open.forEach((peer) => peer.ping(now, isLate))))
     const pause = Duration.toMillis(Duration.fromInputUnsafe(confirm))
     const most = Math.ceil(mostAskedPerSecond * pause / 1_000)
     yield* Effect.forkScoped(rounds(pause, now, askUnconfirmed(unconfirmed, most)))

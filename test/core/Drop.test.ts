@@ -54,11 +54,11 @@ describe("messages are lost", () => {
       assert.deepStrictEqual(drops(trial.receive(exchange, message)), [["Refused", 1]])
     }
     trial.receive(exchange, { channel: "/a", data: 1 })
-    const fact = trial.steps.at(-1)?.input
-    assert(fact?._tag === "Happened" && fact.fact._tag === "Published")
-    const { order } = fact.fact
-    const refusal = { _tag: "Refused", order, error: BayeuxError.unavailable("/a") } as const
-    assert.deepStrictEqual(drops(trial.step({ _tag: "Happened", fact: refusal })), [["Refused", 1]])
+    const outcome = trial.steps.at(-1)?.input
+    assert(outcome?._tag === "Happened" && outcome.outcome._tag === "Published")
+    const { change } = outcome.outcome
+    const refusal = { _tag: "Refused", change, error: BayeuxError.unavailable("/a") } as const
+    assert.deepStrictEqual(drops(trial.step({ _tag: "Happened", outcome: refusal })), [["Refused", 1]])
   })
 
   it("by no other refusal", () => {

@@ -5,7 +5,7 @@ import * as Message from "../../src/core/Message.ts"
 import * as MessageQueue from "../../src/core/MessageQueue.ts"
 import type { Output } from "../../src/core/Output.ts"
 import * as State from "../../src/core/State.ts"
-import { deliveredTo, type Happening, repliesIn, Trial } from "./trial.ts"
+import { deliveredTo, repliesIn, type TimelineEvent, Trial } from "./trial.ts"
 
 const connect = (clientId: string, more: object = {}) => ({
   channel: "/meta/connect",
@@ -323,7 +323,7 @@ describe("an event stream", () => {
 
   it("is told what to do before it ends, by the process that stops and by the session that ends", () => {
     for (
-      const [happening, told] of [
+      const [event, told] of [
         [
           { _tag: "ConnectionEnding", goesOn: false },
           { successful: true, advice: { reconnect: "handshake", interval: 1_000 } }
@@ -347,7 +347,7 @@ describe("an event stream", () => {
       ] as const
     ) {
       const { clientId, stream, trial } = streaming()
-      const outputs = trial.step({ ...happening, connection: stream.id, clientId } as unknown as Happening)
+      const outputs = trial.step({ ...event, connection: stream.id, clientId } as unknown as TimelineEvent)
       const who = told.successful ? { clientId } : undefined
       const [last] = outputs.filter(({ _tag }) => _tag === "Advise")
       assert.deepStrictEqual(last, advised(stream, { ...told, ...who }))

@@ -94,11 +94,11 @@ describe("the end of a session", () => {
     assert.strictEqual(first.outputs.length, 1)
     const second = ask(first.state)
     assert.strictEqual(second.outputs.length, 0)
-    const order = { _tag: "EndSession", clientId, cause, origin: undefined } as const
+    const change = { _tag: "EndSession", clientId, cause, origin: undefined } as const
     const refused = Machine.reduce(second.state, {
       _tag: "Happened",
       now: 10,
-      fact: { _tag: "Refused", order, error: BayeuxError.serverError }
+      outcome: { _tag: "Refused", change, error: BayeuxError.serverError }
     })
     assert.strictEqual(Machine.nextDeadline(first.state), Infinity)
     assert.strictEqual(Machine.nextDeadline(refused.state), 2_010)
@@ -111,7 +111,7 @@ describe("an order that the engine refuses", () => {
     const clientId = trial.handshake()
     const connection = trial.open("exchange")
     const request = { _tag: "Subscribe", id: "1", clientId, subscription: "/a", patterns: ["/a" as never] } as const
-    const order = {
+    const change = {
       _tag: "Subscribe",
       clientId,
       patterns: request.patterns,
@@ -122,7 +122,7 @@ describe("an order that the engine refuses", () => {
     const { outputs, state } = Machine.reduce(trial.state, {
       _tag: "Happened",
       now: 0,
-      fact: { _tag: "Refused", order, error }
+      outcome: { _tag: "Refused", change, error }
     })
     assert.deepStrictEqual(repliesIn(outputs), [
       {

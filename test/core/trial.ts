@@ -1,6 +1,7 @@
 /** Drives the machine by hand: an order becomes a fact at once, as in memory, and everything that comes out is kept. */
 import { HashSet } from "effect"
 import * as BayeuxError from "../../src/core/BayeuxError.ts"
+import type { Change, Outcome } from "../../src/core/Change.ts"
 import type { Pattern } from "../../src/core/Channel.ts"
 import * as ClientId from "../../src/core/ClientId.ts"
 import type { Connection, Kind } from "../../src/core/Connection.ts"
@@ -8,38 +9,37 @@ import type { Input } from "../../src/core/Input.ts"
 import * as Machine from "../../src/core/Machine.ts"
 import * as Message from "../../src/core/Message.ts"
 import type { Event, Move } from "../../src/core/MonitorEvent.ts"
-import type { Fact, Order } from "../../src/core/Order.ts"
 import type { Output } from "../../src/core/Output.ts"
 import * as Settings from "../../src/core/Settings.ts"
 import * as State from "../../src/core/State.ts"
 
 /** What the memory engine makes of an order, and of which position. */
-export const factOf = (order: Order, state: State.State, position: number): Fact => {
-  const clientId = order.clientId ?? ""
+export const outcomeOf = (change: Change, state: State.State, position: number): Outcome => {
+  const clientId = change.clientId ?? ""
   const session = State.session(state, clientId)
-  if (order._tag === "CreateSession") return { _tag: "SessionCreated", order }
-  if (order._tag === "Publish" && order.clientId === null) return { _tag: "Published", order, position, isOwn: true }
-  if (session === undefined) return { _tag: "Refused", order, error: BayeuxError.clientUnknown(clientId) }
+  if (change._tag === "CreateSession") return { _tag: "SessionCreated", change }
+  if (change._tag === "Publish" && change.clientId === null) return { _tag: "Published", change, position, isOwn: true }
+  if (session === undefined) return { _tag: "Refused", change, error: BayeuxError.clientUnknown(clientId) }
   const had = (pattern: Pattern) => HashSet.has(session.subscriptions, pattern)
-  const patterns = "patterns" in order ? [...new Set(order.patterns)] : []
-  switch (order._tag) {
+  const patterns = "patterns" in change ? [...new Set(change.patterns)] : []
+  switch (change._tag) {
     case "Subscribe":
-      return { _tag: "Subscribed", order, patterns: patterns.filter((pattern) => !had(pattern)), isOwn: true }
+      return { _tag: "Subscribed", change, patterns: patterns.filter((pattern) => !had(pattern)), isOwn: true }
     case "Unsubscribe":
-      return { _tag: "Unsubscribed", order, patterns: patterns.filter(had), isOwn: true }
+      return { _tag: "Unsubscribed", change, patterns: patterns.filter(had), isOwn: true }
     case "Publish":
-      return { _tag: "Published", order, position, isOwn: true }
+      return { _tag: "Published", change, position, isOwn: true }
     case "EndSession":
-      return { _tag: "SessionEnded", order, patterns: [...session.subscriptions], isOwn: true }
+      return { _tag: "SessionEnded", change, patterns: [...session.subscriptions], isOwn: true }
     case "Adopt":
     case "Yield":
     case "GiveBack":
-      throw new Error(`There is no ${order._tag} of a session that is here`)
+      throw new Error(`There is no ${change._tag} of a session that is here`)
   }
 }
 
 /** An input without its time. */
-export type Happening = Input extends infer I ? I extends Input ? Omit<I, "now"> : never : never
+export type TimelineEvent = Input extends infer I ? I extends Input ? Omit<I, "now"> : never : never
 
 export const settings: Settings.Settings = { ...Settings.defaults, timeout: 1_000, sessionTimeout: 2_000 }
 
@@ -61,25 +61,25 @@ export class Trial {
   }
 
   /** Takes a step and the steps that follow from it; gives what came out. */
-  step(happening: Happening): ReadonlyArray<Output> {
+  step(event: TimelineEvent): ReadonlyArray<Output> {
     const before = this.outputs.length
-    const inputs = [{ ...happening, now: this.now } as Input]
+    const inputs = [{ ...event, now: this.now } as Input]
     for (let input = inputs.shift(); input !== undefined; input = inputs.shift()) {
       const step = Machine.reduce(this.state, input)
       this.steps.push({ state: this.state, input, step })
       this.state = step.state
       for (const output of step.outputs) {
         if (output._tag !== "Commit") this.outputs.push(output)
-        else inputs.push({ _tag: "Happened", now: this.now, fact: this.#fact(output.order) })
+        else inputs.push({ _tag: "Happened", now: this.now, outcome: this.#outcome(output.change) })
       }
     }
     return this.outputs.slice(before)
   }
 
-  #fact(order: Order): Fact {
+  #outcome(change: Change): Outcome {
     return this.fault === undefined
-      ? factOf(order, this.state, ++this.#position)
-      : { _tag: "Refused", order, error: this.fault }
+      ? outcomeOf(change, this.state, ++this.#position)
+      : { _tag: "Refused", change, error: this.fault }
   }
 
   open(kind: Kind, local = false): Connection {

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Exit, Layer, Queue, Scope } from "effect"
-import type { Order } from "../../src/core/Order.ts"
+import type { Change } from "../../src/core/Change.ts"
 import { Engine, EngineError } from "../../src/engine/Engine.ts"
 import * as MemoryEngine from "../../src/engine/MemoryEngine.ts"
 import * as Monitor from "../../src/monitor/Monitor.ts"
@@ -14,15 +14,15 @@ const layerDeliberate = Layer.effect(
   Engine,
   Effect.gen(function*() {
     const engine = yield* Engine
-    const orders = yield* Queue.unbounded<Order>()
+    const changes = yield* Queue.unbounded<Change>()
     let count = 0
     yield* Effect.gen(function*() {
-      const order = yield* Queue.take(orders)
+      const change = yield* Queue.take(changes)
       count += 1
       for (let turns = count % 4; turns >= 0; turns--) yield* turn
-      engine.commit(order)
+      engine.commit(change)
     }).pipe(Effect.forever, Effect.forkScoped)
-    return Engine.of({ ...engine, commit: (order) => void Queue.offerUnsafe(orders, order) })
+    return Engine.of({ ...engine, commit: (change) => void Queue.offerUnsafe(changes, change) })
   })
 ).pipe(Layer.provide(MemoryEngine.layer))
 

@@ -415,31 +415,31 @@ const operation = fc.oneof(
 type Operation = typeof operation extends fc.Arbitrary<infer A> ? A : never
 
 /** Sessions and their subscriptions, kept by hand. */
-type Ledger = Array<{ readonly clientId: string; readonly patterns: Set<string> }>
+type PageModel = Array<{ readonly clientId: string; readonly patterns: Set<string> }>
 
 const readable = ({ sessions, subscribers }: Counts): unknown => ({
   sessions,
   subscribers: Object.fromEntries([...subscribers].sort(([a], [b]) => a < b ? -1 : 1))
 })
 
-const countByHand = (ledger: Ledger): unknown => {
+const countByHand = (model: PageModel): unknown => {
   const subscribers = new Map<string, number>()
-  for (const { patterns } of ledger) {
+  for (const { patterns } of model) {
     for (const pattern of patterns) subscribers.set(pattern, (subscribers.get(pattern) ?? 0) + 1)
   }
-  return readable({ sessions: ledger.length, subscribers })
+  return readable({ sessions: model.length, subscribers })
 }
 
 /** Does an operation, and to the ledger what it must come to. */
-const perform = (bayeux: Service, ledger: Ledger, operation: Operation): Effect.Effect<void> =>
+const perform = (bayeux: Service, model: PageModel, operation: Operation): Effect.Effect<void> =>
   Effect.gen(function*() {
     if (operation.do === "handshake") {
       const { clientId } = yield* Client.make(bayeux)
-      ledger.push({ clientId, patterns: new Set() })
+      model.push({ clientId, patterns: new Set() })
       return
     }
-    const index = operation.who % Math.max(1, ledger.length)
-    const session = ledger[index]
+    const index = operation.who % Math.max(1, model.length)
+    const session = model[index]
     const clientId = session?.clientId ?? "nobody"
     switch (operation.do) {
       case "publish":
@@ -450,11 +450,11 @@ const perform = (bayeux: Service, ledger: Ledger, operation: Operation): Effect.
         return
       case "kick":
         assert.strictEqual(yield* bayeux.disconnect(clientId, "test"), session !== undefined)
-        ledger.splice(index, 1)
+        model.splice(index, 1)
         return
       case "disconnect":
         yield* ask(bayeux, { channel: "/meta/disconnect", clientId })
-        ledger.splice(index, 1)
+        model.splice(index, 1)
         return
       case "subscribe":
       case "unsubscribe": {
@@ -954,7 +954,7 @@ const countsFollow: Law = (bayeux) =>
   })
 
 /** The ledger as one who has only the events would keep it. */
-const ledgerOf = (events: ReadonlyArray<MonitorEvent | Lagged>): Ledger => {
+const modelOf = (events: ReadonlyArray<MonitorEvent | Lagged>): PageModel => {
   const sessions = new Map<string, Set<string>>()
   for (const event of events) {
     assert(event._tag !== "Lagged")
@@ -982,14 +982,14 @@ const countsAreExact: Law = (bayeux) =>
     const events = yield* record
     yield* forAll(fc.array(operation, { maxLength: 30 }), 100, (operations) =>
       Effect.gen(function*() {
-        const ledger: Ledger = []
+        const model: PageModel = []
         for (const operation of operations) {
-          yield* perform(bayeux, ledger, operation)
-          yield* countsBecome(countByHand(ledger))
+          yield* perform(bayeux, model, operation)
+          yield* countsBecome(countByHand(model))
         }
         yield* toldIn(bayeux, events)
-        assert.sameDeepMembers(ledgerOf(events), ledger)
-        for (const { clientId } of ledger) yield* bayeux.disconnect(clientId, "the end of the test")
+        assert.sameDeepMembers(modelOf(events), model)
+        for (const { clientId } of model) yield* bayeux.disconnect(clientId, "the end of the test")
         yield* countsBecome({ sessions: 0, subscribers: {} })
       }))
   })

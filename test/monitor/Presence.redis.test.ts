@@ -18,12 +18,12 @@ const prefix = "{presence}:"
 interface Watched {
   readonly bayeux: Bayeux.Bayeux["Service"]
   readonly presence: Presence.Presence["Service"]
-  readonly told: ReadonlyArray<Presence.Told>
+  readonly told: ReadonlyArray<Presence.PresenceEvent>
   readonly stop: Effect.Effect<void>
 }
 
 /** What somebody has been told, as text. Times differ from run to run. */
-const plain = (told: Presence.Told): string => {
+const plain = (told: Presence.PresenceEvent): string => {
   if (told._tag === "Present") return `Present ${[...told.members.keys()].sort().join()}`
   return told._tag === "Join" ? `Join ${told.identity}` : `Leave ${told.identity} ${told.cause?._tag}`
 }
@@ -46,8 +46,8 @@ describe.skipIf(inject("redis") === "")("Presence with Redis", () => {
     )
     const context = yield* Layer.buildWithScope(Layer.fresh(process), scope)
     const presence = Context.get(context, Presence.Presence)
-    const told: Array<Presence.Told> = []
-    const keep = (what: Presence.Told) => Effect.sync(() => void told.push(what))
+    const told: Array<Presence.PresenceEvent> = []
+    const keep = (what: Presence.PresenceEvent) => Effect.sync(() => void told.push(what))
     yield* Effect.forkIn(Stream.runForEach(presence.watch(channel), keep), scope)
     yield* until("the beginning", () => told.length > 0)
     const watched: Watched = {

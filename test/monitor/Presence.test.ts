@@ -45,7 +45,7 @@ const user = (bayeux: Service, name: string, ...patterns: ReadonlyArray<string>)
 const pass = (millis: number): Effect.Effect<void> =>
   Effect.andThen(TestClock.adjust(millis), Effect.repeat(turn, { times: 5 }))
 
-const plain = (told: Presence.Told): unknown => {
+const plain = (told: Presence.PresenceEvent): unknown => {
   if (told._tag === "Present") return ["Present", ...[...told.members.keys()].sort()]
   return told._tag === "Join"
     ? ["Join", told.identity, told.at]
@@ -57,7 +57,7 @@ const watch = (channel?: string) =>
   Effect.gen(function*() {
     const presence = yield* Presence.Presence
     const told: Array<unknown> = []
-    const keep = (what: Presence.Told) => Effect.sync(() => void told.push(plain(what)))
+    const keep = (what: Presence.PresenceEvent) => Effect.sync(() => void told.push(plain(what)))
     yield* Effect.forkScoped(Stream.runForEach(presence.watch(channel), keep))
     yield* until("the beginning", () => told.length > 0)
     return told
@@ -222,7 +222,7 @@ describe("presence", () => {
       const bayeux = Context.get(context, Bayeux.Bayeux)
       yield* bayeux.addExtension(identities)
       const { watch } = Context.get(context, Presence.Presence)
-      const told: Array<Presence.Told> = []
+      const told: Array<Presence.PresenceEvent> = []
       const watching = yield* Effect.forkScoped(
         Stream.runForEach(watch(), (what) => Effect.sync(() => void told.push(what)))
       )

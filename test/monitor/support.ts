@@ -3,7 +3,7 @@ import { assert } from "@effect/vitest"
 import { Layer } from "effect"
 import * as Http from "node:http"
 import { MonitorPage } from "../../src/index.ts"
-import type { Events, Hello, Now, Second, SessionState, Tables } from "../../src/page/Wire.ts"
+import type { Events, Hello, Now, Second, SessionState, Tables } from "../../src/page/PageProtocol.ts"
 import {
   atEnd,
   request,

@@ -43,7 +43,7 @@ const toldOf = ({ sequence, sessions }: Snapshot.Snapshot): unknown => ({
 const isSame = (a: Snapshot.Snapshot, b: Snapshot.Snapshot): boolean => Equal.equals(toldOf(a), toldOf(b))
 
 /** A snapshot first, then each number once; where some were missed, a snapshot as of the last of them. */
-const checkStory = ([first, ...rest]: ReadonlyArray<Told>): void => {
+const checkTimeline = ([first, ...rest]: ReadonlyArray<Told>): void => {
   assert.strictEqual(first?._tag, "Snapshot")
   let last = first?._tag === "Snapshot" ? first.sequence : 0
   let isMissing = false
@@ -131,7 +131,7 @@ describe("watch", () => {
         "the rest",
         () => told.at(-1)?._tag === "Disconnect" || Queue.offerUnsafe(permits, undefined) && false
       )
-      checkStory(told)
+      checkTimeline(told)
       assert.isTrue(isSame(told.reduce(Snapshot.fold, Snapshot.empty), yield* now))
     }).pipe(Effect.provide(layer)))
 
@@ -184,7 +184,7 @@ describe("watch", () => {
             return stories.every(isTold)
           })
           for (const told of stories) {
-            checkStory(told)
+            checkTimeline(told)
             assert.isTrue(isSame(told.reduce(Snapshot.fold, Snapshot.empty), end), "the fold is the later snapshot")
             if (consumer.strategy === "unbounded") assert.isFalse(told.some(({ _tag }) => _tag === "Lagged"))
           }

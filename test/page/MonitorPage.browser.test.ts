@@ -57,7 +57,7 @@ describe.skipIf(chromium === "")("the monitor page in Chromium", () => {
       return count
     })()`)
 
-  const story = async (server: Server) => {
+  const timeline = async (server: Server) => {
     await begin(server, ["/a", "/rooms/**"])
     await beginSocket(server, "/rooms/**")
     await server.publish("/rooms/one", { text: "hello" })
@@ -67,7 +67,7 @@ describe.skipIf(chromium === "")("the monitor page in Chromium", () => {
     const server = await servePage()
     const page = await open(server.page)
     await isLive(page)
-    await story(server)
+    await timeline(server)
     await until("the counts", async () => {
       const [sessions, subscriptions] = await page.locator("#charts output").allTextContents()
       return sessions === "2" && subscriptions === "3"
@@ -91,7 +91,7 @@ describe.skipIf(chromium === "")("the monitor page in Chromium", () => {
     await page.getByRole("checkbox", { name: "Publish" }).check()
     await until("the address", () => page.url().endsWith("#/?kind=Publish"))
     await isLive(page)
-    await story(server)
+    await timeline(server)
     await waitForRow(page, "events", ([, kind]) => kind === "Publish")
     assert.deepStrictEqual((await rows(page, "events")).map(([, kind]) => kind), ["Publish"])
     await page.getByRole("button", { name: "Show all" }).click()
@@ -107,7 +107,7 @@ describe.skipIf(chromium === "")("the monitor page in Chromium", () => {
     const page = await open(server.page)
     await isLive(page)
     await page.getByRole("button", { name: "Pause" }).click()
-    await story(server)
+    await timeline(server)
     await page.getByText("Held: 6 more.").waitFor()
     assert.deepStrictEqual(await rows(page, "events"), [])
     await page.getByRole("button", { name: "Pause" }).click()
@@ -199,7 +199,7 @@ describe.skipIf(chromium === "")("the monitor page in Chromium", () => {
 
   it("fits a phone, in the dark", async () => {
     const server = await servePage()
-    await story(server)
+    await timeline(server)
     await post(server, [{ channel: `/a/${"long".repeat(40)}`, data: 1 }])
     const page = await open(server.page, {
       viewport: { width: 375, height: 812 },
@@ -220,7 +220,7 @@ describe.skipIf(chromium === "")("the monitor page in Chromium", () => {
 
   it("can be read and used without a mouse", async () => {
     const server = await servePage()
-    await story(server)
+    await timeline(server)
     const page = await open(server.page)
     await isLive(page)
     await waitForRow(page, "sessions", () => true)

@@ -7,10 +7,10 @@ import { join } from "node:path"
 import type { Connection, Kind } from "../../src/core/Connection.ts"
 import * as Message from "../../src/core/Message.ts"
 import type { Output } from "../../src/core/Output.ts"
-import * as Disguise from "../../src/recorder/Disguise.ts"
+import * as Pseudonymiser from "../../src/recorder/Pseudonymiser.ts"
 import { Recording } from "../../src/recorder/Recording.ts"
+import { RecordingFile } from "../../src/recorder/RecordingFile.ts"
 import * as Replay from "../../src/recorder/Replay.ts"
-import { Tape } from "../../src/recorder/Tape.ts"
 import * as Invariants from "../core/invariants.ts"
 import { eventsIn, Trial } from "../core/trial.ts"
 
@@ -172,12 +172,12 @@ const fly = async (actions: ReadonlyArray<Action>, clientIds: "hashed" | "plain"
     const flight = new Flight()
     const { trial } = flight
     let sequence = 0
-    const tape = new Tape(file)
-    await tape.open()
+    const recordingFile = new RecordingFile(file)
+    await recordingFile.open()
     const recording = new Recording("run", {
       source: { node: "node", sequence: () => sequence, state: () => trial.state, now: () => trial.now },
-      tape,
-      disguise: Disguise.make(clientIds, undefined),
+      recordingFile,
+      pseudonymiser: Pseudonymiser.make(clientIds, undefined),
       limits: { ofFile: 1_000_000, ofMemory: 1_000_000 },
       log: (message) => assert.fail(message)
     })

@@ -11,8 +11,8 @@ import * as MemoryEngine from "../../src/engine/MemoryEngine.ts"
 import * as Monitor from "../../src/monitor/Monitor.ts"
 import * as Recorder from "../../src/recorder/Recorder.ts"
 import * as Replay from "../../src/recorder/Replay.ts"
-import * as Story from "../../src/recorder/Story.ts"
-import * as StoryText from "../../src/recorder/StoryText.ts"
+import * as Timeline from "../../src/recorder/Timeline.ts"
+import * as TimelineText from "../../src/recorder/TimelineText.ts"
 import * as Bayeux from "../../src/service/Bayeux.ts"
 import { ask, eventually, failure, handshake, layerTransports, turn } from "../engine/laws.ts"
 
@@ -56,7 +56,7 @@ const flight = Effect.gen(function*() {
 
 const replay = (file: string) => Effect.map(Stream.runCollect(Replay.run(file)), (told) => told)
 
-const eventsOf = (told: ReadonlyArray<Replay.Told>): ReadonlyArray<MonitorEvent> =>
+const eventsOf = (told: ReadonlyArray<Replay.ReplayEvent>): ReadonlyArray<MonitorEvent> =>
   told.flatMap((told) => told._tag === "Step" ? told.events : [])
 
 const dataIn = (events: ReadonlyArray<MonitorEvent>): ReadonlyArray<unknown> =>
@@ -325,7 +325,7 @@ describe("Replay", () => {
       assert(difference?._tag === "Difference" && end?._tag === "End")
       assert.strictEqual(difference.step, step)
       assert.strictEqual(difference.place.line, 2 * at + 1)
-      assert.include(StoryText.print(difference), `Step ${Number(step)}`)
+      assert.include(TimelineText.print(difference), `Step ${Number(step)}`)
     }))
 
   it.effect("reads what a killed process has left, up to the last whole line", () =>
@@ -346,8 +346,8 @@ describe("Replay", () => {
     Effect.gen(function*() {
       const { file, lines } = yield* read
       const refused = (file: string) => Effect.map(failure(replay(file)), ({ message }) => message)
-      writeFileSync(file, lines.join("\n").replace("recording 1", "recording 0"))
-      assert.include(yield* refused(file), "its format is \"effect-bayeux recording 0\"")
+      writeFileSync(file, lines.join("\n").replace("recording 2", "recording 1"))
+      assert.include(yield* refused(file), "its format is \"effect-bayeux recording 1\"")
       for (const content of ["", "\n", "{}\n", "[1,2,3]\n", "\u0000\u0001"]) {
         writeFileSync(file, content)
         assert.include(yield* refused(file), "does not begin as one")
@@ -359,18 +359,18 @@ describe("Replay", () => {
 // ---------------------------------------------------------------------------------------------------------------------
 
 describe("Story", () => {
-  const story = (file: string, subject: Story.Subject) =>
+  const timeline = (file: string, subject: Timeline.Subject) =>
     Effect.map(
-      Stream.runCollect(Story.run(file, subject)),
+      Stream.runCollect(Timeline.run(file, subject)),
       (told) =>
-        told.map((line) => StoryText.print(line).replace(/^\S+ {2}/, "").replaceAll(/connection \d+/g, "connection"))
+        told.map((line) => TimelineText.print(line).replace(/^\S+ {2}/, "").replaceAll(/connection \d+/g, "connection"))
     )
 
   it.effect("tells what happened to a session", () =>
     Effect.gen(function*() {
       const file = freshFile()
       yield* record({ file, clientIds: "plain" }, flight)
-      assert.deepStrictEqual(yield* story(file, { clientId }), [
+      assert.deepStrictEqual(yield* timeline(file, { clientId }), [
         "began over connection",
         "subscribed to /a/*",
         "subscribed to /b",
@@ -406,7 +406,7 @@ describe("Story", () => {
       })
       yield* record({ file, clientIds: "plain" }, acknowledging)
       const [first = "", second = ""] = names
-      const told = yield* Stream.runCollect(Story.run(file, { sequence: 5 }))
+      const told = yield* Stream.runCollect(Timeline.run(file, { sequence: 5 }))
       const short = told.map((line) => "clientId" in line ? [line._tag, line.clientId] : [line._tag])
       assert.deepStrictEqual(short[0], ["Published", null])
       assert.sameDeepMembers(short.slice(1, 5), [["Matched", first], ["Queued", first], ["Matched", second], [

@@ -12,7 +12,7 @@ import type * as Session from "../Session.ts"
 import type { State } from "../State.ts"
 
 /** What no event tells of a session, as it was when the snapshot was taken. */
-export type Reading = Pick<Session.Info, "local" | "lastSeen" | "queueLength" | "link">
+export type Readings = Pick<Session.Info, "local" | "lastSeen" | "queueLength" | "link">
 
 /** A session as the events tell of it. */
 export interface Entry {
@@ -20,7 +20,7 @@ export interface Entry {
   readonly createdAt: number
   readonly subscriptions: HashSet.HashSet<Pattern>
   /** Missing where the session has begun or come here after the snapshot. */
-  readonly reading: Reading | undefined
+  readonly reading: Readings | undefined
 }
 
 /** All sessions, after the event of that number and before the next one. */

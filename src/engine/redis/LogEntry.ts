@@ -5,12 +5,12 @@
  * An entry is `node number kind …`: whose order it was, the number that the node gave it (0 if it was no order of the
  * service), and what was done.
  */
+import type { GiveBack } from "../../core/Change.ts"
 import type * as Channel from "../../core/Channel.ts"
 import type { ClientId } from "../../core/ClientId.ts"
-import type { Sighting } from "../../core/folds/Attendance.ts"
+import type { IdentifiedSession } from "../../core/folds/PresenceState.ts"
 import * as Message from "../../core/Message.ts"
 import type { Cause } from "../../core/MonitorEvent.ts"
-import type { GiveBack } from "../../core/Order.ts"
 import type { Retries } from "../../core/Retries.ts"
 import type { Traceparent } from "../../core/Traceparent.ts"
 
@@ -151,7 +151,7 @@ export const end = (self: LogEntry): { readonly patterns: ReadonlyArray<Channel.
 }
 
 /** `E`: the session as it was, if it had an identity. */
-export const ended = (self: LogEntry): Sighting | undefined => {
+export const ended = (self: LogEntry): IdentifiedSession | undefined => {
   const [, names = "", since = "", identity = ""] = self.rest.split(" ")
   if (identity === "") return undefined
   const { cause } = end(self)
@@ -214,7 +214,7 @@ export const adoption = (self: LogEntry): Adoption => {
 }
 
 /** A session with an identity as `Scripts.roll` gives it: `id position identity patterns`. */
-export const sighting = (text: string): Sighting & { readonly clientId: ClientId } => {
+export const identifiedSession = (text: string): IdentifiedSession & { readonly clientId: ClientId } => {
   const [clientId = "", position = "", identity = "", subscriptions = ""] = text.split(" ")
   return {
     clientId: clientId as ClientId,

@@ -5,20 +5,20 @@
 import { Clock, Deferred, Duration, Effect, Fiber, type Scope } from "effect"
 import { randomBytes } from "node:crypto"
 import { hostname } from "node:os"
-import * as Now from "../../base/Now.ts"
+import * as MonotonicClock from "../../base/MonotonicClock.ts"
+import type { Change } from "../../core/Change.ts"
 import type { ClientId } from "../../core/ClientId.ts"
-import type { Order } from "../../core/Order.ts"
 import type { State } from "../../core/State.ts"
 import { EngineError, type Health, type Listener } from "../Engine.ts"
-import * as Connection from "./Connection.ts"
 import type * as LogEntry from "./LogEntry.ts"
 import { Node } from "./Node.ts"
-import * as Replay from "./Replay.ts"
+import * as QueueReplay from "./QueueReplay.ts"
+import * as RedisConnection from "./RedisConnection.ts"
 import * as Store from "./Store.ts"
 
 /** What a membership is made of. Times are milliseconds. */
 export interface Parts {
-  readonly connections: Connection.Options
+  readonly connections: RedisConnection.Options
   readonly lease: number
   readonly retention: number
   readonly maxQueued: number
@@ -31,14 +31,14 @@ export interface Parts {
 export interface Member {
   /** How the store calls it. */
   readonly name: string
-  readonly commit: (order: Order) => void
+  readonly commit: (change: Change) => void
   /**
    * Asks the store. The answer knows of everything that was ordered here before, and the service knows what the answer
    * knows.
    */
   readonly ask: <A>(
-    question: (connection: Connection.Connection) => Effect.Effect<A, Connection.RedisUnavailable>
-  ) => Effect.Effect<A, Connection.RedisUnavailable>
+    question: (connection: RedisConnection.Connection) => Effect.Effect<A, RedisConnection.RedisUnavailable>
+  ) => Effect.Effect<A, RedisConnection.RedisUnavailable>
 }
 
 const random = (): string => randomBytes(8).toString("hex")
@@ -68,7 +68,7 @@ const tooShort = (retention: number, sessionTimeout: number, lease: number): Eng
       `ms more if its process dies: give RedisEngine.layer a retention of ${sessionTimeout + lease} ms or more`
   })
 
-const notNow = new Connection.RedisUnavailable({ reason: "there is no connection to Redis now" })
+const notNow = new RedisConnection.RedisUnavailable({ reason: "there is no connection to Redis now" })
 
 /** Becomes a member; the first attempt has to succeed. */
 export const join = Effect.fnUntraced(function*(parts: Parts): Effect.fn.Return<Member, EngineError, Scope.Scope> {
@@ -76,11 +76,11 @@ export const join = Effect.fnUntraced(function*(parts: Parts): Effect.fn.Return<
   const { sessionTimeout } = listener.state().settings
   if (retention < sessionTimeout + lease) return yield* tooShort(retention, sessionTimeout, lease)
   const log = `${connections.prefix}log`
-  const now = Now.make(yield* Clock.Clock)
+  const now = MonotonicClock.make(yield* Clock.Clock)
   const node = new Node(`${hostname()}:${process.pid}:${random().slice(8)}`, parts.maxQueued, listener)
   const hasJoined = yield* Deferred.make<void, EngineError>()
   let epoch = random()
-  let current: { readonly commands: Connection.Connection; readonly membership: Store.Membership } | undefined
+  let current: { readonly commands: RedisConnection.Connection; readonly membership: Store.Membership } | undefined
   /** What was read a beat ago has left this process, as far as it can know. */
   let mark = 0
   let readAtLastBeat = 0
@@ -88,19 +88,19 @@ export const join = Effect.fnUntraced(function*(parts: Parts): Effect.fn.Return<
   /** A session whose coming was read, and that the service does not have yet: the connection may break in between. */
   let arriving: LogEntry.Adoption | undefined
   /** The part of the log that the last sessions needed, for those that come next; for a lease at the most. */
-  let kept: Replay.Part | undefined
+  let kept: QueueReplay.Part | undefined
   let keptSince = 0
 
-  const commit = (order: Order): void => {
-    const refused = node.commit(order, now())
-    if (refused !== undefined) listener.onFact(refused)
+  const commit = (change: Change): void => {
+    const refused = node.commit(change, now())
+    if (refused !== undefined) listener.onOutcome(refused)
   }
 
   // -------------------------------------------------------------------------------------------------------------------
   // reading
 
   /** The log after a position; nothing if it does not reach back that far. */
-  const partAfter = Effect.fnUntraced(function*(from: number, reader: Connection.Connection) {
+  const partAfter = Effect.fnUntraced(function*(from: number, reader: RedisConnection.Connection) {
     const rest = kept !== undefined && kept.from <= from ? node.window.since(kept.to) : undefined
     if (kept !== undefined && rest !== undefined) {
       kept.add(rest)
@@ -108,21 +108,21 @@ export const join = Effect.fnUntraced(function*(parts: Parts): Effect.fn.Return<
     }
     const entries = node.window.since(from) ?? (yield* Store.between(reader, log, from, node.tail))
     if (entries === undefined) return undefined
-    kept = new Replay.Part(from)
+    kept = new QueueReplay.Part(from)
     keptSince = now()
     kept.add(entries)
     return kept
   })
 
   /** A session arrives: its queue is made from the log. */
-  const arrive = Effect.fnUntraced(function*(reader: Connection.Connection) {
+  const arrive = Effect.fnUntraced(function*(reader: RedisConnection.Connection) {
     if (arriving === undefined) return
     const adoption = arriving
-    const part = (yield* partAfter(Replay.wantedFrom(adoption), reader)) ??
-      (yield* partAfter(Replay.from(adoption), reader))
+    const part = (yield* partAfter(QueueReplay.wantedFrom(adoption), reader)) ??
+      (yield* partAfter(QueueReplay.from(adoption), reader))
     arriving = undefined
     if (part === undefined) return lose(adoption.clientId)
-    listener.onFact({ _tag: "SessionAdopted", session: part.session(adoption) })
+    listener.onOutcome({ _tag: "SessionAdopted", session: part.session(adoption) })
   })
 
   /** Lets others have a turn when the last one was long ago. */
@@ -138,20 +138,20 @@ export const join = Effect.fnUntraced(function*(parts: Parts): Effect.fn.Return<
     commit({ _tag: "EndSession", clientId, cause: { _tag: "EngineLost" }, origin: undefined })
 
   const read = Effect.fnUntraced(function*(
-    reader: Connection.Connection,
+    reader: RedisConnection.Connection,
     { node: name, term }: Store.Membership,
     joined: Deferred.Deferred<void>
   ) {
     yield* arrive(reader)
     for (;;) {
-      const entries = yield* Store.next(reader, log, node.tail, most, lease / 2, connections.patience)
+      const entries = yield* Store.next(reader, log, node.tail, most, lease / 2, connections.commandTimeout)
       const rest = makeRests()
       for (const entry of entries) {
         const happened = node.read(entry, now())
         if (happened?._tag === "Arrival") {
           arriving = happened.adoption
           yield* Effect.andThen(arrive(reader), rest)
-        } else if (happened !== undefined) listener.onFact(happened)
+        } else if (happened !== undefined) listener.onOutcome(happened)
         if (entry.kind === "J" && entry.node === name && entry.rest === term) yield* Deferred.succeed(joined, undefined)
       }
       node.settled()
@@ -161,7 +161,7 @@ export const join = Effect.fnUntraced(function*(parts: Parts): Effect.fn.Return<
   // -------------------------------------------------------------------------------------------------------------------
   // writing
 
-  const send = Effect.fnUntraced(function*(commands: Connection.Connection, membership: Store.Membership) {
+  const send = Effect.fnUntraced(function*(commands: RedisConnection.Connection, membership: Store.Membership) {
     for (;;) {
       yield* node.outbox.awaitSome
       const { maxSubscriptions } = listener.state().settings
@@ -171,7 +171,7 @@ export const join = Effect.fnUntraced(function*(parts: Parts): Effect.fn.Return<
     }
   })
 
-  const beat = Effect.fnUntraced(function*(commands: Connection.Connection, membership: Store.Membership) {
+  const beat = Effect.fnUntraced(function*(commands: RedisConnection.Connection, membership: Store.Membership) {
     for (;;) {
       const began = now()
       const isMore = yield* Store.beat(commands, membership, lease, mark, retention, node.positions(mark))
@@ -187,7 +187,7 @@ export const join = Effect.fnUntraced(function*(parts: Parts): Effect.fn.Return<
    * The store has lost something: sessions that it does not know as they are end. Those that it has here, although they
    * have gone elsewhere or ended since, come back from where they were then.
    */
-  const compare = Effect.fnUntraced(function*(commands: Connection.Connection) {
+  const compare = Effect.fnUntraced(function*(commands: RedisConnection.Connection) {
     const sessions = [...sessionsIn(listener.state())]
     const own = new Set(sessions.map(([clientId]) => clientId))
     for (let i = 0; i < Math.max(1, sessions.length); i += most) {
@@ -195,7 +195,7 @@ export const join = Effect.fnUntraced(function*(parts: Parts): Effect.fn.Return<
       const { found, local, remote } = yield* Store.compare(commands, node.name, some.map(([clientId]) => clientId))
       some.forEach(([clientId, patterns], j) => {
         const inStore = found[j]
-        if (inStore?.isOwned === false) return listener.onFact(node.release(clientId))
+        if (inStore?.isOwned === false) return listener.onOutcome(node.release(clientId))
         if (inStore === undefined || !isSame(patterns, inStore.patterns)) return lose(clientId)
         node.keep(clientId, inStore.generation)
       })
@@ -223,14 +223,14 @@ export const join = Effect.fnUntraced(function*(parts: Parts): Effect.fn.Return<
       node.window.reset(node.tail)
       kept = undefined
     }
-    if (isTrimmed) { for (const refused of node.expire(Infinity)) listener.onFact(refused) }
+    if (isTrimmed) { for (const refused of node.expire(Infinity)) listener.onOutcome(refused) }
     node.forgetStored()
     epoch = joined.epoch
     return isLost
   }
 
   const work = Effect.fnUntraced(
-    function*(commands: Connection.Connection, membership: Store.Membership, isLost: boolean) {
+    function*(commands: RedisConnection.Connection, membership: Store.Membership, isLost: boolean) {
       node.outbox.resend()
       if (isLost) yield* compare(commands)
       current = { commands, membership }
@@ -242,8 +242,8 @@ export const join = Effect.fnUntraced(function*(parts: Parts): Effect.fn.Return<
   )
 
   const live = Effect.scoped(Effect.gen(function*() {
-    const commands = yield* Connection.open(connections)
-    const reader = yield* Connection.open(connections)
+    const commands = yield* RedisConnection.open(connections)
+    const reader = yield* RedisConnection.open(connections)
     const membership = { node: node.name, term: random() }
     const joined = yield* Store.join(commands, membership, lease, node.tail, epoch)
     const isLost = node.tail > 0 && comeBack(joined)
@@ -277,7 +277,7 @@ export const join = Effect.fnUntraced(function*(parts: Parts): Effect.fn.Return<
   const expire = Effect.gen(function*() {
     for (;;) {
       yield* Effect.sleep(Duration.millis(Math.min(250, maxQueuedTime / 4)))
-      for (const refused of node.expire(now() - maxQueuedTime)) listener.onFact(refused)
+      for (const refused of node.expire(now() - maxQueuedTime)) listener.onOutcome(refused)
       if (now() - keptSince > lease) kept = undefined
     }
   })
@@ -286,7 +286,7 @@ export const join = Effect.fnUntraced(function*(parts: Parts): Effect.fn.Return<
   const leave = Effect.scoped(Effect.gen(function*() {
     const membership = current?.membership
     if (membership === undefined) return
-    const connection = yield* Connection.open(connections)
+    const connection = yield* RedisConnection.open(connections)
     yield* Store.leave(connection, membership, node.tail, retention, node.positions(node.tail, true))
   }))
 
@@ -312,7 +312,10 @@ export const join = Effect.fnUntraced(function*(parts: Parts): Effect.fn.Return<
         yield* node.reached(yield* Store.position(commands, connections.prefix))
         return answer
       }).pipe(
-        Effect.timeoutOrElse({ duration: Duration.millis(connections.patience), orElse: () => Effect.fail(notNow) })
+        Effect.timeoutOrElse({
+          duration: Duration.millis(connections.commandTimeout),
+          orElse: () => Effect.fail(notNow)
+        })
       )
   }
 })

@@ -4,16 +4,25 @@
  */
 import { Effect, Latch } from "effect"
 import * as BayeuxError from "../../core/BayeuxError.ts"
+import type {
+  Adopt,
+  Change,
+  EndSession,
+  Outcome,
+  PublishChange,
+  Subscribe,
+  Unsubscribe,
+  Yield
+} from "../../core/Change.ts"
 import type { ClientId } from "../../core/ClientId.ts"
 import * as Message from "../../core/Message.ts"
-import type { Adopt, EndSession, Fact, Order, PublishOrder, Subscribe, Unsubscribe, Yield } from "../../core/Order.ts"
 import * as Retries from "../../core/Retries.ts"
 import * as State from "../../core/State.ts"
 import type { Listener } from "../Engine.ts"
-import * as Once from "../Once.ts"
+import * as Idempotency from "../Idempotency.ts"
 import * as LogEntry from "./LogEntry.ts"
 import { Outbox, type Pending } from "./Outbox.ts"
-import * as Replay from "./Replay.ts"
+import * as QueueReplay from "./QueueReplay.ts"
 import { defaultBounds, Window } from "./Window.ts"
 
 /** A session whose new owner this process is: its queue has to be made before the service gets it. */
@@ -28,7 +37,7 @@ export class Node {
   readonly outbox: Outbox
   readonly window = new Window(defaultBounds)
   readonly #state: () => State.State
-  readonly #inDoubt: Listener["inDoubt"]
+  readonly #unconfirmed: Listener["unconfirmed"]
   /** The sessions that it owns, each with its generation: how often it has changed its owner. */
   readonly #owned = new Map<ClientId, string>()
   /** The positions that are in store because they lie before this process's mark. */
@@ -38,47 +47,49 @@ export class Node {
   /** Sessions that are being given away, with the positions up to which they have had everything. */
   readonly #leaving = new Map<ClientId, number>()
   /** Sessions that this process is about to ask for: what the log tells of them by then is older than that. */
-  readonly #asking = new Map<ClientId, Order>()
+  readonly #asking = new Map<ClientId, Change>()
   /** Sessions that their owners have been asked for, and since when. */
-  readonly #wanted = new Map<ClientId, { readonly order: Adopt; readonly since: number }>()
+  readonly #wanted = new Map<ClientId, { readonly change: Adopt; readonly since: number }>()
   /** It has read the log up to here. */
   tail = 0
   /** Until then nobody takes it for dead. */
   leasedUntil = -Infinity
 
-  constructor(name: string, maxQueued: number, { inDoubt, state }: Pick<Listener, "inDoubt" | "state">) {
+  constructor(name: string, maxQueued: number, { unconfirmed, state }: Pick<Listener, "unconfirmed" | "state">) {
     this.name = name
     this.outbox = new Outbox(maxQueued)
     this.#state = state
-    this.#inDoubt = inDoubt
+    this.#unconfirmed = unconfirmed
   }
 
   // -------------------------------------------------------------------------------------------------------------------
   // orders
 
   /** Takes an order, or refuses it at once. Nobody's time is up while it is not certain who owns whom. */
-  commit(order: Order, now: number): Fact | undefined {
-    if (order._tag === "EndSession" && order.cause._tag === "Timeout" && now > this.leasedUntil) return refusal(order)
-    const generation = isOfOwner(order) ? this.#owned.get(order.clientId) : undefined
-    if (!this.outbox.add(order, now, generation)) return refusal(order)
-    if (order._tag === "Adopt") this.#asking.set(order.clientId, order)
-    if (order._tag === "Yield") this.#leaving.set(order.clientId, hadUpTo(order))
+  commit(change: Change, now: number): Outcome | undefined {
+    if (change._tag === "EndSession" && change.cause._tag === "Timeout" && now > this.leasedUntil) {
+      return refusal(change)
+    }
+    const generation = isOfOwner(change) ? this.#owned.get(change.clientId) : undefined
+    if (!this.outbox.add(change, now, generation)) return refusal(change)
+    if (change._tag === "Adopt") this.#asking.set(change.clientId, change)
+    if (change._tag === "Yield") this.#leaving.set(change.clientId, hadUpTo(change))
     return undefined
   }
 
   /** Orders that have waited since before a time are refused. */
-  expire(before: number): ReadonlyArray<Fact> {
+  expire(before: number): ReadonlyArray<Outcome> {
     const late = this.outbox.expire(before)
-    for (const order of late) if (order._tag === "Adopt") this.#asking.delete(order.clientId)
+    for (const change of late) if (change._tag === "Adopt") this.#asking.delete(change.clientId)
     return late.map(refusal)
   }
 
   /** An owner that has not answered for a lease is not waited for any longer. */
   insist(now: number, lease: number): void {
-    for (const [clientId, { order, since }] of this.#wanted) {
+    for (const [clientId, { change, since }] of this.#wanted) {
       if (now - since < lease) continue
       this.#wanted.delete(clientId)
-      this.#ask(order, now, true)
+      this.#ask(change, now, true)
     }
   }
 
@@ -93,13 +104,13 @@ export class Node {
   }
 
   /** Lets go of a session that the store has at another process. */
-  release(clientId: ClientId): Fact {
+  release(clientId: ClientId): Outcome {
     this.#forget(clientId)
     return { _tag: "SessionTaken", clientId }
   }
 
-  #ask(order: Adopt, now: number, isForced: boolean): void {
-    if (this.outbox.add(order, now, "", isForced)) this.#asking.set(order.clientId, order)
+  #ask(change: Adopt, now: number, isForced: boolean): void {
+    if (this.outbox.add(change, now, "", isForced)) this.#asking.set(change.clientId, change)
   }
 
   /** The next batch of orders, as the script takes it. */
@@ -111,24 +122,24 @@ export class Node {
   // the log
 
   /** Takes the next entry of the log; gives what the service has to know, if anything. */
-  read(entry: LogEntry.LogEntry, now: number): Fact | Arrival | undefined {
+  read(entry: LogEntry.LogEntry, now: number): Outcome | Arrival | undefined {
     this.tail = entry.position
     this.window.push(entry)
     const isOwn = entry.node === this.name
     const pending = isOwn ? this.outbox.settle(entry.number) : undefined
-    if (pending?.order._tag === "Adopt") this.#asked(pending.order)
+    if (pending?.change._tag === "Adopt") this.#asked(pending.change)
     switch (entry.kind) {
       case "P":
-        return published(entry, isOwn, pending?.order)
+        return published(entry, isOwn, pending?.change)
       case "D":
-        return pending?.order._tag === "Publish" ? { _tag: "Repeated", order: pending.order } : undefined
+        return pending?.change._tag === "Publish" ? { _tag: "Repeated", change: pending.change } : undefined
       case "C":
-        return pending && this.#created(pending.order)
+        return pending && this.#created(pending.change)
       case "S":
       case "U":
-        return isOwn || this.#owned.has(LogEntry.clientId(entry)) ? changed(entry, isOwn, pending?.order) : undefined
+        return isOwn || this.#owned.has(LogEntry.clientId(entry)) ? changed(entry, isOwn, pending?.change) : undefined
       case "E":
-        return this.#ended(entry, isOwn, pending?.order)
+        return this.#ended(entry, isOwn, pending?.change)
       case "G":
         return this.#givenBack(entry)
       case "W":
@@ -136,28 +147,28 @@ export class Node {
       case "A":
         return this.#adopted(LogEntry.adoption(entry))
       case "O":
-        return pending?.order._tag === "Adopt" ? this.#isHere(pending.order, now) : undefined
+        return pending?.change._tag === "Adopt" ? this.#isHere(pending.change, now) : undefined
       case "R":
-        return pending && this.#refused(entry.rest, pending.order)
+        return pending && this.#refused(entry.rest, pending.change)
       case "J":
         return undefined
     }
   }
 
-  #created(order: Order): Fact | undefined {
-    if (order._tag !== "CreateSession") return undefined
-    this.#owned.set(order.clientId, "1")
-    return { _tag: "SessionCreated", order }
+  #created(change: Change): Outcome | undefined {
+    if (change._tag !== "CreateSession") return undefined
+    this.#owned.set(change.clientId, "1")
+    return { _tag: "SessionCreated", change }
   }
 
-  #ended(entry: LogEntry.LogEntry, isOwn: boolean, own: Order | undefined): Fact {
+  #ended(entry: LogEntry.LogEntry, isOwn: boolean, own: Change | undefined): Outcome {
     const clientId = LogEntry.clientId(entry)
     const { cause, patterns } = LogEntry.end(entry)
     this.#forget(clientId)
-    const order: EndSession = own?._tag === "EndSession"
+    const change: EndSession = own?._tag === "EndSession"
       ? own
       : { _tag: "EndSession", clientId, cause, origin: undefined }
-    return { _tag: "SessionEnded", order, patterns, isOwn }
+    return { _tag: "SessionEnded", change, patterns, isOwn }
   }
 
   #forget(clientId: ClientId): void {
@@ -168,29 +179,29 @@ export class Node {
     this.#wanted.delete(clientId)
   }
 
-  #givenBack(entry: LogEntry.LogEntry): Fact | undefined {
+  #givenBack(entry: LogEntry.LogEntry): Outcome | undefined {
     const clientId = LogEntry.clientId(entry)
     return this.#owned.has(clientId)
       ? { _tag: "GivenBack", clientId, messages: LogEntry.returned(entry), isAnswer: LogEntry.isAnswer(entry) }
       : undefined
   }
 
-  #wantedFrom(entry: LogEntry.LogEntry, pending: Pending | undefined, now: number): Fact | undefined {
+  #wantedFrom(entry: LogEntry.LogEntry, pending: Pending | undefined, now: number): Outcome | undefined {
     const clientId = LogEntry.clientId(entry)
     if (LogEntry.owner(entry) === this.name && this.#owned.has(clientId)) {
       return { _tag: "SessionWanted", clientId, position: entry.position }
     }
-    if (pending?.order._tag !== "Adopt") return this.#takenBy(clientId)
-    this.#wanted.set(clientId, { order: pending.order, since: now })
+    if (pending?.change._tag !== "Adopt") return this.#takenBy(clientId)
+    this.#wanted.set(clientId, { change: pending.change, since: now })
     return undefined
   }
 
-  #adopted(adoption: LogEntry.Adoption): Fact | Arrival | undefined {
+  #adopted(adoption: LogEntry.Adoption): Outcome | Arrival | undefined {
     const { clientId, generation, owner } = adoption
     if (owner === this.name) {
       this.#owned.set(clientId, generation)
-      this.#stored.set(clientId, Replay.from(adoption))
-      this.#before.set(clientId, Replay.from(adoption))
+      this.#stored.set(clientId, QueueReplay.from(adoption))
+      this.#before.set(clientId, QueueReplay.from(adoption))
       this.#leaving.delete(clientId)
       this.#wanted.delete(clientId)
       return { _tag: "Arrival", adoption }
@@ -202,7 +213,7 @@ export class Node {
    * Another process has the session, or is to have it: who asks last gets it. What waits here for a question that is
    * younger than this entry goes on waiting.
    */
-  #takenBy(clientId: ClientId): Fact | undefined {
+  #takenBy(clientId: ClientId): Outcome | undefined {
     const isOwned = this.#owned.has(clientId)
     const isSuperseded = this.#wanted.has(clientId) && !this.#asking.has(clientId)
     this.#forget(clientId)
@@ -210,30 +221,30 @@ export class Node {
     return isOwned ? { _tag: "SessionTaken", clientId } : undefined
   }
 
-  #asked(order: Adopt): void {
-    if (this.#asking.get(order.clientId) === order) this.#asking.delete(order.clientId)
+  #asked(change: Adopt): void {
+    if (this.#asking.get(change.clientId) === change) this.#asking.delete(change.clientId)
   }
 
   /**
    * The store says that the session is here. If it is not, it is just being given away, and is asked for after that; or
    * it has got lost, and is made anew.
    */
-  #isHere(order: Adopt, now: number): Fact | undefined {
-    const { clientId } = order
+  #isHere(change: Adopt, now: number): Outcome | undefined {
+    const { clientId } = change
     if (State.session(this.#state(), clientId) !== undefined) return { _tag: "SessionHere", clientId }
-    this.#ask(order, now, !this.#owned.has(clientId))
+    this.#ask(change, now, !this.#owned.has(clientId))
     return undefined
   }
 
-  #refused(code: string, order: Order): Fact {
-    if (order._tag === "Adopt") this.#wanted.delete(order.clientId)
-    return { _tag: "Refused", order, error: this.#errorOf(code, order) }
+  #refused(code: string, change: Change): Outcome {
+    if (change._tag === "Adopt") this.#wanted.delete(change.clientId)
+    return { _tag: "Refused", change, error: this.#errorOf(code, change) }
   }
 
-  #errorOf(code: string, order: Order): BayeuxError.BayeuxError {
+  #errorOf(code: string, change: Change): BayeuxError.BayeuxError {
     if (code === "limit") return BayeuxError.tooManySubscriptions(this.#state().settings.maxSubscriptions)
-    const forbidden = code === "forbidden" && "forbidden" in order ? order.forbidden : undefined
-    return forbidden ?? BayeuxError.clientUnknown(order.clientId ?? "")
+    const forbidden = code === "forbidden" && "forbidden" in change ? change.forbidden : undefined
+    return forbidden ?? BayeuxError.clientUnknown(change.clientId ?? "")
   }
 
   // -------------------------------------------------------------------------------------------------------------------
@@ -277,7 +288,7 @@ export class Node {
       if (position < (now.get(clientId) ?? Infinity)) now.set(clientId, position)
     }
     for (const [clientId, first] of State.waiting(state)) hasUpTo(clientId, first - 1)
-    for (const [clientId, first] of this.#inDoubt()) {
+    for (const [clientId, first] of this.#unconfirmed()) {
       const acknowledges = State.session(state, clientId)?.acknowledges === true
       if (!acknowledges && this.#owned.has(clientId)) hasUpTo(clientId, first - 1)
     }
@@ -311,24 +322,24 @@ export class Node {
 }
 
 /** Whether only the owner of a session may order this: if it is not the owner any more, it is not to be done. */
-const isOfOwner = (order: Order): order is Yield | EndSession =>
-  order._tag === "Yield" ||
-  (order._tag === "EndSession" && (order.cause._tag === "Timeout" || order.cause._tag === "QueueOverflow"))
+const isOfOwner = (change: Change): change is Yield | EndSession =>
+  change._tag === "Yield" ||
+  (change._tag === "EndSession" && (change.cause._tag === "Timeout" || change.cause._tag === "QueueOverflow"))
 
 const hadUpTo = ({ position, queued }: Yield): number => Math.min(position, (queued[0] ?? Infinity) - 1)
 
 /** The order cannot be handed on now. */
-const refusal = (order: Order): Fact => {
-  const channel = order.origin === undefined ? undefined : Message.channelOf(order.origin.request)
-  return { _tag: "Refused", order, error: BayeuxError.unavailable(channel ?? "") }
+const refusal = (change: Change): Outcome => {
+  const channel = change.origin === undefined ? undefined : Message.channelOf(change.origin.request)
+  return { _tag: "Refused", change, error: BayeuxError.unavailable(channel ?? "") }
 }
 
-const published = (entry: LogEntry.LogEntry, isOwn: boolean, own: Order | undefined): Fact => {
-  const order = own?._tag === "Publish" ? own : publishOrder(entry)
-  return { _tag: "Published", order, position: entry.position, isOwn, json: LogEntry.json(entry) }
+const published = (entry: LogEntry.LogEntry, isOwn: boolean, own: Change | undefined): Outcome => {
+  const change = own?._tag === "Publish" ? own : publishChange(entry)
+  return { _tag: "Published", change, position: entry.position, isOwn, json: LogEntry.json(entry) }
 }
 
-const publishOrder = (entry: LogEntry.LogEntry): PublishOrder => {
+const publishChange = (entry: LogEntry.LogEntry): PublishChange => {
   const { channel, data, ext, id } = LogEntry.message(entry)
   return {
     _tag: "Publish",
@@ -344,23 +355,23 @@ const publishOrder = (entry: LogEntry.LogEntry): PublishOrder => {
   }
 }
 
-const changed = (entry: LogEntry.LogEntry, isOwn: boolean, own: Order | undefined): Fact => {
+const changed = (entry: LogEntry.LogEntry, isOwn: boolean, own: Change | undefined): Outcome => {
   const clientId = LogEntry.clientId(entry)
   const rest = { clientId, forbidden: undefined, origin: undefined }
   if (entry.kind === "S") {
     const patterns = LogEntry.added(entry)
-    const order: Subscribe = own?._tag === "Subscribe" ? own : { _tag: "Subscribe", patterns, ...rest }
-    return { _tag: "Subscribed", order, patterns, isOwn }
+    const change: Subscribe = own?._tag === "Subscribe" ? own : { _tag: "Subscribe", patterns, ...rest }
+    return { _tag: "Subscribed", change, patterns, isOwn }
   }
   const patterns = LogEntry.removed(entry).map(({ pattern }) => pattern)
-  const order: Unsubscribe = own?._tag === "Unsubscribe" ? own : { _tag: "Unsubscribe", patterns, ...rest }
-  return { _tag: "Unsubscribed", order, patterns, isOwn }
+  const change: Unsubscribe = own?._tag === "Unsubscribe" ? own : { _tag: "Unsubscribe", patterns, ...rest }
+  return { _tag: "Unsubscribed", change, patterns, isOwn }
 }
 
 /** An order as the script takes it: number, kind, session, two more words, generation. */
-const write = ({ generation, isForced, number, order, since }: Pending): ReadonlyArray<string> => {
-  const [kind, ...words] = wordsOf(order, isForced, since)
-  return [`${number}`, kind, order.clientId ?? "-", ...words, generation]
+const write = ({ generation, isForced, number, change, since }: Pending): ReadonlyArray<string> => {
+  const [kind, ...words] = wordsOf(change, isForced, since)
+  return [`${number}`, kind, change.clientId ?? "-", ...words, generation]
 }
 
 const leftOf = ({ againUpTo, hadStream, queued, retries: { answered, ids, last } }: Yield): LogEntry.Left => {
@@ -372,29 +383,29 @@ type Words = readonly [kind: LogEntry.Kind | "Y", first: string, second: string]
 
 const flag = (is: boolean): string => is ? "1" : ""
 
-const wordsOf = (order: Order, isForced: boolean, since: number): Words => {
-  switch (order._tag) {
+const wordsOf = (change: Change, isForced: boolean, since: number): Words => {
+  switch (change._tag) {
     case "Publish": {
-      const message = Message.write(order)
-      const { once } = order
-      return ["P", message, once === undefined ? "" : `${once.slot} ${Once.markOf(once, message)}`]
+      const message = Message.write(change)
+      const { once } = change
+      return ["P", message, once === undefined ? "" : `${once.slot} ${Idempotency.markOf(once, message)}`]
     }
     case "CreateSession": {
-      const hasUniqueIds = Retries.make(order.origin?.request).ids === "Unique"
-      const flags = `${Number(order.local)}${Number(order.acknowledges)}${Number(hasUniqueIds)}`
-      return ["C", flags + LogEntry.writeIdentity(order.identity), `${since}`]
+      const hasUniqueIds = Retries.make(change.origin?.request).ids === "Unique"
+      const flags = `${Number(change.local)}${Number(change.acknowledges)}${Number(hasUniqueIds)}`
+      return ["C", flags + LogEntry.writeIdentity(change.identity), `${since}`]
     }
     case "Subscribe":
-      return ["S", order.patterns.join(","), flag(order.forbidden !== undefined)]
+      return ["S", change.patterns.join(","), flag(change.forbidden !== undefined)]
     case "Unsubscribe":
-      return ["U", order.patterns.join(","), flag(order.forbidden !== undefined)]
+      return ["U", change.patterns.join(","), flag(change.forbidden !== undefined)]
     case "EndSession":
-      return ["E", JSON.stringify(order.cause), flag(order.cause._tag === "EngineLost")]
+      return ["E", JSON.stringify(change.cause), flag(change.cause._tag === "EngineLost")]
     case "Adopt":
-      return ["A", order.acknowledged === undefined ? "" : `${order.acknowledged}`, flag(isForced)]
+      return ["A", change.acknowledged === undefined ? "" : `${change.acknowledged}`, flag(isForced)]
     case "Yield":
-      return ["Y", `${order.position}`, LogEntry.writeLeft(leftOf(order))]
+      return ["Y", `${change.position}`, LogEntry.writeLeft(leftOf(change))]
     case "GiveBack":
-      return ["G", LogEntry.writeReturned(order), ""]
+      return ["G", LogEntry.writeReturned(change), ""]
   }
 }

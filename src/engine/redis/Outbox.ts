@@ -6,12 +6,12 @@
  * of by then was not carried out, and is sent again. So no order is lost and none is carried out twice.
  */
 import { Effect, Latch } from "effect"
-import type { Order } from "../../core/Order.ts"
+import type { Change } from "../../core/Change.ts"
 
 /** An order that waits. */
 export interface Pending {
   readonly number: number
-  readonly order: Order
+  readonly change: Change
   /** When it was handed in, in milliseconds. */
   readonly since: number
   /** What must not have changed in the store meanwhile: the generation of the session. */
@@ -23,12 +23,12 @@ export interface Pending {
 }
 
 /** Bounds of a batch: a script holds up everything else in the store. */
-const most = { orders: 500, characters: 1 << 20 }
+const most = { changes: 500, characters: 1 << 20 }
 
 /** Orders of the engine and for it must not get lost; there are few of them. */
-const isInternal = (order: Order): boolean =>
-  order._tag === "Yield" || order._tag === "GiveBack" ||
-  (order._tag === "EndSession" && order.cause._tag === "EngineLost")
+const isInternal = (change: Change): boolean =>
+  change._tag === "Yield" || change._tag === "GiveBack" ||
+  (change._tag === "EndSession" && change.cause._tag === "EngineLost")
 
 /** The line. */
 export class Outbox {
@@ -65,9 +65,9 @@ export class Outbox {
   }
 
   /** Puts an order at the end of the line; false if the line is full. */
-  add(order: Order, since: number, generation = "", isForced = false): boolean {
-    if (this.#waiting.length >= this.#maxWaiting && !isInternal(order)) return false
-    this.#waiting.push({ number: ++this.#last, order, since, generation, isForced, isAbandoned: false })
+  add(change: Change, since: number, generation = "", isForced = false): boolean {
+    if (this.#waiting.length >= this.#maxWaiting && !isInternal(change)) return false
+    this.#waiting.push({ number: ++this.#last, change, since, generation, isForced, isAbandoned: false })
     if (this.#waiting.length === 1) this.#wake.openUnsafe()
     return true
   }
@@ -78,7 +78,7 @@ export class Outbox {
     let taken = 0
     let characters = 0
     for (const pending of this.#waiting) {
-      if (taken === most.orders || characters > most.characters) break
+      if (taken === most.changes || characters > most.characters) break
       const words = write(pending)
       for (const word of words) characters += word.length
       batch.push(...words)
@@ -111,17 +111,17 @@ export class Outbox {
    * Gives up orders that were handed in before a time. What was not sent yet is out of the line; what was sent may be
    * carried out still, but nobody waits for it any more.
    */
-  expire(before: number): ReadonlyArray<Order> {
-    const isLate = ({ order, since }: Pending) => since < before && !isInternal(order)
+  expire(before: number): ReadonlyArray<Change> {
+    const isLate = ({ change, since }: Pending) => since < before && !isInternal(change)
     const late = this.#waiting.filter(isLate)
     if (late.length > 0) this.#waiting = this.#waiting.filter((pending) => !isLate(pending))
     const sent = [...this.#sent.values()].filter((pending) => isLate(pending) && !pending.isAbandoned)
     for (const pending of sent) {
-      const order = { ...pending.order, origin: undefined }
-      this.#sent.set(pending.number, { ...pending, order, isAbandoned: true })
+      const change = { ...pending.change, origin: undefined }
+      this.#sent.set(pending.number, { ...pending, change, isAbandoned: true })
     }
     if (this.#waiting.length === 0) this.#wake.closeUnsafe()
     this.#tellWatchers()
-    return [...sent, ...late].map(({ order }) => order)
+    return [...sent, ...late].map(({ change }) => change)
   }
 }

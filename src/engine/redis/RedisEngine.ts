@@ -10,13 +10,13 @@
 import { Clock, type Config, Duration, Effect, Layer, Schema, SubscriptionRef } from "effect"
 import { createClient } from "redis"
 import * as Options from "../../base/Options.ts"
+import type { Change } from "../../core/Change.ts"
 import type { ClientId } from "../../core/ClientId.ts"
-import type { Order } from "../../core/Order.ts"
 import { Engine, EngineError, type Health, type Listener } from "../Engine.ts"
-import * as Connection from "./Connection.ts"
-import * as History from "./History.ts"
+import * as EventHistory from "./EventHistory.ts"
 import * as Member from "./Member.ts"
-import * as Roll from "./Roll.ts"
+import * as PresenceFeed from "./PresenceFeed.ts"
+import * as RedisConnection from "./RedisConnection.ts"
 import * as Store from "./Store.ts"
 
 const fields = {
@@ -49,11 +49,11 @@ export type RedisOptions = typeof RedisOptions.Type & {
    * Makes the clients, where a URL is not enough (Sentinel, certificates, ACL): a client of node-redis that speaks
    * RESP 2 and has not been connected yet. Each connection gets a client of its own.
    */
-  readonly client?: () => Connection.RedisClient
+  readonly client?: () => RedisConnection.RedisClient
 }
 
 /** The options in numbers. */
-export interface Settings {
+export interface Resolved {
   readonly url: string
   readonly prefix: string
   readonly lease: number
@@ -62,7 +62,7 @@ export interface Settings {
   readonly maxQueuedTime: number
 }
 
-const settings = (options: typeof RedisOptions.Type): Settings => ({
+const settings = (options: typeof RedisOptions.Type): Resolved => ({
   url: options.url ?? "redis://127.0.0.1:6379",
   prefix: `{${options.namespace ?? "bayeux"}}:`,
   lease: Duration.toMillis(options.lease ?? "5 seconds"),
@@ -72,7 +72,7 @@ const settings = (options: typeof RedisOptions.Type): Settings => ({
 })
 
 /** A client for each connection; it does not come back by itself (see `Connection`). */
-const clientOf = (url: string) => (): Connection.RedisClient => {
+const clientOf = (url: string) => (): RedisConnection.RedisClient => {
   const client = createClient({
     url,
     RESP: 2,
@@ -88,7 +88,7 @@ const clientOf = (url: string) => (): Connection.RedisClient => {
   }
 }
 
-const engineError = ({ reason }: Connection.RedisUnavailable): EngineError =>
+const engineError = ({ reason }: RedisConnection.RedisUnavailable): EngineError =>
   new EngineError({ reason: `Redis cannot be asked: ${reason}` })
 
 /** A URL without its password. */
@@ -97,8 +97,8 @@ const shown = (url: string): string => url.replace(/\/\/[^@/]*@/, "//")
 const beginning = "no service has begun"
 
 /** The server is there and will do, or it is said what to do about it. */
-const check = Effect.fnUntraced(function*(connections: Connection.Options, url: string) {
-  const complaint = yield* Effect.scoped(Effect.flatMap(Connection.open(connections), Store.complaint)).pipe(
+const check = Effect.fnUntraced(function*(connections: RedisConnection.Options, url: string) {
+  const complaint = yield* Effect.scoped(Effect.flatMap(RedisConnection.open(connections), Store.complaint)).pipe(
     Effect.mapError(({ reason }) =>
       new EngineError({
         reason: `Redis cannot be reached at ${shown(url)} (${reason}): start it, or give the right url`
@@ -114,7 +114,11 @@ const make = Effect.fnUntraced(function*({ client, ...input }: RedisOptions) {
   const { lease, maxQueued, maxQueuedTime, prefix, retention, url } = settings(
     yield* Options.decode("RedisEngine.layer", RedisOptions, input)
   )
-  const connections: Connection.Options = { client: client ?? clientOf(url), prefix, patience: Math.max(lease, 1_000) }
+  const connections: RedisConnection.Options = {
+    client: client ?? clientOf(url),
+    prefix,
+    commandTimeout: Math.max(lease, 1_000)
+  }
   yield* check(connections, url)
   const clock = yield* Clock.Clock
   const health = yield* SubscriptionRef.make<Health>({
@@ -146,20 +150,22 @@ const make = Effect.fnUntraced(function*({ client, ...input }: RedisOptions) {
 
   /** Asks as a member, or with a connection for this question only. */
   const ask = <A>(
-    question: (connection: Connection.Connection) => Effect.Effect<A, Connection.RedisUnavailable>
+    question: (connection: RedisConnection.Connection) => Effect.Effect<A, RedisConnection.RedisUnavailable>
   ): Effect.Effect<A, EngineError> =>
-    Effect.suspend(() => member?.ask(question) ?? Effect.scoped(Effect.flatMap(Connection.open(connections), question)))
+    Effect.suspend(() =>
+      member?.ask(question) ?? Effect.scoped(Effect.flatMap(RedisConnection.open(connections), question))
+    )
       .pipe(Effect.mapError(engineError))
 
   return Engine.of({
     isShared: true,
-    commit: (order: Order) => member?.commit(order),
+    commit: (change: Change) => member?.commit(change),
     listen,
     counts: ask((connection) => Store.counts(connection, prefix)),
     hasSession: (clientId: ClientId) => ask((connection) => Store.hasSession(connection, prefix, clientId)),
-    cluster: (from) => History.stream(connections, from),
+    cluster: (from) => EventHistory.stream(connections, from),
     hasOthers: Effect.suspend(() => ask((connection) => Store.hasOthers(connection, member?.name ?? ""))),
-    attendance: (gracePeriod) => Roll.stream(connections, gracePeriod),
+    presenceFeed: (gracePeriod) => PresenceFeed.stream(connections, gracePeriod),
     health
   })
 })

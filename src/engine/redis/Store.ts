@@ -4,10 +4,10 @@
  */
 import { Effect } from "effect"
 import type { ClientId } from "../../core/ClientId.ts"
-import type { Sighting } from "../../core/folds/Attendance.ts"
+import type { IdentifiedSession } from "../../core/folds/PresenceState.ts"
 import type { Counts } from "../Engine.ts"
-import { type Connection, RedisUnavailable } from "./Connection.ts"
 import * as LogEntry from "./LogEntry.ts"
+import { type Connection, RedisUnavailable } from "./RedisConnection.ts"
 import * as Scripts from "./Scripts.ts"
 
 /** How a node is known to the store: its name, and the term of its connection. */
@@ -137,12 +137,12 @@ export const next = (
   after: number,
   count: number,
   block: number,
-  patience: number
+  commandTimeout: number
 ): Effect.Effect<ReadonlyArray<LogEntry.LogEntry>, RedisUnavailable> =>
   Effect.map(
     self.command(
       ["XREAD", "COUNT", `${count}`, "BLOCK", `${block}`, "STREAMS", log, LogEntry.id(after)],
-      block + patience
+      block + commandTimeout
     ),
     (answer) => answer === null ? [] : entries((answer as ReadonlyArray<readonly [string, unknown]>)[0]?.[1] ?? [])
   )
@@ -209,13 +209,13 @@ export const look = (self: Connection, read: number, epoch: string): Effect.Effe
 
 /** All sessions with an identity. One that comes, changes or goes meanwhile is there or not, as it was or as it is. */
 export const roll = Effect.fnUntraced(function*(self: Connection) {
-  const sessions = new Map<ClientId, Sighting>()
+  const sessions = new Map<ClientId, IdentifiedSession>()
   let cursor = "0"
   do {
     const [next, page] = (yield* self.run(Scripts.roll, [cursor])) as [string, ReadonlyArray<string>]
     for (const text of page) {
-      const { clientId, ...sighting } = LogEntry.sighting(text)
-      sessions.set(clientId, sighting)
+      const { clientId, ...identifiedSession } = LogEntry.identifiedSession(text)
+      sessions.set(clientId, identifiedSession)
     }
     cursor = next
   } while (cursor !== "0")

@@ -16,15 +16,15 @@ import { type Event, isMove, type Move } from "../../../src/core/MonitorEvent.ts
 import type { Output } from "../../../src/core/Output.ts"
 import * as Settings from "../../../src/core/Settings.ts"
 import * as State from "../../../src/core/State.ts"
-import * as History from "../../../src/engine/redis/History.ts"
+import * as EventHistory from "../../../src/engine/redis/EventHistory.ts"
 import * as LogEntry from "../../../src/engine/redis/LogEntry.ts"
 import { Node } from "../../../src/engine/redis/Node.ts"
-import * as Replay from "../../../src/engine/redis/Replay.ts"
+import * as QueueReplay from "../../../src/engine/redis/QueueReplay.ts"
 import * as Invariants from "../../core/invariants.ts"
 import { eventsIn } from "../../core/trial.ts"
 import { StoreModel } from "./storeModel.ts"
 
-type Happening = Input extends infer I ? I extends Input ? Omit<I, "now"> : never : never
+type TimelineEvent = Input extends infer I ? I extends Input ? Omit<I, "now"> : never : never
 
 /** A connection of a client, with what it has got over it. */
 interface Line extends Connection {
@@ -42,7 +42,7 @@ interface Client {
   acknowledged: number | undefined
   readonly lines: Array<Line>
   /** It got something back out of order, or may have got it twice: a process died. */
-  isInDoubt: boolean
+  isUnconfirmed: boolean
 }
 
 let connections = 0
@@ -61,7 +61,7 @@ class Process {
   #mark = 0
 
   constructor(name: string, store: StoreModel) {
-    this.node = new Node(name, Infinity, { state: () => this.state, inDoubt: () => this.#inDoubt() })
+    this.node = new Node(name, Infinity, { state: () => this.state, unconfirmed: () => this.#unconfirmed() })
     this.node.leasedUntil = Infinity
     this.#store = store
     store.nodes.add(name)
@@ -70,14 +70,14 @@ class Process {
     store.marks.set(name, this.#mark = this.node.tail)
   }
 
-  *#inDoubt(): Generator<readonly [ClientId.ClientId, number]> {
+  *#unconfirmed(): Generator<readonly [ClientId.ClientId, number]> {
     for (const { client, got } of this.lines.values()) {
       for (const { position } of got.slice(-mostUnwritten)) yield [ClientId.make(client.id), position]
     }
   }
 
-  step(happening: Happening): void {
-    const inputs: Array<Happening> = [happening]
+  step(event: TimelineEvent): void {
+    const inputs: Array<TimelineEvent> = [event]
     for (let input = inputs.shift(); input !== undefined; input = inputs.shift()) {
       const { outputs, state } = Machine.reduce(this.state, { ...input, now: 0 })
       this.state = state
@@ -100,9 +100,9 @@ class Process {
     assert.isTrue(Equal.equals(told(this.folded.sessions), told(sessions)))
   }
 
-  #carryOut(output: Output, inputs: Array<Happening>): void {
+  #carryOut(output: Output, inputs: Array<TimelineEvent>): void {
     for (const event of eventsIn([output])) this.#tell(event)
-    if (output._tag === "Commit") assert.isUndefined(this.node.commit(output.order, 0))
+    if (output._tag === "Commit") assert.isUndefined(this.node.commit(output.change, 0))
     else if (output._tag === "Resume") {
       if (this.lines.has(output.input.connection.id)) inputs.push(output.input)
     } else if (output._tag === "Deliver") output.connections.forEach((id) => this.#deliver(id, [output.message]))
@@ -149,13 +149,13 @@ class Process {
     return this.#stays.get(clientId) ?? 0
   }
 
-  #part: Replay.Part | undefined
+  #part: QueueReplay.Part | undefined
 
   #readOne(entry: LogEntry.LogEntry): void {
     this.#arrive()
     const happened = this.node.read(entry, 0)
     if (happened?._tag === "Arrival") this.#arriving = happened.adoption
-    else if (happened !== undefined) this.step({ _tag: "Happened", fact: happened })
+    else if (happened !== undefined) this.step({ _tag: "Happened", outcome: happened })
   }
 
   /** The session of which it has read last: its coming may take some time. */
@@ -167,13 +167,13 @@ class Process {
     this.#arriving = undefined
     const { clientId } = adoption
     this.#stays.set(clientId, this.stay(clientId) + 1)
-    const session = this.#partAfter(Replay.wantedFrom(adoption)).session(adoption)
-    this.step({ _tag: "Happened", fact: { _tag: "SessionAdopted", session } })
+    const session = this.#partAfter(QueueReplay.wantedFrom(adoption)).session(adoption)
+    this.step({ _tag: "Happened", outcome: { _tag: "SessionAdopted", session } })
   }
 
   /** One that reaches back far enough goes on, as long as it lasts. */
-  #partAfter(from: number): Replay.Part {
-    const part = this.#part !== undefined && this.#part.from <= from ? this.#part : new Replay.Part(from)
+  #partAfter(from: number): QueueReplay.Part {
+    const part = this.#part !== undefined && this.#part.from <= from ? this.#part : new QueueReplay.Part(from)
     part.add(this.#store.log.filter(({ position }) => position > part.to && position <= this.node.tail))
     return this.#part = part
   }
@@ -274,7 +274,7 @@ class World {
 
   /** A client shakes hands and subscribes. */
   begin(process: Process, acknowledges: boolean, identity: string): void {
-    const client: Client = { id: "", acknowledges, acknowledged: undefined, lines: [], isInDoubt: false }
+    const client: Client = { id: "", acknowledges, acknowledged: undefined, lines: [], isUnconfirmed: false }
     this.clients.push(client)
     const handshake = {
       channel: "/meta/handshake",
@@ -300,7 +300,7 @@ class World {
   }
 
   publish(process: Process, channel: string): void {
-    const nobody: Client = { id: "", acknowledges: false, acknowledged: undefined, lines: [], isInDoubt: false }
+    const nobody: Client = { id: "", acknowledges: false, acknowledged: undefined, lines: [], isUnconfirmed: false }
     process.request(this.open(nobody, process, "exchange"), { channel, data: ++this.#data })
   }
 
@@ -335,7 +335,7 @@ class World {
     for (const line of [...dead.lines.values()]) this.break(line, unwritten)
     this.told.push(...dead.told)
     this.store.nodes.delete(dead.node.name)
-    for (const client of this.clients) client.isInDoubt = true
+    for (const client of this.clients) client.isUnconfirmed = true
     this.processes[index] = new Process(`q${++this.#deaths}`, this.store)
   }
 
@@ -383,7 +383,7 @@ class World {
     if (!this.store.sessions.has(client.id)) return
     const due = this.due(client.id)
     const got = client.lines.flatMap(({ got }) => got.map(({ position }) => position))
-    if (client.isInDoubt || client.acknowledges) {
+    if (client.isUnconfirmed || client.acknowledges) {
       assert.includeMembers(got, [...due], `${client.id} got everything`)
       assert.includeMembers([...due], got, `${client.id} got nothing else`)
     } else {
@@ -407,7 +407,7 @@ class World {
   /** What the processes have told is what the log tells. */
   checkEvents(): void {
     const told = [...this.told, ...this.processes.flatMap((process) => process.told)]
-    assert.sameDeepMembers(told, this.store.log.flatMap((entry) => History.events(entry)))
+    assert.sameDeepMembers(told, this.store.log.flatMap((entry) => EventHistory.events(entry)))
   }
 }
 

@@ -26,7 +26,7 @@ const isRepeated = ({ marks }: Stored, once: string): boolean => {
   return false
 }
 
-type Order = readonly [number: string, kind: string, id: string, first: string, second: string, generation: string]
+type Change = readonly [number: string, kind: string, id: string, first: string, second: string, generation: string]
 
 export class StoreModel {
   readonly log: Array<LogEntry.LogEntry> = []
@@ -44,7 +44,7 @@ export class StoreModel {
     for (let i = 0; i < words.length; i += 6) this.#carryOut(node, words.slice(i, i + 6) as never)
   }
 
-  #carryOut(node: string, [number, kind, id, first, second, generation]: Order): void {
+  #carryOut(node: string, [number, kind, id, first, second, generation]: Change): void {
     this.#last += 1
     const stamp = `${node} ${number} `
     const session = this.sessions.get(id)

@@ -1,0 +1,82 @@
+/** Events, sessions and channels as the page shows them: short, and with names in the place of client ids. */
+import type { Schema } from "effect"
+import type { Cause, MonitorEvent } from "../core/MonitorEvent.ts"
+import type * as Session from "../core/Session.ts"
+import * as Pseudonym from "../monitor/Pseudonym.ts"
+import type { EventRow, SessionRow, SessionState } from "./PageProtocol.ts"
+
+type NameOf = (clientId: string) => Pseudonym.Name
+
+/** Characters of what others have written. */
+const longest = 200
+
+/** Subscriptions of a session that are listed. */
+const mostSubscriptions = 500
+
+/** A channel or any other text. */
+export const text = (whole: string, nameOf: NameOf): string => Pseudonym.text(whole, longest, nameOf)
+
+/** An event, with the beginning of its data or only what kind of value it is. */
+export const event = (event: MonitorEvent, nameOf: NameOf, showData: boolean): EventRow => ({
+  sequence: event.sequence,
+  at: event.at,
+  kind: event._tag,
+  session: event.clientId === null ? null : nameOf(event.clientId),
+  ...("channel" in event && { channel: text(event.channel, nameOf) }),
+  ...("cause" in event && { cause: cause(event.cause, nameOf) }),
+  ...("withSession" in event && { withSession: event.withSession }),
+  ...("data" in event && { data: showData ? excerpt(event.data, longest, nameOf) : shape(event.data) })
+})
+
+/** A cause; the reason is what somebody has written. */
+export const cause = (cause: Cause, nameOf: NameOf): Cause =>
+  cause._tag === "Kicked" ? { ...cause, reason: text(cause.reason, nameOf) } : cause
+
+/** A session in the table. */
+export const session = (info: Session.Info, nameOf: NameOf): SessionRow => ({
+  name: nameOf(info.clientId),
+  local: info.local,
+  createdAt: info.createdAt,
+  lastSeen: info.lastSeen,
+  subscriptions: info.subscriptions.length,
+  queueLength: info.queueLength,
+  connectionType: info.connectionType ?? null
+})
+
+/** A session on a page of its own. */
+export const sessionState = (info: Session.Info, nameOf: NameOf): SessionState => ({
+  _tag: "Here",
+  row: session(info, nameOf),
+  link: info.link,
+  acknowledges: info.acknowledges,
+  subscriptions: info.subscriptions.slice(0, mostSubscriptions).map((channel) => text(channel, nameOf)).sort()
+})
+
+const plural = (count: number, one: string): string => `${count} ${one}${count === 1 ? "" : "s"}`
+
+/** What kind of value it is: enough to recognise a message, and nothing of what it says. */
+const shape = (data: Schema.Json): string => {
+  if (data === null) return "null"
+  if (typeof data === "string") return `text, ${plural(data.length, "character")}`
+  if (typeof data !== "object") return typeof data
+  return Array.isArray(data)
+    ? `list, ${plural(data.length, "element")}`
+    : `object, ${plural(Object.keys(data).length, "field")}`
+}
+
+/** The beginning of a value as JSON, without writing more of it than that. */
+const excerpt = (data: Schema.Json, room: number, nameOf: NameOf): string => {
+  const quote = (value: string) => JSON.stringify(Pseudonym.text(value, room, nameOf))
+  if (typeof data === "string") return quote(data)
+  if (typeof data !== "object" || data === null) return String(data)
+  let written = ""
+  for (const key of Object.keys(data)) {
+    if (written.length >= room) {
+      written += ", …"
+      break
+    }
+    const value = excerpt((data as { readonly [key: string]: Schema.Json })[key] ?? null, room - written.length, nameOf)
+    written += `${written === "" ? "" : ", "}${Array.isArray(data) ? value : `${quote(key)}: ${value}`}`
+  }
+  return Array.isArray(data) ? `[${written}]` : `{${written}}`
+}

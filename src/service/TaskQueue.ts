@@ -1,0 +1,39 @@
+/** A queue of effects that are run one after the other: what keeps the order of messages although extensions may wait. */
+import { Effect } from "effect"
+
+/** Starts an effect in the scope of the service. */
+export type RunFork = (effect: Effect.Effect<void>) => void
+
+/** Effects that wait for those before them. */
+export interface TaskQueue {
+  /** Nothing runs and nothing waits. */
+  readonly isIdle: boolean
+  readonly push: (task: Effect.Effect<void>) => void
+}
+
+/** A task that fails is our own bug: it is logged, and the next one runs. */
+export const make = (runFork: RunFork): TaskQueue => {
+  const tasks: Array<Effect.Effect<void>> = []
+  let isIdle = true
+  const next = () => {
+    const task = tasks.shift()
+    isIdle = task === undefined
+    return task
+  }
+  const drain = Effect.gen(function*() {
+    for (let task = next(); task !== undefined; task = next()) {
+      yield* Effect.catchCause(task, (cause) => Effect.logError(cause))
+    }
+  })
+  return {
+    get isIdle() {
+      return isIdle
+    },
+    push: (task) => {
+      tasks.push(task)
+      if (!isIdle) return
+      isIdle = false
+      runFork(drain)
+    }
+  }
+}
