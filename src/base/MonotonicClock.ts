@@ -1,5 +1,5 @@
 /** The time, in milliseconds since the epoch, by a clock that never goes back: setting the system's time changes nothing. */
-import type { Clock } from "effect"
+import type * as Clock from "effect/Clock"
 
 /** Gives a function that tells the time; it agrees with the system's clock when it is made. */
 export const make = (clock: Clock.Clock): () => number => {

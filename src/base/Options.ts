@@ -2,7 +2,11 @@
  * Options as users write them, checked when a layer is built: an option that does not exist or has a wrong value is an
  * error that names it, the rule and the mend.
  */
-import { Duration, Effect, Option, Result, Schema } from "effect"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
 
 /** Options were given that cannot be used. */
 export class OptionsInvalid extends Schema.TaggedError<OptionsInvalid>()("OptionsInvalid", {

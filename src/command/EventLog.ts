@@ -1,5 +1,6 @@
 /** Prints each monitoring event as one line of JSON: what `--log-events` does. */
-import { Effect, Stream } from "effect"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
 import type { Writable } from "node:stream"
 import { Monitor } from "../monitor/Monitor.ts"
 

@@ -2,8 +2,11 @@
  * Sending metrics and traces to a collector of OpenTelemetry: what `--otlp` does. Effect's exporters do it, and take what
  * else there is to say (headers, intervals, attributes of the service) from OpenTelemetry's own `OTEL_…` variables.
  */
-import { Config, ConfigProvider, Effect, Layer } from "effect"
+import * as Config from "effect/Config"
+import * as ConfigProvider from "effect/ConfigProvider"
+import * as Effect from "effect/Effect"
 import * as FetchHttpClient from "effect/http/FetchHttpClient"
+import * as Layer from "effect/Layer"
 import * as OtlpMetrics from "effect/observability/OtlpMetrics"
 import * as OtlpSerialization from "effect/observability/OtlpSerialization"
 import * as OtlpTracer from "effect/observability/OtlpTracer"

@@ -1,6 +1,8 @@
 /** The options of the command. */
-import { Config, type Option, type Redacted } from "effect"
-import { Flag } from "effect/cli"
+import * as Flag from "effect/cli/Flag"
+import * as Config from "effect/Config"
+import type * as Option from "effect/Option"
+import type * as Redacted from "effect/Redacted"
 import * as Telemetry from "./Otlp.ts"
 
 /** Each option can be set in the environment, too: `--log-events` is `BAYEUX_LOG_EVENTS`. */

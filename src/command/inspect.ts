@@ -1,6 +1,10 @@
 /** `effect-bayeux inspect FILE`: tells the story of a session or of a message. */
-import { Console, Effect, Option, Stream } from "effect"
-import { Command, Flag } from "effect/cli"
+import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
 import * as Timeline from "../recorder/Timeline.ts"
 import * as TimelineText from "../recorder/TimelineText.ts"
 import { file, NoRecording, noRecording } from "./replay.ts"

@@ -2,8 +2,15 @@
  * `effect-bayeux replay FILE`: makes what was recorded happen again. The events go to standard output as `--log-events`
  * prints them, everything else to standard error.
  */
-import { Console, Effect, Option, Runtime, Schema, Stream } from "effect"
-import { Argument, Command, Flag } from "effect/cli"
+import * as Argument from "effect/cli/Argument"
+import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Runtime from "effect/Runtime"
+import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
 import * as Replay from "../recorder/Replay.ts"
 import * as TimelineText from "../recorder/TimelineText.ts"
 

@@ -2,7 +2,11 @@
  * `effect-bayeux`: a server with all transports, in memory or with Redis, with a page to try it and one that shows what goes
  * on. Events go to standard output if asked for.
  */
-import { Effect, Fiber, Layer, Option, Scope } from "effect"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Scope from "effect/Scope"
 import { createServer } from "node:http"
 import * as Engine from "../engine/Engine.ts"
 import * as MemoryEngine from "../engine/MemoryEngine.ts"

@@ -8,7 +8,7 @@
  * order may name a session that is not here: the engine finds out whether it exists. A connect makes its process the
  * owner: `Adopt` there, `Yield` at the owner before.
  */
-import type { Schema } from "effect"
+import type * as Schema from "effect/Schema"
 import type { BayeuxError } from "./BayeuxError.ts"
 import type { Channel, Pattern } from "./Channel.ts"
 import type { ClientId } from "./ClientId.ts"

@@ -4,8 +4,8 @@
  * A {@link Channel} is a place to publish to; a {@link Pattern} is what can be subscribed to, so each channel is a
  * pattern as well. Which sessions stand behind a pattern is the business of `Subscriptions`.
  */
-import type { Brand } from "effect"
-import { Result } from "effect"
+import type * as Brand from "effect/Brand"
+import * as Result from "effect/Result"
 import * as BayeuxError from "./BayeuxError.ts"
 
 /** A channel name or a name that ends in `/*` or `/**`, checked by {@link parsePattern}. */

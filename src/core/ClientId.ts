@@ -2,7 +2,7 @@
  * The name of a session, and the secret of whoever holds it: letters and digits with at least 128 random bits
  * (specification, "Client ID"). The server makes it; what a request brings is only compared with it.
  */
-import type { Brand } from "effect"
+import type * as Brand from "effect/Brand"
 
 /** A session's name, made by the server. */
 export type ClientId = string & Brand.Brand<"ClientId">

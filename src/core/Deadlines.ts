@@ -8,7 +8,7 @@
  * The tree is a treap whose priorities are hashes of the client ids: the same entries give the same tree, whatever the
  * order they came in, and its depth grows with the logarithm of their number.
  */
-import { Hash } from "effect"
+import * as Hash from "effect/Hash"
 import type { ClientId } from "./ClientId.ts"
 
 /** The entries; `undefined` is the empty tree. */

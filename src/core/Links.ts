@@ -13,7 +13,8 @@
  *
  * Each function takes a state and gives the next; what the shell has to do is pushed to `out`.
  */
-import { HashMap, Option } from "effect"
+import * as HashMap from "effect/HashMap"
+import * as Option from "effect/Option"
 import * as Advice from "./Advice.ts"
 import type { ClientId } from "./ClientId.ts"
 import type { Connection, ConnectionId } from "./Connection.ts"

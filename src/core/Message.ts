@@ -8,8 +8,8 @@
  * Which error wins: first the form of the message (400, 402, 405), here; then who sends it (401) and what it may do
  * (301, 403), in `Protocol`.
  */
-import type { Schema } from "effect"
-import { Result } from "effect"
+import * as Result from "effect/Result"
+import type * as Schema from "effect/Schema"
 import * as Advice from "./Advice.ts"
 import * as BayeuxError from "./BayeuxError.ts"
 import * as Channel from "./Channel.ts"

@@ -4,7 +4,7 @@
  *
  * The reducer emits {@link Event}s; the monitor numbers them and adds the node, which makes them {@link MonitorEvent}s.
  */
-import type { Schema } from "effect"
+import type * as Schema from "effect/Schema"
 import type { Channel, Pattern } from "./Channel.ts"
 import type { ClientId } from "./ClientId.ts"
 

@@ -6,7 +6,9 @@
  * The events of a step come before everything else that comes of it: whoever is reached by an answer or a delivery, an
  * extension say, and looks at the state finds in it what the events have told, no more and no less.
  */
-import { HashMap, HashSet, Option } from "effect"
+import * as HashMap from "effect/HashMap"
+import * as HashSet from "effect/HashSet"
+import * as Option from "effect/Option"
 import * as Advice from "./Advice.ts"
 import * as BayeuxError from "./BayeuxError.ts"
 import type { Adopted, CreateSession, EndSession, Origin, Outcome, PublishChange } from "./Change.ts"

@@ -6,7 +6,9 @@
  * carried out becomes an order; its answer waits for the fact (`Outcomes`). Whether a session that is not here exists at
  * all is found out by the engine.
  */
-import { HashMap, HashSet, Option } from "effect"
+import * as HashMap from "effect/HashMap"
+import * as HashSet from "effect/HashSet"
+import * as Option from "effect/Option"
 import * as Advice from "./Advice.ts"
 import * as BayeuxError from "./BayeuxError.ts"
 import type { Change } from "./Change.ts"

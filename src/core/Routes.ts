@@ -6,7 +6,8 @@
  * from outside `recipients` is a pure function. Walking 1,000 subscribers costs 46 microseconds, looking up the
  * remembered list 0.05.
  */
-import { HashMap, Option } from "effect"
+import * as HashMap from "effect/HashMap"
+import * as Option from "effect/Option"
 import type { Channel, Pattern } from "./Channel.ts"
 import type { ClientId } from "./ClientId.ts"
 import type { ConnectionId } from "./Connection.ts"

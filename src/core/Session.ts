@@ -1,7 +1,7 @@
 /**
  * What the server remembers behind a `clientId`: its subscriptions, its link to a connection and what waits for it.
  */
-import { HashSet } from "effect"
+import * as HashSet from "effect/HashSet"
 import type { Pattern } from "./Channel.ts"
 import type { ClientId } from "./ClientId.ts"
 import type { ConnectionId } from "./Connection.ts"

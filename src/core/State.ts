@@ -4,7 +4,9 @@
  * A session is in `sessions`; its subscriptions are in `routes` as well, its connection in `bindings` (and in `routes`,
  * if messages go to it at any time), its next deadline in `deadlines`. `test/core/invariants.ts` checks that they agree.
  */
-import { HashMap, Option, Result } from "effect"
+import * as HashMap from "effect/HashMap"
+import * as Option from "effect/Option"
+import * as Result from "effect/Result"
 import * as Channel from "./Channel.ts"
 import type { ClientId } from "./ClientId.ts"
 import type { ConnectionId } from "./Connection.ts"

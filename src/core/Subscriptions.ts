@@ -4,7 +4,9 @@
  * Finding the subscribers of a channel looks up each pattern that matches it (`Channel.expand`): the work grows with
  * the depth of the channel and the number of subscribers found, not with the number of subscriptions there are.
  */
-import { HashMap, HashSet, Option } from "effect"
+import * as HashMap from "effect/HashMap"
+import * as HashSet from "effect/HashSet"
+import * as Option from "effect/Option"
 import type { Channel, Pattern } from "./Channel.ts"
 import { expand } from "./Channel.ts"
 import type { ClientId } from "./ClientId.ts"

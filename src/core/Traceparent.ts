@@ -3,7 +3,7 @@
  * which trace, has made the message. It goes with the message unchanged, as OpenTelemetry asks of whoever stands between
  * producers and consumers ("creation context").
  */
-import type { Brand } from "effect"
+import type * as Brand from "effect/Brand"
 
 /** `00-{trace}-{span}-{flags}`, all in lower-case hexadecimal digits. */
 export type Traceparent = string & Brand.Brand<"Traceparent">

@@ -6,7 +6,12 @@
  * messages that other processes accepted. What an order means for sessions, queues and events is not decided here but
  * in the core, once for all engines.
  */
-import { Context, type Effect, Schema, type Scope, type Stream, type SubscriptionRef } from "effect"
+import * as Context from "effect/Context"
+import type * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import type * as Stream from "effect/Stream"
+import type * as SubscriptionRef from "effect/SubscriptionRef"
 import type { Change, Outcome } from "../core/Change.ts"
 import type { ClientId } from "../core/ClientId.ts"
 import type * as PresenceState from "../core/folds/PresenceState.ts"

@@ -2,7 +2,10 @@
  * The engine of a single process: an order is a fact at once. What it stores are the counts; everything else lives in
  * the state of the service, and ends with it.
  */
-import { Effect, Layer, Stream, SubscriptionRef } from "effect"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Stream from "effect/Stream"
+import * as SubscriptionRef from "effect/SubscriptionRef"
 import * as BayeuxError from "../core/BayeuxError.ts"
 import type { Change, CreateSession, Outcome, PublishChange } from "../core/Change.ts"
 import type { Pattern } from "../core/Channel.ts"

@@ -4,7 +4,13 @@
  * The events of a turn are offered to it when the turn has ended, whether its stream is run or not, and it decides at once
  * what it keeps: what it has not read is bounded, and nobody waits for it.
  */
-import { Array as Arr, Cause, Effect, Latch, MutableList, type Pull, Stream } from "effect"
+import * as Arr from "effect/Array"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
+import * as MutableList from "effect/MutableList"
+import type * as Pull from "effect/Pull"
+import * as Stream from "effect/Stream"
 import type { Snapshot } from "../core/folds/Snapshot.ts"
 import type { Lagged, MonitorEvent } from "../core/MonitorEvent.ts"
 

@@ -5,7 +5,15 @@
  * into a bounded buffer of its own (`Consumer`), so one that is slow or stuck loses events of its own and delays neither
  * delivery nor another consumer; what it has lost it is told as `Lagged`. With nobody listening an event costs a number.
  */
-import { Array as Arr, Context, Effect, Layer, Option, PubSub, type Redacted, type Scope, Stream } from "effect"
+import * as Arr from "effect/Array"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as PubSub from "effect/PubSub"
+import type * as Redacted from "effect/Redacted"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
 import { hostname } from "node:os"
 import * as ClientId from "../core/ClientId.ts"
 import * as Snapshot from "../core/folds/Snapshot.ts"

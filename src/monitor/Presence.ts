@@ -5,7 +5,14 @@
  * It reads what the monitor tells, or with an engine that is shared what the log tells; then it is exact over all
  * processes. What is made of that is in `PresenceState`.
  */
-import { Clock, Context, Duration, Effect, Latch, Layer, Schema, Stream } from "effect"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
 import * as MonotonicClock from "../base/MonotonicClock.ts"
 import * as Options from "../base/Options.ts"
 import type { ClientId } from "../core/ClientId.ts"

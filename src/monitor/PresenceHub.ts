@@ -4,7 +4,12 @@
  * What waits for a watcher is bounded, and nobody waits for it. One that has fallen behind too far is told the difference
  * between what it knows and what is, when it gets round to it; so what it knows is right again.
  */
-import { Array as Arr, Cause, Effect, Latch, type Pull, Stream } from "effect"
+import * as Arr from "effect/Array"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
+import type * as Pull from "effect/Pull"
+import * as Stream from "effect/Stream"
 import * as PresenceState from "../core/folds/PresenceState.ts"
 
 /** Who is there: what a watch begins with. */

@@ -2,7 +2,7 @@
  * How client ids are shown outside of the process: as keyed hashes. Who knows a client id can act as its client; who knows
  * its hash can tell two clients apart, and no more.
  */
-import { Redacted } from "effect"
+import * as Redacted from "effect/Redacted"
 import { createHmac } from "node:crypto"
 
 /** The hash of a client id: HMAC-SHA-256, 64 hexadecimal digits. The same key gives the same hash in every process. */

@@ -5,7 +5,8 @@
  * somebody else's that has been given the name of this machine (DNS rebinding) nor a proxy that says whom it speaks for
  * gets in. What changes something must come from the page itself, with a token or without.
  */
-import { Redacted, Result } from "effect"
+import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
 import { createHash, createHmac, timingSafeEqual } from "node:crypto"
 import type { IncomingMessage } from "node:http"
 import type { HttpError } from "../transport/Http.ts"

@@ -1,5 +1,5 @@
 /** The files of the monitor page: its own, in the folder `page` of the package, and those of uPlot, which draws its charts. */
-import { Effect } from "effect"
+import * as Effect from "effect/Effect"
 import { readdir, readFile } from "node:fs/promises"
 import { createRequire } from "node:module"
 import { extname } from "node:path"

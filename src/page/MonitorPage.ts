@@ -6,7 +6,12 @@
  * to. What is counted is in `page/PageModel`, who may see it in `page/Access`, the page itself in the folder `page` of the
  * package.
  */
-import { Effect, FiberSet, Layer, Redacted, Schema, type Scope } from "effect"
+import * as Effect from "effect/Effect"
+import * as FiberSet from "effect/FiberSet"
+import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
 import { randomBytes } from "node:crypto"
 import { hostname } from "node:os"
 import * as Options from "../base/Options.ts"

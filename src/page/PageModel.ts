@@ -1,5 +1,5 @@
 /** All that is counted of what `Monitor.watch` tells, and what pages are told of it. */
-import type { Redacted } from "effect"
+import type * as Redacted from "effect/Redacted"
 import type { Snapshot } from "../core/folds/Snapshot.ts"
 import type { Lagged, MonitorEvent } from "../core/MonitorEvent.ts"
 import type { Counts } from "../engine/Engine.ts"

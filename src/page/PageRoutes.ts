@@ -1,5 +1,5 @@
 /** What is found at and below the path of the monitor page, and what each request to it is answered. */
-import { Result } from "effect"
+import * as Result from "effect/Result"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import { type HttpError, readBody, respond, respondAsset } from "../transport/Http.ts"
 import type { PathHandler } from "../transport/NodeServer.ts"

@@ -2,7 +2,9 @@
  * Who is there, as `Monitor.watch` tells it: the sessions with the names under which they are shown, and how many of them
  * have subscribed to each pattern.
  */
-import { HashMap, Option, type Redacted } from "effect"
+import * as HashMap from "effect/HashMap"
+import * as Option from "effect/Option"
+import type * as Redacted from "effect/Redacted"
 import type { Pattern } from "../core/Channel.ts"
 import type { ClientId } from "../core/ClientId.ts"
 import * as Snapshot from "../core/folds/Snapshot.ts"

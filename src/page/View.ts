@@ -1,5 +1,5 @@
 /** Events, sessions and channels as the page shows them: short, and with names in the place of client ids. */
-import type { Schema } from "effect"
+import type * as Schema from "effect/Schema"
 import type { Cause, MonitorEvent } from "../core/MonitorEvent.ts"
 import type * as Session from "../core/Session.ts"
 import * as Pseudonym from "../monitor/Pseudonym.ts"

@@ -2,7 +2,13 @@
  * What is behind all open pages: one watch of the monitor, of which each page is told about four times a second. With no
  * page open an event costs its counting, and nothing else is done but to note each second.
  */
-import { Clock, Effect, Option, type Redacted, Schedule, type Scope, Stream } from "effect"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import type * as Redacted from "effect/Redacted"
+import * as Schedule from "effect/Schedule"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
 import type { ServerResponse } from "node:http"
 import type { ClientId } from "../core/ClientId.ts"
 import { Engine } from "../engine/Engine.ts"

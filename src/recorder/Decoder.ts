@@ -2,7 +2,7 @@
  * Reads what `Encoder` has written: of a line, the inputs of its steps. A line that is not of this kind has none; what a
  * line holds has been checked by its checksum.
  */
-import type { Schema } from "effect"
+import type * as Schema from "effect/Schema"
 import type { Change, Outcome } from "../core/Change.ts"
 import type { Channel } from "../core/Channel.ts"
 import type { Input, Received } from "../core/Input.ts"

@@ -18,7 +18,7 @@
  *
  * A client id stands there by its recorded name. `null` in the place of a digest says that the step has failed.
  */
-import type { Schema } from "effect"
+import type * as Schema from "effect/Schema"
 import type { Settings } from "../core/Settings.ts"
 
 /** What a recording says of itself; one with another version is not read. */

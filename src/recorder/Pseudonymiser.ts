@@ -5,7 +5,7 @@
  * session stays one that cannot, since the machine treats both differently. Credentials need no disguise: what is in
  * `ext` and in fields that Bayeux does not know never reaches the machine.
  */
-import type { Schema } from "effect"
+import type * as Schema from "effect/Schema"
 import { createHmac, randomBytes } from "node:crypto"
 import type * as BayeuxError from "../core/BayeuxError.ts"
 import type { Change, Origin, Outcome } from "../core/Change.ts"

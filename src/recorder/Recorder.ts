@@ -6,7 +6,14 @@
  * comparison. It writes behind the back of the service: what cannot be written is lost to the recording, which says so,
  * and to nobody else.
  */
-import { Context, Duration, Effect, FiberSet, Layer, Schedule, Schema, type Scope } from "effect"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as FiberSet from "effect/FiberSet"
+import * as Layer from "effect/Layer"
+import * as Schedule from "effect/Schedule"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
 import { randomUUID } from "node:crypto"
 import * as Options from "../base/Options.ts"
 import * as Pseudonymiser from "./Pseudonymiser.ts"

@@ -6,7 +6,9 @@
  * the next state that stands in the recording. It stops at the first difference: from there on it would tell of another
  * service.
  */
-import { Effect, Schema, Stream } from "effect"
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
 import { existsSync } from "node:fs"
 import type { Change, Outcome } from "../core/Change.ts"
 import type { Input } from "../core/Input.ts"

@@ -5,7 +5,9 @@
  * The state of a busy service is large, and writing it takes time. It is a value that does not change, so its lines are
  * made one by one, whenever there is time, while the service goes on.
  */
-import { HashMap, HashSet, type Schema } from "effect"
+import * as HashMap from "effect/HashMap"
+import * as HashSet from "effect/HashSet"
+import type * as Schema from "effect/Schema"
 import type { Change } from "../core/Change.ts"
 import type { ClientId } from "../core/ClientId.ts"
 import * as Deadlines from "../core/Deadlines.ts"

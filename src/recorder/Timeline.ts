@@ -3,7 +3,7 @@
  * states before and after each step say more than a log could: for whom a message was queued, by which pattern, and what
  * became of it.
  */
-import { Stream } from "effect"
+import * as Stream from "effect/Stream"
 import type * as Message from "../core/Message.ts"
 import * as MessageQueue from "../core/MessageQueue.ts"
 import * as Session from "../core/Session.ts"

@@ -1,6 +1,6 @@
 /** What can happen to a session, as a story tells it; and what of it a step of the machine has brought about. */
-import type { Schema } from "effect"
-import { HashSet } from "effect"
+import * as HashSet from "effect/HashSet"
+import type * as Schema from "effect/Schema"
 import type { Advice } from "../core/Advice.ts"
 import * as Channel from "../core/Channel.ts"
 import type { ConnectionId } from "../core/Connection.ts"

@@ -1,5 +1,5 @@
 /** A story in words, a line for each thing that happened: what `effect-bayeux inspect` prints. */
-import { DateTime } from "effect"
+import * as DateTime from "effect/DateTime"
 import type { Cause } from "../core/MonitorEvent.ts"
 import type * as Session from "../core/Session.ts"
 import type * as Timeline from "./Timeline.ts"

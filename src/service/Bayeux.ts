@@ -4,20 +4,17 @@
  * It needs an `Engine` and a `Monitor`; transports and servers need it. How it works is in `Shell`, what the protocol
  * means in `core`.
  */
-import {
-  Clock,
-  Context,
-  Duration,
-  Effect,
-  FiberSet,
-  Layer,
-  Option,
-  Schema,
-  type Schema as S,
-  type Scope,
-  Stream,
-  SubscriptionRef
-} from "effect"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as FiberSet from "effect/FiberSet"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as SubscriptionRef from "effect/SubscriptionRef"
 import * as Options from "../base/Options.ts"
 import * as ClientId from "../core/ClientId.ts"
 import type { Delivery } from "../core/Message.ts"
@@ -75,7 +72,7 @@ export class Bayeux extends Context.Service<Bayeux, {
    * Publishes a message as the application, without a session: its event has `clientId: null`. `data` is any JSON
    * value; it is copied. Done when the engine has accepted it.
    */
-  readonly publish: (channel: string, data: S.Json) => Effect.Effect<void, RequestRefused>
+  readonly publish: (channel: string, data: Schema.Json) => Effect.Effect<void, RequestRefused>
   /**
    * All messages on a channel or pattern, `/service/**` as well, while the stream runs. It is a session of its own,
    * with its events, but it does not time out. Its buffer has no bound unless one is given; a bounded one loses the

@@ -6,7 +6,12 @@
  * has read do not travel on, because what subscribers get is built anew from `channel`, `data` and `id`, and from the
  * trace context where messages are traced (`Tracing`).
  */
-import { Cause, Data, Duration, Effect, Option, Random } from "effect"
+import * as Cause from "effect/Cause"
+import * as Data from "effect/Data"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Random from "effect/Random"
 import * as Advice from "../core/Advice.ts"
 import * as BayeuxError from "../core/BayeuxError.ts"
 import * as Channel from "../core/Channel.ts"

@@ -2,7 +2,14 @@
  * The in-process transport: what the application's own `publish` and `subscribe` run on. Its messages take the same way
  * as everybody's, extensions included; there is only no request, and nothing is put into bytes.
  */
-import { type Cause, Effect, Option, Queue, type Schema, type Scope, Stream, Tracer } from "effect"
+import type * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Queue from "effect/Queue"
+import type * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as Tracer from "effect/Tracer"
 import * as Channel from "../core/Channel.ts"
 import * as ClientId from "../core/ClientId.ts"
 import * as Message from "../core/Message.ts"

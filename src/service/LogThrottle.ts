@@ -2,7 +2,8 @@
  * What keeps coming, in the log: the first time at once, and from then on once a while with how often it came. When it
  * has not come for that long, the next time is the first one.
  */
-import { Duration, Effect } from "effect"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
 import type { RunFork } from "./TaskQueue.ts"
 
 /** Lines of a log that do not come one after the other. */

@@ -6,7 +6,11 @@
  * answered, each connection writes one frame, the events go to the monitor and the timer is set. Writing after reading,
  * not in between, wakes a peer once for all that is there for it: a write that has to wake somebody costs double.
  */
-import { type Clock, Duration, Effect, type Fiber, HashMap } from "effect"
+import type * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
+import * as HashMap from "effect/HashMap"
 import { randomBytes } from "node:crypto"
 import type { Outcome } from "../core/Change.ts"
 import * as ClientId from "../core/ClientId.ts"

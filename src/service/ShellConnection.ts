@@ -6,7 +6,7 @@
  *   alone over a socket is answered out of turn, since it may be held.
  * - What is written in a turn leaves at its end as one frame; the answers to an exchange leave when all are there.
  */
-import { Effect } from "effect"
+import * as Effect from "effect/Effect"
 import type { Advice } from "../core/Advice.ts"
 import type { BayeuxError } from "../core/BayeuxError.ts"
 import * as Channel from "../core/Channel.ts"

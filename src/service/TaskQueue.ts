@@ -1,5 +1,5 @@
 /** A queue of effects that are run one after the other: what keeps the order of messages although extensions may wait. */
-import { Effect } from "effect"
+import * as Effect from "effect/Effect"
 
 /** Starts an effect in the scope of the service. */
 export type RunFork = (effect: Effect.Effect<void>) => void

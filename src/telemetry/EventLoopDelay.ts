@@ -4,7 +4,8 @@
  * Two measurements run, of which the older is asked and, once the younger is long enough, begun anew. So what is read
  * covers the last half to full minute if it is read often, and readers do not disturb each other.
  */
-import { Effect, type Scope } from "effect"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
 import { monitorEventLoopDelay } from "node:perf_hooks"
 
 /** How often Node looks, in milliseconds; that long it is late by its own measure when it is not late at all. */

@@ -2,7 +2,8 @@
  * How much there is of everything at one moment, read from the state of the service and never counted along: one walk
  * over the sessions, however many numbers of the same state are asked for.
  */
-import { HashMap, HashSet } from "effect"
+import * as HashMap from "effect/HashMap"
+import * as HashSet from "effect/HashSet"
 import * as Session from "../core/Session.ts"
 import type { State } from "../core/State.ts"
 

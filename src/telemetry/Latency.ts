@@ -1,7 +1,7 @@
 /**
  * How long deliveries have taken, as a histogram of plain numbers: entering one costs a clock and a comparison or two.
  */
-import type { Metric } from "effect"
+import type * as Metric from "effect/Metric"
 
 /** Upper bounds of the buckets, in seconds. */
 export const boundaries: ReadonlyArray<number> = [

@@ -5,7 +5,9 @@
  * What there is (sessions, queues, …) is read from the state when it is asked for; what has happened is counted as it
  * happens (`MessageCounters`). Without the layer nothing is counted and nothing registered.
  */
-import { Effect, Layer, Schema } from "effect"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
 import * as Options from "../base/Options.ts"
 import * as Channel from "../core/Channel.ts"
 import { Monitor } from "../monitor/Monitor.ts"

@@ -3,8 +3,12 @@
  * service's own series and whatever else the application measures. In an `HttpRouter` Effect's own route does the same
  * (`PrometheusMetrics.layerHttp`).
  */
-import { type Context, Effect, Layer, Schema, type Scope } from "effect"
+import type * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as PrometheusMetrics from "effect/observability/PrometheusMetrics"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
 import * as Options from "../base/Options.ts"
 import { respond, respondError } from "../transport/Http.ts"
 import { MountPath } from "../transport/Mount.ts"

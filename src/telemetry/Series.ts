@@ -2,7 +2,10 @@
  * Series of Effect's metrics that are read when somebody collects them, and not kept up to date meanwhile: a scrape, an
  * export, a snapshot each ask anew.
  */
-import { type Context, Effect, Metric, type Scope } from "effect"
+import type * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Metric from "effect/Metric"
+import type * as Scope from "effect/Scope"
 
 /** What a series is called, what it says, and its labels. */
 export interface Name {

@@ -2,7 +2,8 @@
  * Channel templates, `/rooms/{room}`: what an application declares so that its channels can be told apart in metrics and
  * traces. There may be any number of channels; there are as many templates as were declared, and {@link other}.
  */
-import { Result, Schema } from "effect"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
 import * as Channel from "../core/Channel.ts"
 
 const placeholder = /\/\{[A-Za-z_][A-Za-z0-9_]*\}(?=\/|$)/g

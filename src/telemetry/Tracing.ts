@@ -9,7 +9,14 @@
  * Both are children of the publisher's span. Names and attributes are OpenTelemetry's for messaging; the kinds `producer`
  * and `consumer` are left to the two at the ends, between whom the service stands.
  */
-import { Clock, Context, Effect, Exit, Layer, Option, Schema, Tracer } from "effect"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import * as Tracer from "effect/Tracer"
 import * as Options from "../base/Options.ts"
 import type { Outcome } from "../core/Change.ts"
 import type { Delivery, Id, Incoming } from "../core/Message.ts"

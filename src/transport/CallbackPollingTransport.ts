@@ -5,7 +5,9 @@
  * The function's name is held to a grammar, the script begins with a comment and is marked as a download, so that the
  * answer cannot be made to look like anything but a script.
  */
-import { Effect, Layer, Result } from "effect"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Result from "effect/Result"
 import { Bayeux } from "../service/Bayeux.ts"
 import type { HttpCall } from "../service/Transport.ts"
 import { parseFields, respondError } from "./Http.ts"

@@ -8,7 +8,11 @@
  * is not to be opened again it ends with an event id, which the browser repeats when it comes back; it is then told 204,
  * the word for that (HTML, "Server-sent events").
  */
-import { Duration, Effect, Layer, Schedule, Schema } from "effect"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Schedule from "effect/Schedule"
+import * as Schema from "effect/Schema"
 import * as Options from "../base/Options.ts"
 import { Bayeux } from "../service/Bayeux.ts"
 import { type CloseReason, type HttpCall, requestInfo, type Sink } from "../service/Transport.ts"

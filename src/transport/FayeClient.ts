@@ -2,7 +2,8 @@
  * Serves Faye's browser client at `{mount}/client.js` and `{mount}.js`, as Faye's own server does, when the package
  * `faye` is installed next to this one.
  */
-import { Effect, Layer } from "effect"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import { readFile } from "node:fs/promises"
 import { createRequire } from "node:module"
 import { Bayeux } from "../service/Bayeux.ts"

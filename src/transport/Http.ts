@@ -3,7 +3,7 @@
  *
  * Everything a peer can get wrong here ends in a status and a plain sentence that says what was wrong.
  */
-import { Result } from "effect"
+import * as Result from "effect/Result"
 import { isUtf8 } from "node:buffer"
 import { createHash } from "node:crypto"
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http"

@@ -8,10 +8,13 @@
  * and a handler that is interrupted ends its connection itself before Effect has its turn.
  */
 import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
-import { Duration, Effect, Layer, Schema } from "effect"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import type * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
 import { IncomingMessage, ServerResponse } from "node:http"
 import type { Socket } from "node:net"
 import * as Options from "../base/Options.ts"

@@ -5,7 +5,8 @@
  * removed; so a socket on which nobody listens is taken away, and one on which somebody does never. Who may connect is
  * said by the file's permissions (and those of its folder), not by addresses.
  */
-import { Effect, Schema } from "effect"
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
 import { chmodSync, lstatSync, unlinkSync } from "node:fs"
 import type { Server } from "node:http"
 import type { Server as HttpsServer } from "node:https"

@@ -4,7 +4,10 @@
  * client appends the kind of message to it (`/bayeux/handshake`). The transport is offered under Faye's name for
  * requests from other origins as well, which CORS makes no different.
  */
-import { Effect, Layer, Result, Schema } from "effect"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
 import * as Options from "../base/Options.ts"
 import { Bayeux } from "../service/Bayeux.ts"
 import type { HttpCall } from "../service/Transport.ts"

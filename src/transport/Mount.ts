@@ -5,7 +5,8 @@
  * What lies at or below the mount is the service's, to the path segment (`/bayeux` is not `/bayeuxes`), and so is
  * `{mount}.js`; everything else is left to whoever else serves there.
  */
-import { Effect, Schema } from "effect"
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import type { Duplex } from "node:stream"
 import type { Bayeux } from "../service/Bayeux.ts"

@@ -1,7 +1,12 @@
 /**
  * Serving a Bayeux service with Node: on a server of its own, or beside whatever an existing server does.
  */
-import { Context, Duration, Effect, Layer, Schema, type Scope } from "effect"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
 import type { Socket } from "node:net"
 import * as Options from "../base/Options.ts"

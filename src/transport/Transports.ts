@@ -1,5 +1,5 @@
 /** All transports together, with their default options: what most servers want. */
-import { Layer } from "effect"
+import * as Layer from "effect/Layer"
 import type { OptionsInvalid } from "../base/Options.ts"
 import type { Bayeux } from "../service/Bayeux.ts"
 import * as CallbackPollingTransport from "./CallbackPollingTransport.ts"

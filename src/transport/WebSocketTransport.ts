@@ -3,7 +3,12 @@
  *
  * `ws` does the protocol. What is sent to many is framed once (`WebSocketFrame`) and written to the socket beneath.
  */
-import { Clock, Duration, Effect, Layer, Result, Schema } from "effect"
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
 import { Socket } from "node:net"
 import type { Duplex } from "node:stream"
 import { type WebSocket, WebSocketServer } from "ws"

@@ -9,7 +9,10 @@
  * Each {@link Step} changes one session. So whoever compares the states before and behind each step knows exactly who
  * comes and goes, anywhere ({@link change}), and when.
  */
-import { HashMap, HashSet, Option, Result } from "effect"
+import * as HashMap from "effect/HashMap"
+import * as HashSet from "effect/HashSet"
+import * as Option from "effect/Option"
+import * as Result from "effect/Result"
 import * as Channel from "../Channel.ts"
 import type { ClientId } from "../ClientId.ts"
 import * as Deadlines from "../Deadlines.ts"

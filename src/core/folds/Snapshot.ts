@@ -4,7 +4,9 @@
  * The law: a snapshot into which all events are folded that follow it is the later snapshot, in everything but the
  * {@link Reading}s, of which no event tells.
  */
-import { HashMap, HashSet, Option } from "effect"
+import * as HashMap from "effect/HashMap"
+import * as HashSet from "effect/HashSet"
+import * as Option from "effect/Option"
 import type { Pattern } from "../Channel.ts"
 import type { ClientId } from "../ClientId.ts"
 import type { Arrive, Lagged, MonitorEvent } from "../MonitorEvent.ts"

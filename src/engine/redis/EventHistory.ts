@@ -1,5 +1,7 @@
 /** The events that the log tells of, for whoever reads it: the same that the processes tell, each at its own entry. */
-import { DateTime, Effect, Stream } from "effect"
+import * as DateTime from "effect/DateTime"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
 import { clientRequest, type Event, handshake, unsubscribes } from "../../core/MonitorEvent.ts"
 import { type ClusterEvent, EngineError } from "../Engine.ts"
 import * as LogEntry from "./LogEntry.ts"

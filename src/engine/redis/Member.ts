@@ -2,7 +2,12 @@
  * A service's membership among the processes that share the store: it reads the log, sends orders, and shows that it is
  * alive. When a connection breaks both are made anew, and the membership goes on where it was.
  */
-import { Clock, Deferred, Duration, Effect, Fiber, type Scope } from "effect"
+import * as Clock from "effect/Clock"
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import type * as Scope from "effect/Scope"
 import { randomBytes } from "node:crypto"
 import { hostname } from "node:os"
 import * as MonotonicClock from "../../base/MonotonicClock.ts"

@@ -2,7 +2,8 @@
  * This process among those that share the store: the orders that it has under way, the sessions that it owns, and how
  * far it has read the log. Each entry of the log becomes what the service is to know of it.
  */
-import { Effect, Latch } from "effect"
+import * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
 import * as BayeuxError from "../../core/BayeuxError.ts"
 import type {
   Adopt,

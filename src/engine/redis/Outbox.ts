@@ -5,7 +5,8 @@
  * entry of its own in the log (see `Scripts.join`), after which nothing of the old one can come: what the log has not told
  * of by then was not carried out, and is sent again. So no order is lost and none is carried out twice.
  */
-import { Effect, Latch } from "effect"
+import * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
 import type { Change } from "../../core/Change.ts"
 
 /** An order that waits. */

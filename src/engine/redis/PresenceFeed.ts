@@ -5,7 +5,9 @@
  * The store is read in pages, so as not to hold up everybody else, and may change meanwhile. That does no harm, because
  * the log is read on from where it was before.
  */
-import { Clock, Effect, Stream } from "effect"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
 import * as MonotonicClock from "../../base/MonotonicClock.ts"
 import type { PresenceInput, TimePassed } from "../../core/folds/PresenceState.ts"
 import * as EventHistory from "./EventHistory.ts"

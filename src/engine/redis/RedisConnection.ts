@@ -2,7 +2,11 @@
  * A connection to Redis that lives until it breaks: it is never repaired, but made anew by whoever needs it, who then
  * knows that something may have been lost on the way. A command that gets no answer in time counts as a break.
  */
-import { Data, Duration, Effect, type Scope, Stream } from "effect"
+import * as Data from "effect/Data"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
 import type * as Scripts from "./Scripts.ts"
 
 /** What is needed of a client: one of node-redis, or anything that can do the same. It need not reconnect by itself. */

@@ -7,7 +7,13 @@
  * was lost on the way from Redis does no harm, because the answer is the entry. A session is served by one process, its
  * owner, until its client connects at another one. `docs/redis.md` says what is promised.
  */
-import { Clock, type Config, Duration, Effect, Layer, Schema, SubscriptionRef } from "effect"
+import * as Clock from "effect/Clock"
+import type * as Config from "effect/Config"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+import * as SubscriptionRef from "effect/SubscriptionRef"
 import { createClient } from "redis"
 import * as Options from "../../base/Options.ts"
 import type { Change } from "../../core/Change.ts"

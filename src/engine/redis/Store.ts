@@ -2,7 +2,7 @@
  * The store over one connection: the scripts and commands by their names, with decoded answers. A script that answers
  * that the node has to join again fails like a connection that broke.
  */
-import { Effect } from "effect"
+import * as Effect from "effect/Effect"
 import type { ClientId } from "../../core/ClientId.ts"
 import type { IdentifiedSession } from "../../core/folds/PresenceState.ts"
 import type { Counts } from "../Engine.ts"
