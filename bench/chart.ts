@@ -26,7 +26,7 @@ const fillDocument = (parts: { readonly [name: string]: string }): void =>
   write("performance.md", fill(readFileSync(new URL("performance.md", docs), "utf8"), parts))
 
 const drawResults = (results: Results.Results): void => {
-  write("performance.svg", RatioChart.chart(results))
+  write("images/performance.svg", RatioChart.chart(results))
   fillDocument({
     "servers": [Report.origin(results), Text.markdown(Report.overview(results)), ...Report.notes(results)].join("\n\n"),
     "monitors": Text.markdown(Report.monitors(results))
@@ -34,7 +34,7 @@ const drawResults = (results: Results.Results): void => {
 }
 
 const drawGrowth = (growth: Growth.Growth): void => {
-  write("growth.svg", GrowthChart.chart(growth))
+  write("images/growth.svg", GrowthChart.chart(growth))
   const tables = GrowthReport.measured(growth).map((work) => Text.markdown(GrowthReport.table(growth, work)))
   fillDocument({ growth: [GrowthReport.origin(growth), ...tables].join("\n\n") })
 }

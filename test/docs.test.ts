@@ -1,8 +1,27 @@
-/** What stands ready in `docs` for Prometheus and Grafana asks for what is really there, and files are shown as they are. */
+/** The documents are true: queries, options, commands, paths, links and files that they show exist as they say. */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { Effect, Scope } from "effect"
+import { execFile } from "node:child_process"
 import { existsSync, readdirSync, readFileSync } from "node:fs"
-import { Monitor } from "../src/index.ts"
+import { promisify } from "node:util"
+import { documents } from "../scripts/examples.ts"
+import { flags } from "../src/command/flags.ts"
+import {
+  Bayeux,
+  EventSourceTransport,
+  HttpRoutes,
+  LongPollingTransport,
+  Metrics,
+  MetricsPage,
+  Monitor,
+  MonitorPage,
+  NodeServer,
+  Presence,
+  Recorder,
+  RedisEngine,
+  Tracing,
+  WebSocketTransport
+} from "../src/index.ts"
 import { serveMeasured } from "./telemetry/measured.ts"
 import { releaseAll } from "./transport/support.ts"
 
@@ -98,25 +117,162 @@ describe("docs/alerts.yml", () => {
   it("has rules", () => assert.isAbove(rules().length, 8))
 })
 
-describe("docs/deployment.md", () => {
-  it.each(readdirSync(new URL("../docs/deployment", import.meta.url)))("shows %s as it is", (file) => {
-    const blocks = [...read("deployment.md").matchAll(/```\w+\n(.*?)```/gs)].map(([, text]) => text)
+describe("docs/deployment", () => {
+  const blocks = ["deployment.md", "proxies.md"].flatMap((file) =>
+    [...read(file).matchAll(/```\w+\n(.*?)```/gs)].map(([, text]) => text)
+  )
+
+  it.each(readdirSync(new URL("../docs/deployment", import.meta.url)))("%s is shown as it is", (file) => {
     assert.include(blocks, read(`deployment/${file}`))
   })
 })
 
-it.each(["../README.md", ...readdirSync(new URL("../docs", import.meta.url)).filter((file) => file.endsWith(".md"))])(
-  "the links of %s lead somewhere",
-  (file) => {
-    const folder = new URL(file, new URL("../docs/", import.meta.url))
+/** The section below a heading, up to the next one of its level. */
+const section = (document: string, heading: string): string => {
+  const [hashes = ""] = heading.split(" ", 1)
+  const [, found] = new RegExp(`^${heading}$(.*?)(?=^#{1,${hashes.length}} |$(?![^]))`, "ms").exec(document) ?? []
+  assert.isDefined(found, heading)
+  return found
+}
+
+/** The cells of a table's rows; what is left out in the first column is what stands above. */
+const rows = (text: string): ReadonlyArray<ReadonlyArray<string>> => {
+  let first = ""
+  return text.split("\n").filter((line) => /^\|(?! -)/.test(line)).map((line) => {
+    const [head = "", ...cells] = line.split(/(?<!\\)\|/).slice(1, -1).map((cell) => cell.trim())
+    if (head !== "") first = head
+    return [first, ...cells]
+  })
+}
+
+describe("docs/configuration.md", () => {
+  const document = read("configuration.md")
+  const command = rows(section(document, "## The command")).slice(1)
+
+  it("has each option of the command, with its variable", () => {
+    const names = Object.keys(flags).map((name) => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`))
+    assert.sameMembers(
+      command.map(([option = "", variable = ""]) => `${option.split(",", 1)[0]} ${variable}`),
+      names.map((name) => `\`--${name}\` \`BAYEUX_${name.toUpperCase().replaceAll("-", "_")}\``)
+    )
+  })
+
+  it("has the defaults that --help tells", async () => {
+    const { stdout } = await promisify(execFile)(process.execPath, ["src/bin.ts", "--help"], {
+      cwd: new URL("..", import.meta.url)
+    })
+    const told = stdout.split(/^ +(?=-)/m).flatMap((line) => {
+      const [, name = ""] = /--([a-z-]+)/.exec(line) ?? []
+      const [, byDefault] = /\(default: ([\w./:-]+)/.exec(line) ?? []
+      return byDefault === undefined ? [] : [[name, byDefault] as const]
+    })
+    assert.isAbove(told.length, 10)
+    for (const [name, byDefault] of told) {
+      const row = command.find(([option]) => option?.startsWith(`\`--${name}\``))
+      assert.include(row?.[2], byDefault, name)
+    }
+  })
+
+  const layers: ReadonlyArray<readonly [heading: string, layer: string, schema: { readonly fields: object }]> = [
+    ["### Bayeux.layer", "", Bayeux.BayeuxOptions],
+    ["### NodeServer.layer", "", NodeServer.NodeServerOptions],
+    ["### Transports", "`WebSocketTransport.layer`", WebSocketTransport.WebSocketOptions],
+    ["### Transports", "`LongPollingTransport.layer`", LongPollingTransport.LongPollingOptions],
+    ["### Transports", "`EventSourceTransport.layer`", EventSourceTransport.EventSourceOptions],
+    ["### RedisEngine.layer", "", RedisEngine.RedisOptions],
+    ["### Monitoring", "`MonitorPage.layer`, `.attach`", MonitorPage.MonitorPageOptions],
+    ["### Monitoring", "`Metrics.layer`", Metrics.MetricsOptions],
+    ["### Monitoring", "`MetricsPage.layer`, `.attach`", MetricsPage.MetricsPageOptions],
+    ["### Monitoring", "`Tracing.layer`", Tracing.TracingOptions],
+    ["### Monitoring", "`Presence.layer`", Presence.PresenceOptions],
+    ["### Monitoring", "`Recorder.layer`", Recorder.RecorderOptions]
+  ]
+  /** Options that no schema has: functions that make something. */
+  const makers = ["createServer", "client"]
+
+  it.each(layers)("%s %s has each option of the layer", (heading, layer, { fields }) => {
+    const told = rows(section(document, heading)).slice(1)
+      .filter(([first]) => layer === "" || first === layer)
+      .map(([first = "", second = ""]) => (layer === "" ? first : second).replaceAll("`", ""))
+    assert.sameMembers(told.filter((name) => !makers.includes(name)), Object.keys(fields))
+  })
+
+  it("says which options the other servers have", () => {
+    const line = "`NodeServer.attach(server, options)` and `HttpRoutes.layer(options)` have `mount` and `gracePeriod`."
+    assert.include(document, line)
+    for (const { fields } of [NodeServer.AttachOptions, HttpRoutes.HttpRoutesOptions]) {
+      assert.sameMembers(Object.keys(fields), ["mount", "gracePeriod"])
+    }
+  })
+})
+
+const root = new URL("../", import.meta.url)
+const scripts = (JSON.parse(readFileSync(new URL("package.json", root), "utf8")) as {
+  readonly scripts: { readonly [name: string]: string }
+}).scripts
+const options = new Set(
+  Object.keys(flags).map((name) => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`)
+)
+
+describe.each(documents())("%s", (path) => {
+  const document = readFileSync(new URL(path, root), "utf8")
+  const folder = new URL(path, root)
+
+  it("has links that lead somewhere", () => {
     const anchors = (text: string) =>
       [...text.matchAll(/^#+ (.*)$/gm)].map(([, title = ""]) =>
         title.toLowerCase().replace(/[^\w -]/g, "").replaceAll(" ", "-")
       )
-    for (const [, path = "", , anchor] of read(file).matchAll(/\]\((?!https?:)([^)#\s]*)(#([^)\s]+))?\)/g)) {
+    for (const [, path = "", , anchor] of document.matchAll(/\]\((?!https?:)([^)#\s]*)(#([^)\s]+))?\)/g)) {
       const target = new URL(path === "" ? folder : path, folder)
       assert.isTrue(existsSync(target), path)
       if (anchor !== undefined) assert.include(anchors(readFileSync(target, "utf8")), anchor, path)
     }
+  })
+
+  it("names files and folders that exist", () => {
+    const paths = (pattern: RegExp) => [...document.matchAll(pattern)].map(([, path = ""]) => path)
+    const named = [
+      ...paths(/`((?:src|test|bench|examples|scripts|docs|etc)(?:\/[\w.-]+)+|page\/\w+\.js)`/g),
+      ...paths(/`((?:core|base|engine|recorder|monitor|service|transport|telemetry|page|command)\/[\w./-]+\.ts)`/g)
+        .map((path) => `src/${path}`)
+    ]
+    for (const path of named) assert.isTrue(existsSync(new URL(path, root)), path)
+  })
+
+  it("calls the command and npm as they can be called", () => {
+    for (const [, name = ""] of document.matchAll(/npm run ([\w:]+)/g)) assert.property(scripts, name)
+    for (const [call] of document.matchAll(/(?:^|`)(?:npx )?(?:effect-bayeux|npm start --) --.*?(?:$|`)/gm)) {
+      for (const [option] of call.replace(/#.*/, "").matchAll(/--[a-z][a-z-]*/g)) assert.include([...options], option)
+    }
+  })
+})
+
+it("README.md is short", () => {
+  assert.isAtMost(readFileSync(new URL("README.md", root), "utf8").split("\n").length - 1, 120)
+})
+
+it("docs/README.md lists each page", () => {
+  const index = read("README.md")
+  for (const file of readdirSync(new URL("docs", root))) {
+    if (file !== "README.md" && /\.(?:md|json|yml)$/.test(file)) assert.include(index, `](${file})`)
   }
-)
+})
+
+describe("docs/troubleshooting.md", () => {
+  /** The sources, with strings that are continued on the next line in one piece. */
+  const sources = readdirSync(new URL("src", root), { recursive: true, encoding: "utf8" })
+    .filter((file) => file.endsWith(".ts"))
+    .map((file) => readFileSync(new URL(`src/${file}`, root), "utf8"))
+    .join("\n")
+    .replaceAll(/["`] \+\s*["`]/g, "")
+    .replaceAll("\\\"", "\"")
+
+  it("quotes what the server says", () => {
+    const quotes = [...read("troubleshooting.md").matchAll(/`((?:[A-Z][a-z]*|…) [^`]*)`/g)].map(([, text = ""]) => text)
+    assert.isAtLeast(quotes.length, 25)
+    for (const quote of quotes) {
+      for (const part of quote.split("…")) assert.include(sources, part.trim(), quote)
+    }
+  })
+})

@@ -5,6 +5,8 @@ import { once } from "node:events"
 import { readdirSync, readFileSync } from "node:fs"
 import { connect, createServer } from "node:net"
 import { WebSocket } from "ws"
+import { documents, fill } from "../scripts/examples.ts"
+import { launchChromium } from "./support/chromium.ts"
 import { type Collector, startCollector } from "./support/collector.ts"
 import { RedisServer } from "./support/redis.ts"
 import { releaseAll } from "./transport/support.ts"
@@ -287,10 +289,33 @@ describe("the examples", () => {
     if (running.child.exitCode === null) await stop(running)
   }, 60_000)
 
-  it.each([["README.md", 5], ["docs/monitoring.md", 8]])("stand in %s as they are", (document, atLeast) => {
-    const blocks = [...read(document).matchAll(/```ts\n\/\/ (examples\/\S+)\n(.*?)```/gs)]
-    assert.isAtLeast(blocks.length, atLeast)
-    for (const [, file = "", code] of blocks) assert.strictEqual(code, read(file), file)
-    assert.strictEqual([...read(document).matchAll(/```ts/g)].length, blocks.length, "no code of its own")
+  it.skipIf(inject("chromium") === "")("client.html does what it says", async () => {
+    const running = await start("server.ts")
+    await until(running, () => fetch(`${running.origin}/bayeux/client.js`))
+    const browser = await launchChromium(inject("chromium"))
+    try {
+      const page = await browser.newPage()
+      const body = read("examples/client.html").replaceAll("http://127.0.0.1:8000", running.origin)
+      await page.route(`${running.origin}/page`, (route) => route.fulfill({ contentType: "text/html", body }))
+      await page.goto(`${running.origin}/page`)
+      await page.getByText("hello").waitFor()
+    } finally {
+      await browser.close()
+    }
+    await until(running, async () => running.output().includes("data: { text: 'hello' }") || undefined)
+    await stop(running)
+  }, 60_000)
+})
+
+describe("the documents", () => {
+  it.each(documents())("%s shows examples as they are, and no other programs", (path) => {
+    const document = read(path)
+    assert.strictEqual(fill(document), document, "npm run docs:examples makes it right")
+    for (const [block] of document.matchAll(/```ts\n.*?```/gs)) assert.match(block, /^```ts\n\/\/ examples\//)
+  })
+
+  it("show each example", () => {
+    const shown = documents().flatMap((path) => [...read(path).matchAll(/^(?:\/\/|<!--) examples\/(\S+)/gm)])
+    assert.sameMembers([...new Set(shown.map(([, file]) => file))], readdirSync(new URL("examples", root)))
   })
 })

@@ -52,7 +52,7 @@ describe("an end", () => {
 describe("the table of causes", () => {
   it("says of each when it comes and what to do", () => {
     const document = readFileSync(new URL("../../docs/monitoring.md", import.meta.url), "utf8")
-    const [, why = ""] = /^## Why$(.*?)^## /ms.exec(`${document}\n## `) ?? []
+    const [, why = ""] = /^## Causes$(.*?)^## /ms.exec(`${document}\n## `) ?? []
     const rows = [...why.matchAll(/^\| `(\w+)`(.*)$/gm)].map(([, tag]) => tag)
     assert.deepStrictEqual(rows, [...Object.keys(ends), "EngineLost", "ProcessLost"])
   })
