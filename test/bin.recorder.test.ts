@@ -5,12 +5,14 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Command } from "./support/command.ts"
+import { compileCache } from "./support/compileCache.ts"
 import { RedisServer } from "./support/redis.ts"
 import {
   begin,
   connectMessage,
   openEvents,
   openSocket,
+  patience,
   poll,
   post,
   releaseAll,
@@ -70,7 +72,7 @@ const run = async (...args: ReadonlyArray<string>) => {
   return { code: await command.exit(), stdout: command.stdout, stderr: command.stderr }
 }
 
-describe("effect-bayeux replay", { timeout: 60_000 }, () => {
+describe("effect-bayeux replay", () => {
   it("prints the very bytes that --log-events has printed, whatever kinds of clients there were", async () => {
     const file = freshFile()
     const command = start(file, "--record-plain", "--timeout", "0.5")
@@ -122,7 +124,11 @@ describe("effect-bayeux replay", { timeout: 60_000 }, () => {
       Effect.runFork(Effect.provide(Effect.andThen(publish, Effect.andThen(fail, Effect.never)), service))
     `
     const args = ["--conditions=effect-bayeux-source", "--input-type=module", "--eval", program]
-    const { status } = spawnSync(process.execPath, args, { cwd: new URL("..", import.meta.url), timeout: 20_000 })
+    const { status } = spawnSync(process.execPath, args, {
+      cwd: new URL("..", import.meta.url),
+      env: { ...process.env, ...compileCache },
+      timeout: patience
+    })
     assert.strictEqual(status, 1)
     const { code, stdout } = await run("replay", file)
     assert.strictEqual(code, 0)
@@ -172,7 +178,7 @@ describe("effect-bayeux replay", { timeout: 60_000 }, () => {
   )
 })
 
-describe("effect-bayeux inspect", { timeout: 60_000 }, () => {
+describe("effect-bayeux inspect", () => {
   it("tells the story of a session by the name that it has in the recording, and of a message", async () => {
     const file = freshFile()
     const command = start(file, "--record-redact", "--record-size", "1")

@@ -8,8 +8,9 @@ import { WebSocket } from "ws"
 import { documents, fill } from "../scripts/examples.ts"
 import { launchChromium } from "./support/chromium.ts"
 import { type Collector, startCollector } from "./support/collector.ts"
+import { compileCache } from "./support/compileCache.ts"
 import { RedisServer } from "./support/redis.ts"
-import { releaseAll } from "./transport/support.ts"
+import { patience, releaseAll } from "./transport/support.ts"
 
 const root = new URL("..", import.meta.url)
 const read = (path: string) => readFileSync(new URL(path, root), "utf8")
@@ -52,7 +53,11 @@ const start = async (file: string): Promise<Running> => {
   const child = spawn(
     process.execPath,
     ["--conditions=effect-bayeux-source", "--import=./test/support/portOf8000.ts", `examples/${file}`],
-    { cwd: root, env: { ...process.env, ...await needs[file]?.(), PORT: `${port}` }, stdio: ["ignore", "pipe", "pipe"] }
+    {
+      cwd: root,
+      env: { ...process.env, ...compileCache, ...await needs[file]?.(), PORT: `${port}` },
+      stdio: ["ignore", "pipe", "pipe"]
+    }
   )
   children.push(child)
   let output = ""
@@ -61,9 +66,9 @@ const start = async (file: string): Promise<Running> => {
   return { child, origin: `http://127.0.0.1:${port}`, output: () => output }
 }
 
-/** Asks again and again, for 20 seconds at most. */
+/** Asks again and again. */
 const until = async <A>(running: Running, ask: () => Promise<A | undefined>): Promise<A> => {
-  const deadline = AbortSignal.timeout(20_000)
+  const deadline = AbortSignal.timeout(patience)
   while (!deadline.aborted && running.child.exitCode === null) {
     const answer = await ask().catch(() => undefined)
     if (answer !== undefined) return answer
@@ -79,7 +84,7 @@ const send = async ({ origin }: Running, message: object, headers: Record<string
     method: "POST",
     headers: { "content-type": "application/json", ...headers },
     body: JSON.stringify([message]),
-    signal: AbortSignal.timeout(2_000)
+    signal: AbortSignal.timeout(patience)
   })
   return (await response.json() as ReadonlyArray<Reply>)[0] ?? {}
 }
@@ -287,7 +292,7 @@ describe("the examples", () => {
     const running = await start(file)
     await show(running)
     if (running.child.exitCode === null) await stop(running)
-  }, 60_000)
+  })
 
   it.skipIf(inject("chromium") === "")("client.html does what it says", async () => {
     const running = await start("server.ts")

@@ -1,7 +1,7 @@
 /**
  * Runs once before all tests: sees to it that there are a Chromium, a Redis server, an nginx and a haproxy, and tells the
  * tests where. Where one is not found and may not be installed, it says so, and the suites that need it report themselves
- * as skipped.
+ * as skipped. It also draws the seed.
  */
 import { execFile } from "node:child_process"
 import { existsSync, rmSync, writeFileSync } from "node:fs"
@@ -9,6 +9,7 @@ import { promisify } from "node:util"
 import type { TestProject } from "vitest/node"
 import { findChromium } from "./support/chromium.ts"
 import { findRedis } from "./support/redis.ts"
+import { chosen } from "./support/seeds.ts"
 import { findHaproxy, findNginx } from "./support/webProxies.ts"
 
 declare module "vitest" {
@@ -118,7 +119,19 @@ const provide = async (program: Program): Promise<string> => {
   return path
 }
 
+/** Chosen once, and kept in the environment for the other projects. */
+const lot = (isLong: boolean) => {
+  const { rounds, seed } = chosen(process.env, isLong)
+  if (isLong && process.env["SEED"] === undefined) {
+    console.log(`SEED=${seed} ROUNDS=${rounds} npm run test:long repeats this run`)
+  }
+  process.env["SEED"] = `${seed}`
+  process.env["ROUNDS"] = `${rounds}`
+  return { rounds, seed }
+}
+
 export default async (project: TestProject): Promise<void> => {
+  project.provide("lot", lot(project.config.mode === "long"))
   project.provide("chromium", await provide(chromium))
   project.provide("redis", await provide(redis))
   project.provide("nginx", await provide(nginx))

@@ -3,6 +3,7 @@ import { Result } from "effect"
 import * as fc from "fast-check"
 import * as BayeuxError from "../../src/core/BayeuxError.ts"
 import * as Channel from "../../src/core/Channel.ts"
+import { runs } from "../support/seeds.ts"
 
 const parse = (name: string) => Result.getOrThrow(Channel.parse(name, 64))
 const errorOf = <A>(result: Result.Result<A, BayeuxError.BayeuxError>) =>
@@ -82,14 +83,17 @@ describe("Channel", () => {
           matches(pattern, name)
         )
       }),
-      { numRuns: 2_000 }
+      runs(2_000)
     )
   })
 
   it("parses whatever it is given", () => {
-    fc.assert(fc.property(fc.string({ unit: "binary" }), (name) => {
-      Channel.parse(name, 64)
-      Channel.parsePattern(`/${name}`, 64)
-    }))
+    fc.assert(
+      fc.property(fc.string({ unit: "binary" }), (name) => {
+        Channel.parse(name, 64)
+        Channel.parsePattern(`/${name}`, 64)
+      }),
+      runs()
+    )
   })
 })

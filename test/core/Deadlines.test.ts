@@ -3,6 +3,7 @@ import { Equal } from "effect"
 import * as fc from "fast-check"
 import * as ClientId from "../../src/core/ClientId.ts"
 import * as Deadlines from "../../src/core/Deadlines.ts"
+import { runs } from "../support/seeds.ts"
 
 const id = (n: number) => ClientId.make(`c${n}`)
 
@@ -25,22 +26,25 @@ describe("Deadlines", () => {
   })
 
   it("agrees with a sorted list", () => {
-    fc.assert(fc.property(fc.array(change, { maxLength: 60 }), (changes) => {
-      let tree = Deadlines.empty
-      const list = new Map<string, number>()
-      for (const { add, at, id: n } of changes) {
-        const key = `${at}/${n}`
-        if (add && !list.has(key)) {
-          tree = Deadlines.add(tree, at, id(n))
-          list.set(key, at)
-        } else if (!add) {
-          tree = Deadlines.remove(tree, at, id(n))
-          list.delete(key)
+    fc.assert(
+      fc.property(fc.array(change, { maxLength: 60 }), (changes) => {
+        let tree = Deadlines.empty
+        const list = new Map<string, number>()
+        for (const { add, at, id: n } of changes) {
+          const key = `${at}/${n}`
+          if (add && !list.has(key)) {
+            tree = Deadlines.add(tree, at, id(n))
+            list.set(key, at)
+          } else if (!add) {
+            tree = Deadlines.remove(tree, at, id(n))
+            list.delete(key)
+          }
+          assert.strictEqual(Deadlines.size(tree), list.size)
+          assert.strictEqual(Deadlines.next(tree), Math.min(Infinity, ...list.values()))
         }
-        assert.strictEqual(Deadlines.size(tree), list.size)
-        assert.strictEqual(Deadlines.next(tree), Math.min(Infinity, ...list.values()))
-      }
-    }))
+      }),
+      runs()
+    )
   })
 
   it("is the same tree for the same entries, in whatever order they came", () => {
@@ -53,7 +57,8 @@ describe("Deadlines", () => {
             list.reduce((tree, [at, n]) => Deadlines.add(tree, at, id(n)), Deadlines.empty)
           assert.isTrue(Equal.equals(build(a), build(b)))
         }
-      )
+      ),
+      runs()
     )
   })
 

@@ -19,6 +19,7 @@ import type { Cause, Event, Move } from "../../src/core/MonitorEvent.ts"
 import type { Output } from "../../src/core/Output.ts"
 import * as Settings from "../../src/core/Settings.ts"
 import * as State from "../../src/core/State.ts"
+import { limit, runs } from "../support/seeds.ts"
 import * as Invariants from "./invariants.ts"
 import { eventsIn, settings, Trial } from "./trial.ts"
 
@@ -805,7 +806,7 @@ const tell = (details: fc.RunDetails<[number, Array<Action>]>): void => {
 }
 
 describe("Machine", () => {
-  it("keeps its laws on more than 100,000 arbitrary steps", { timeout: 300_000 }, () => {
+  it("keeps its laws on more than 100,000 arbitrary steps", { timeout: limit(300_000) }, () => {
     let steps = 0
     const answers = fc.constantFrom(Settings.defaults.maxAnswerBytes, shortest)
     const actions = fc.array(action, { maxLength: 400, size: "max" })
@@ -815,7 +816,7 @@ describe("Machine", () => {
       model.finally()
       steps += model.trial.steps.length
     })
-    tell(fc.check(property, { numRuns: 500 }))
+    tell(fc.check(property, runs(500)))
     assert.isAtLeast(steps, 100_000)
   })
 })

@@ -4,6 +4,7 @@ import * as fc from "fast-check"
 import * as Channel from "../../src/core/Channel.ts"
 import * as Message from "../../src/core/Message.ts"
 import * as MessageQueue from "../../src/core/MessageQueue.ts"
+import { runs } from "../support/seeds.ts"
 
 const channel = Result.getOrThrow(Channel.parse("/a", 64))
 const message = (data: number) => new Message.Delivery(channel, data, undefined, data)
@@ -32,21 +33,24 @@ describe("MessageQueue", () => {
 
   it("is an ordered list to which the end can be added, and anything else anywhere", () => {
     const change = fc.oneof(fc.constant("append" as const), fc.array(fc.nat(30), { maxLength: 3 }))
-    fc.assert(fc.property(fc.array(change), (changes) => {
-      let queue = MessageQueue.empty
-      const list = new Set<number>()
-      let last = 30
-      for (const change of changes) {
-        if (change === "append") list.add(++last)
-        else change.forEach((one) => list.add(one))
-        queue = change === "append"
-          ? MessageQueue.append(queue, message(last))
-          : MessageQueue.restore(queue, change.map(message))
-        assert.strictEqual(queue.length, list.size)
-        assert.strictEqual(MessageQueue.first(queue), list.size === 0 ? undefined : Math.min(...list))
-      }
-      assert.deepStrictEqual(contents(queue), [...list].sort((a, b) => a - b))
-    }))
+    fc.assert(
+      fc.property(fc.array(change), (changes) => {
+        let queue = MessageQueue.empty
+        const list = new Set<number>()
+        let last = 30
+        for (const change of changes) {
+          if (change === "append") list.add(++last)
+          else change.forEach((one) => list.add(one))
+          queue = change === "append"
+            ? MessageQueue.append(queue, message(last))
+            : MessageQueue.restore(queue, change.map(message))
+          assert.strictEqual(queue.length, list.size)
+          assert.strictEqual(MessageQueue.first(queue), list.size === 0 ? undefined : Math.min(...list))
+        }
+        assert.deepStrictEqual(contents(queue), [...list].sort((a, b) => a - b))
+      }),
+      runs()
+    )
   })
 
   it("holds 100,000 messages without a deep recursion", () => {

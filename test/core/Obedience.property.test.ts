@@ -4,6 +4,7 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
+import { runs } from "../support/seeds.ts"
 import { type Conduct, type Fault, Obedient, World } from "./obedience.ts"
 
 /** Handshake and connect, each once or twice: when a client begins, and when its session has been taken from it. */
@@ -34,7 +35,7 @@ describe("obedient clients", () => {
         world.run(20_000)
         for (const { busiest } of clients) assert.isAtMost(busiest, mostPerSecond + publishes)
       }),
-      { numRuns: 150 }
+      runs(150)
     )
   })
 
@@ -57,7 +58,7 @@ describe("obedient clients", () => {
         world.run(10)
         for (const { heard } of clients) assert.deepStrictEqual(heard, ["last"], "by its stream, at once")
       }),
-      { numRuns: 150 }
+      runs(150)
     )
   })
 
@@ -82,7 +83,7 @@ describe("obedient clients", () => {
           }
         }
       ),
-      { numRuns: 150 }
+      runs(150)
     )
   })
 })

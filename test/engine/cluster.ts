@@ -11,6 +11,8 @@ import * as Monitor from "../../src/monitor/Monitor.ts"
 import * as Bayeux from "../../src/service/Bayeux.ts"
 import type { Frame } from "../../src/service/Frame.ts"
 import type { Open, OpenConnection } from "../../src/service/Transport.ts"
+import { seeds } from "../support/seeds.ts"
+import { random } from "../transport/support.ts"
 
 type Service = Bayeux.Bayeux["Service"]
 
@@ -56,7 +58,8 @@ const isConnect = (message: unknown): boolean => Message.isRaw(message) && messa
 const isAnswer = (message: Message.Outgoing): boolean => Message.isReply(message) && !isConnect(message)
 
 const route = (services: ReadonlyArray<Service>, settle: () => Promise<unknown>): Service => {
-  const pick = (): Service => services[Math.floor(Math.random() * services.length)] ?? (services[0] as Service)
+  const lot = random(seeds(1)[0] ?? 1)
+  const pick = (): Service => services[lot.below(services.length)] ?? (services[0] as Service)
   const each = <A, E, R>(f: (service: Service) => Effect.Effect<A, E, R>) =>
     Effect.forEach(services, f, { discard: true })
   const all = <A, E, R>(f: (service: Service) => Effect.Effect<ReadonlyArray<A>, E, R>) =>

@@ -58,21 +58,20 @@ const hear = async (servers: typeof one, transport: string, ...extensions: Reado
 }
 
 describe.each(["websocket", "long-polling"])("CometD's client over %s, cut off 50 times", (transport) => {
-  it("hears every message once and in order if it acknowledges", { timeout: 60_000 }, async () => {
+  it("hears every message once and in order if it acknowledges", async () => {
     const { heard, published } = await hear(one, transport, new AckExtension())
     assert.deepEqual(heard, Array.from({ length: published }, (_, index) => index))
   })
 
   it.skipIf(inject("redis") === "")(
     "does so, too, when it comes to another process each time",
-    { timeout: 60_000 },
     async () => {
       const { heard, published } = await hear(several, transport, new AckExtension())
       assert.deepEqual(heard, Array.from({ length: published }, (_, index) => index))
     }
   )
 
-  it("misses messages if it does not", { timeout: 60_000 }, async () => {
+  it("misses messages if it does not", async () => {
     const { heard, published } = await hear(one, transport)
     assert.isBelow(new Set(heard).size, published)
   })

@@ -103,7 +103,6 @@ const behindNginx = (open: OpenPage): void => {
   for (const [name, isThere, make] of engines) {
     it.skipIf(!isThere)(
       `whose only process is replaced is back within five seconds and misses nothing from then on, with ${name}`,
-      { timeout: 60_000 },
       async () => {
         const engine = await make()
         const first = await serve(engine)
@@ -142,7 +141,6 @@ const behindNginx = (open: OpenPage): void => {
 
   it.skipIf(redis === "")(
     "whose process is replaced beside another one goes there with its session, and misses nothing at all",
-    { timeout: 60_000 },
     async () => {
       const engine = await onRedis()
       let servers: readonly [Server, Server] = [await serve(engine), await serve(engine)]
@@ -166,7 +164,6 @@ const behindNginx = (open: OpenPage): void => {
 
   it.skipIf(redis === "")(
     "whose process is killed gets what it was sent meanwhile with its next connect, and then a stream again",
-    { timeout: 60_000 },
     async () => {
       const { url } = await RedisServer.start(redis)
       const start = (port: number) =>

@@ -49,7 +49,7 @@ const places = [
 describe.each(places)("Faye's client, cut off again and again, %s", (_, servers, needsRedis) => {
   const isSkipped = needsRedis && inject("redis") === ""
 
-  it.skipIf(isSkipped)("hears by long-polling every message once and in order", { timeout: 60_000 }, async () => {
+  it.skipIf(isSkipped)("hears by long-polling every message once and in order", async () => {
     const ports = await servers()
     const proxy = await Proxy.start(...ports)
     const publisher = await open(ports[0] ?? 0, "long-polling")
@@ -63,7 +63,6 @@ describe.each(places)("Faye's client, cut off again and again, %s", (_, servers,
 
   it.skipIf(isSkipped).each(["websocket", "long-polling"])(
     "publishes by %s every message once and in order",
-    { timeout: 60_000 },
     async (transport) => {
       const ports = await servers()
       const proxy = await Proxy.start(...ports)

@@ -57,7 +57,7 @@ describe.each(
     ["CometD over long polling", cometd, "long-polling"]
   ] as const
 )("presence of %s", (_, open, transport) => {
-  it("knows tabs as one member, and a page change as no leave", { timeout: 60_000 }, async () => {
+  it("knows tabs as one member, and a page change as no leave", async () => {
     const release = releaseLater()
     try {
       const { told, url } = await start()

@@ -141,7 +141,7 @@ export const scenarios = <C extends Client>(name: string, setup: Setup<C>): void
     body: (world: World<C>) => Promise<void>,
     circumstances: Circumstances = {}
   ): void => {
-    it(sentence, { timeout: 60_000 }, () => World.run(setup, circumstances, body))
+    it(sentence, () => World.run(setup, circumstances, body))
   }
 
   describe(name, () => {
@@ -261,7 +261,7 @@ export const scenarios = <C extends Client>(name: string, setup: Setup<C>): void
       assert.includeMembers(told, [...new Set(errors)])
       assert.include(errors, told[1])
       assert.deepEqual(pairs((await a.transcript({ heard: "/chat/room" })).delivered), [["/chat/room", "before"]])
-    }, { timeout: 1_000 })
+    }, { timeout: 1_000, sessionTimeout: 60_000 })
 
     scenario("a client goes on where it was when its connect has been held to the time-out", async (world) => {
       const a = await subscribed(await world.client(), "/chat/room", end)
@@ -272,7 +272,7 @@ export const scenarios = <C extends Client>(name: string, setup: Setup<C>): void
       await published(b, end, 0)
       assert.deepEqual(pairs((await untilTheEnd(a)).delivered), [["/chat/room", "still here"]])
       assert.strictEqual(await a.clientId(), clientId)
-    }, { timeout: 2_000 })
+    }, { timeout: 2_000, sessionTimeout: 60_000 })
 
     scenario("after a restart of the server subscriptions come back and messages flow again", async (world) => {
       const a = await subscribed(await world.client(), "/to/a", end)

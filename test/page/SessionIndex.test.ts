@@ -7,6 +7,7 @@ import * as Snapshot from "../../src/core/folds/Snapshot.ts"
 import type { MonitorEvent } from "../../src/core/MonitorEvent.ts"
 import { SessionIndex } from "../../src/page/SessionIndex.ts"
 import { Trial } from "../core/trial.ts"
+import { runs } from "../support/seeds.ts"
 
 const key = Redacted.make("key")
 
@@ -51,18 +52,21 @@ const choices = fc.array(fc.tuple(fc.nat(7), fc.nat(20), fc.constantFrom("/a", "
 
 describe("a roster", () => {
   it("is what the events before it and those after it make of a snapshot, wherever it begins", () => {
-    fc.assert(fc.property(choices, fc.nat(60), fc.nat(60), (choices, first, second) => {
-      const events = numbered(history(choices))
-      const at = (count: number) => events.slice(0, count).reduce(Snapshot.fold, Snapshot.empty)
-      const sessionIndex = new SessionIndex(key)
-      const [begin, missedTo] = [Math.min(first, second), Math.max(first, second)]
-      sessionIndex.begin(at(begin))
-      for (const event of events.slice(begin, begin + 5)) sessionIndex.tell(event)
-      // In the place of what was missed there is a snapshot.
-      sessionIndex.begin(at(missedTo))
-      for (const event of events.slice(missedTo)) sessionIndex.tell(event)
-      assert.deepStrictEqual(readable(sessionIndex), told(at(events.length)))
-    }))
+    fc.assert(
+      fc.property(choices, fc.nat(60), fc.nat(60), (choices, first, second) => {
+        const events = numbered(history(choices))
+        const at = (count: number) => events.slice(0, count).reduce(Snapshot.fold, Snapshot.empty)
+        const sessionIndex = new SessionIndex(key)
+        const [begin, missedTo] = [Math.min(first, second), Math.max(first, second)]
+        sessionIndex.begin(at(begin))
+        for (const event of events.slice(begin, begin + 5)) sessionIndex.tell(event)
+        // In the place of what was missed there is a snapshot.
+        sessionIndex.begin(at(missedTo))
+        for (const event of events.slice(missedTo)) sessionIndex.tell(event)
+        assert.deepStrictEqual(readable(sessionIndex), told(at(events.length)))
+      }),
+      runs()
+    )
   })
 
   it("counts what comes from other processes and goes there, and nothing of what is there", () => {

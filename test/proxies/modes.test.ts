@@ -163,7 +163,7 @@ describe.skipIf(asDocumented.length === 0).each(asDocumented)("behind %s", (_, s
 })
 
 describe.skipIf(haproxy === "")("behind haproxy as it is by default", () => {
-  it("clients that wait 6.5 s between polls get nothing twice", { timeout: 60_000 }, async () => {
+  it("clients that wait 6.5 s between polls get nothing twice", async () => {
     const server = await serve()
     const { url } = await withHaproxy()(server.port)
     const manners = range(8).map((n): Manner => n % 2 === 0 ? "faye" : "cometd")

@@ -122,7 +122,6 @@ describe.skipIf(ways.length === 0).each(ways)("behind %s as documented", (_, sta
 
   it.skipIf(inject("redis") === "")(
     "a rolling restart on Redis loses nothing, doubles nothing where the client tells what it has read, and refuses no publish",
-    { timeout: 60_000 },
     async () => {
       const redis = await RedisServer.start(inject("redis"))
       const ports: Array<number> = []

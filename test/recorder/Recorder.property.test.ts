@@ -13,6 +13,7 @@ import { RecordingFile } from "../../src/recorder/RecordingFile.ts"
 import * as Replay from "../../src/recorder/Replay.ts"
 import * as Invariants from "../core/invariants.ts"
 import { eventsIn, Trial } from "../core/trial.ts"
+import { runs } from "../support/seeds.ts"
 
 const channel = fc.constantFrom("/a", "/b", "/a/b", "/service/x", "/a/*", "bad")
 const pattern = fc.constantFrom("/a", "/b", "/*", "/**", "/a/*", "/meta/*")
@@ -222,7 +223,7 @@ describe("a recording", () => {
         for (const { after } of steps) Invariants.check(after)
         assert.strictEqual(told.length, steps.length + 1)
       }),
-      { numRuns: 150 }
+      runs(150)
     )
   })
 
@@ -236,7 +237,7 @@ describe("a recording", () => {
         const recorded = trial.events.map(({ _tag }) => _tag)
         assert.deepStrictEqual(events, events.length === 0 ? [] : recorded.slice(-events.length))
       }),
-      { numRuns: 150 }
+      runs(150)
     )
   })
 })

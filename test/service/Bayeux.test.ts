@@ -29,6 +29,8 @@ import {
   turn,
   until
 } from "../engine/laws.ts"
+import { compileCache } from "../support/compileCache.ts"
+import { patience } from "../transport/support.ts"
 
 type Service = Bayeux.Bayeux["Service"]
 type Scenario = (
@@ -458,7 +460,10 @@ describe("options", () => {
       const outcome = program.pipe(Effect.scoped, Effect.provide(layer))
       console.log(await Effect.runPromise(Effect.catch(outcome, (error) => Effect.succeed(error._tag))))
     `
-    const run = promisify(execFile)(process.execPath, ["--input-type=module", "-e", source], { timeout: 10_000 })
+    const run = promisify(execFile)(process.execPath, ["--input-type=module", "-e", source], {
+      env: { ...process.env, ...compileCache },
+      timeout: patience
+    })
     return run.then(({ stdout }) => stdout.trim(), () => "no end")
   }
 

@@ -3,6 +3,7 @@ import * as fc from "fast-check"
 import * as Message from "../../src/core/Message.ts"
 import * as LongText from "../../src/service/LongText.ts"
 import { maxMessages, parseMessages } from "../../src/transport/Http.ts"
+import { runs } from "../support/seeds.ts"
 
 const json = JSON.stringify
 
@@ -28,7 +29,8 @@ describe("a text that is longer than a message may be", () => {
           if (!(message instanceof Message.TooLong)) assert.deepStrictEqual(message, JSON.parse(json(messages[i])))
           else assert.isAbove(message.bytes, maxMessage)
         }
-      })
+      }),
+      runs()
     )
   })
 

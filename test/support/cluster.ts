@@ -1,5 +1,6 @@
-/** Several processes of the command that share one engine. They end with the test. */
+/** Several processes of the command that share one engine. They end with the test, or the suite, that has started the first. */
 import { isMove } from "../../src/core/MonitorEvent.ts"
+import { atEnd } from "../transport/support.ts"
 import { Command, type PrintedEvent } from "./command.ts"
 
 export interface ClusterOptions {
@@ -27,6 +28,9 @@ export class Cluster {
 
   static async start(options: ClusterOptions): Promise<Cluster> {
     const cluster = new Cluster(options)
+    atEnd(() => {
+      for (const { process } of cluster.#commands) process.kill("SIGKILL")
+    })
     const places = Array.from({ length: options.size }, (_, place) => place)
     await Promise.all(places.map((place) => cluster.start(place)))
     return cluster
@@ -42,6 +46,7 @@ export class Cluster {
     const own = args(place)
     const port = own.includes("--port") ? [] : ["--port", "0"]
     const command = new Command([...port, "--log-events", ...own], {}, program)
+    command.outlive()
     this.#commands.push(command)
     this.members[place] = { command, url: (await command.listening()).url }
   }

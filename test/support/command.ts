@@ -3,7 +3,8 @@ import { assert } from "@effect/vitest"
 import { type ChildProcessByStdio, spawn } from "node:child_process"
 import type { Readable } from "node:stream"
 import { fileURLToPath } from "node:url"
-import { atEnd, until } from "../transport/support.ts"
+import { atEnd, patience, until } from "../transport/support.ts"
+import { compileCache } from "./compileCache.ts"
 
 const command = new URL("../../src/bin.ts", import.meta.url)
 
@@ -16,6 +17,8 @@ export type PrintedEvent = { readonly _tag: string; readonly [field: string]: un
 export class Command {
   readonly process: ChildProcessByStdio<null, Readable, Readable>
   readonly #exit: Promise<number | string>
+  /** Lets it live on when the test ends: whoever calls this ends it. */
+  readonly outlive: () => void
   stdout = ""
   stderr = ""
 
@@ -25,7 +28,7 @@ export class Command {
     program: URL = command
   ) {
     this.process = spawn(process.execPath, [fileURLToPath(program), ...args], {
-      env: { ...clean, ...environment },
+      env: { ...clean, ...compileCache, ...environment },
       stdio: ["ignore", "pipe", "pipe"]
     })
     this.process.stdout.setEncoding("utf8").on("data", (text: string) => this.stdout += text)
@@ -38,7 +41,7 @@ export class Command {
       })
     })
     process.on("exit", kill)
-    atEnd(kill)
+    this.outlive = atEnd(kill)
   }
 
   /** Waits until it listens and gives the URL of the service. */
@@ -46,12 +49,12 @@ export class Command {
     const url = await until(() => `the command to listen; it said ${this.stderr}`, () => {
       if (this.process.exitCode !== null) throw new Error(`It ended with ${this.process.exitCode}: ${this.stderr}`)
       return /Listening on (\S+)/.exec(this.stderr)?.[1]
-    }, 30_000)
+    })
     return { url, port: Number(new URL(url).port) }
   }
 
   /** Waits for its end and gives the exit code, or the signal that has ended it. */
-  async exit(milliseconds = 30_000): Promise<number | string> {
+  async exit(milliseconds = patience): Promise<number | string> {
     let code: number | string | undefined
     void this.#exit.then((exit) => code = exit)
     await until(() => `the command to end; it said ${this.stderr}`, () => code !== undefined, milliseconds)

@@ -9,6 +9,8 @@ export interface ServerOptions {
   readonly port?: number
   /** How long a connect is held, in milliseconds. Default: 45,000. */
   readonly timeout?: number
+  /** How long a session lives without a connect, in milliseconds. Default: twice `timeout`. */
+  readonly sessionTimeout?: number
   /** How long a client is to wait between two connects, in milliseconds. Default: 0. */
   readonly interval?: number
 }
@@ -25,11 +27,11 @@ export interface TestServer {
 }
 
 export const startServer = async (
-  { interval = 0, port = 0, timeout = 45_000 }: ServerOptions = {}
+  { interval = 0, port = 0, timeout = 45_000, sessionTimeout = 2 * timeout }: ServerOptions = {}
 ): Promise<TestServer> => {
   const runtime = ManagedRuntime.make(
     Layer.mergeAll(NodeServer.layer({ port, mount: "/bayeux" }), Transports.layer).pipe(
-      Layer.provideMerge(Bayeux.layer({ timeout, interval })),
+      Layer.provideMerge(Bayeux.layer({ timeout, sessionTimeout, interval })),
       Layer.provideMerge(Layer.mergeAll(MemoryEngine.layer, Monitor.layer()))
     )
   )

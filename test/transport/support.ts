@@ -46,8 +46,8 @@ export const releaseLater = (): () => Promise<void> => {
   return () => release((release) => before.has(release))
 }
 
-/** How long anything may take that is expected to happen, in milliseconds. The machine may be busy. */
-export const patience = 10_000
+/** How long anything may take that is expected to happen, in milliseconds. The machine may be very busy. */
+export const patience = 60_000
 
 /** The promise's value; fails when it takes too long. */
 export const within = <A>(what: string, promise: PromiseLike<A>, milliseconds = patience): Promise<A> => {
@@ -60,20 +60,24 @@ export const within = <A>(what: string, promise: PromiseLike<A>, milliseconds = 
 
 type Missing = undefined | null | false
 
+/** Pause between two looks, in milliseconds: short at first, so that a test is quick, and longer where there is long to wait. */
+const pause = (waited: number): number => Math.min(2 + waited / 50, 20)
+
 /** Looks until there is something. */
 export const until = async <A>(
   what: string | (() => string),
   look: () => A | Missing | Promise<A | Missing>,
   milliseconds = patience
 ): Promise<A> => {
-  const end = performance.now() + milliseconds
+  const begin = performance.now()
   for (;;) {
     const found = await look()
     if (found !== undefined && found !== null && found !== false) return found
-    if (performance.now() > end) {
+    const waited = performance.now() - begin
+    if (waited > milliseconds) {
       throw new Error(`Waited ${milliseconds} ms for ${typeof what === "string" ? what : what()}`)
     }
-    await new Promise((resolve) => setTimeout(resolve, 2))
+    await new Promise((resolve) => setTimeout(resolve, pause(waited)))
   }
 }
 

@@ -5,6 +5,7 @@ import type { Pattern } from "../../../src/core/Channel.ts"
 import * as ClientId from "../../../src/core/ClientId.ts"
 import * as PresenceState from "../../../src/core/folds/PresenceState.ts"
 import { type Cause, clientRequest } from "../../../src/core/MonitorEvent.ts"
+import { runs } from "../../support/seeds.ts"
 
 const grace = 10
 const timeout: Cause = { _tag: "Timeout", lastSeen: 0 }
@@ -397,7 +398,7 @@ describe("attendance", () => {
           "nobody leaves anything behind"
         )
       }),
-      { numRuns: 300 }
+      runs(300)
     )
   })
 })

@@ -22,6 +22,7 @@ import { Node } from "../../../src/engine/redis/Node.ts"
 import * as QueueReplay from "../../../src/engine/redis/QueueReplay.ts"
 import * as Invariants from "../../core/invariants.ts"
 import { eventsIn } from "../../core/trial.ts"
+import { limit, runs } from "../../support/seeds.ts"
 import { StoreModel } from "./storeModel.ts"
 
 type TimelineEvent = Input extends infer I ? I extends Input ? Omit<I, "now"> : never : never
@@ -427,7 +428,7 @@ const tell = (details: fc.RunDetails<[Array<Action | Death>]>): void => {
 describe("several processes on one log", () => {
   it(
     "lose and double nothing while clients go from one to another, and tell what the log tells",
-    { timeout: 120_000 },
+    { timeout: limit(120_000) },
     () => {
       const property = fc.property(fc.array(action, { maxLength: 150, size: "max" }), (actions) => {
         const world = new World()
@@ -435,11 +436,11 @@ describe("several processes on one log", () => {
         world.finish()
         world.checkEvents()
       })
-      tell(fc.check(property as never, { numRuns: 1_500 }) as never)
+      tell(fc.check(property as never, runs(500)) as never)
     }
   )
 
-  it("lose nothing when processes die", { timeout: 120_000 }, () => {
+  it("lose nothing when processes die", { timeout: limit(120_000) }, () => {
     const mortal = fc.oneof(
       { weight: 20, arbitrary: action },
       { weight: 4, arbitrary: beat },
@@ -450,6 +451,6 @@ describe("several processes on one log", () => {
       for (const each of actions) world.run(each)
       world.finish()
     })
-    tell(fc.check(property as never, { numRuns: 1_500 }) as never)
+    tell(fc.check(property as never, runs(500)) as never)
   })
 })

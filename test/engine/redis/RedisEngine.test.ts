@@ -23,6 +23,7 @@ import * as Monitor from "../../../src/monitor/Monitor.ts"
 import * as Bayeux from "../../../src/service/Bayeux.ts"
 import * as NodeServer from "../../../src/transport/NodeServer.ts"
 import { RedisServer } from "../../support/redis.ts"
+import { limit } from "../../support/seeds.ts"
 import { releaseAll } from "../../transport/support.ts"
 import * as Cluster from "../cluster.ts"
 import {
@@ -424,7 +425,7 @@ describe.skipIf(inject("redis") === "")("with a Redis server", () => {
             }))
           for (const { moves } of folds) assert.isAbove(moves, 10)
         }),
-      60_000
+      limit(120_000)
     )
   })
 

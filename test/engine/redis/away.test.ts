@@ -34,7 +34,7 @@ const beginClients = async (setting: Setting, channel: string) => {
 const aof = { appendfsync: "always" } as const
 
 describe.skipIf(inject("redis") === "")("RedisEngine, while Redis is away,", () => {
-  it("lets publishes wait, and they are accepted when it is back", { timeout: 60_000 }, async () => {
+  it("lets publishes wait, and they are accepted when it is back", async () => {
     const setting = await begin({ size: 2, redis: aof })
     const { exchange, publisher, session } = await beginClients(setting, "/a")
     session.attend("websocket", straight(url(setting, 0)))
@@ -52,9 +52,7 @@ describe.skipIf(inject("redis") === "")("RedisEngine, while Redis is away,", () 
     await assertNoSessions(setting)
   })
 
-  it("refuses what waits too long, and at once what is too much, and delivers none of it", {
-    timeout: 120_000
-  }, async () => {
+  it("refuses what waits too long, and at once what is too much, and delivers none of it", async () => {
     const setting = await begin({ size: 2, redis: aof, timeout: 60 })
     const { exchange, publisher, session } = await beginClients(setting, "/a")
     session.attend("long-polling", straight(url(setting, 0)))
@@ -86,14 +84,14 @@ describe.skipIf(inject("redis") === "")("RedisEngine, while Redis is away,", () 
     await assertNoSessions(setting)
   })
 
-  it("ends no session, and no process ends; when it is back the silent end once", { timeout: 60_000 }, async () => {
-    const setting = await begin({ size: 2, redis: aof, timeout: 1.5 })
+  it("ends no session, and no process ends; when it is back the silent end once", async () => {
+    const setting = await begin({ size: 2, redis: aof, timeout: 3 })
     const { exchange, publisher, session: silent } = await beginClients(setting, "/a")
     const session = await Session.begin(exchange)
     await exchange.send(subscribeMessage(session.clientId, "/a"))
     session.attend("long-polling", straight(url(setting, 0)))
     await setting.redis.kill()
-    await lasting(5_000)
+    await lasting(8_000)
     await setting.redis.start()
     await publisher.publishForSure(["/a"])
     await receive(session)

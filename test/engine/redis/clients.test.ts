@@ -1,6 +1,5 @@
 /** Clients that go from process to process, or are at two at once. */
 import { afterEach, assert, describe, inject, it } from "@effect/vitest"
-import type { Transport } from "../../support/roaming.ts"
 import {
   begin as beginSession,
   connectMessage,
@@ -11,50 +10,11 @@ import {
   subscribeMessage,
   until
 } from "../../transport/support.ts"
-import { assertKept, type Kind, runRounds, seeds } from "./rounds.ts"
-import { assertNoSessions, begin } from "./setting.ts"
+import { begin } from "./setting.ts"
 
 afterEach(releaseAll)
 
-const pairs: ReadonlyArray<readonly [Transport, Transport]> = [
-  ["long-polling", "long-polling"],
-  ["long-polling", "websocket"],
-  ["websocket", "websocket"]
-]
-
 describe.skipIf(inject("redis") === "")("RedisEngine, when a client", () => {
-  it("polls at another process each time, loses and doubles nothing", { timeout: 180_000 }, async () => {
-    const setting = await begin()
-    const figures = await runRounds({
-      name: "another process for each poll",
-      setting,
-      seeds: seeds(20),
-      atOnce: 4,
-      fault: ({ published }) => published(30),
-      subscribers: ({ restless }) =>
-        [false, false, true, true].map((ack): Kind => ({ ack, ways: [["long-polling", restless()]] }))
-    })
-    assertKept(figures, { mayDouble: false })
-    await assertNoSessions(setting)
-  })
-
-  it("connects at two processes at once, loses and doubles nothing", { timeout: 180_000 }, async () => {
-    const setting = await begin()
-    const figures = await runRounds({
-      name: "at two processes at once",
-      setting,
-      seeds: seeds(20),
-      fault: ({ published }) => published(30),
-      subscribers: ({ at }) =>
-        [false, true].flatMap((ack) =>
-          pairs.map(([one, other]): Kind => ({ ack, ways: [[one, at(0)], [other, at(1)]] }))
-        )
-    })
-    assertKept(figures, { mayDouble: false })
-    assert.isAbove(figures.overtaken, 0)
-    await assertNoSessions(setting)
-  })
-
   it("tells two processes the same number, is given the same by both; what it acknowledges by neither", async () => {
     const { cluster: { urls: [one = "", other = ""] } } = await begin({ size: 2 })
     const ask = async (url: string, ...messages: ReadonlyArray<unknown>) => (await post({ url }, messages)).messages

@@ -304,6 +304,3 @@ export const assertKept = (
   assert.isAtMost(acknowledging.doubled, atRisk, "with acknowledgements")
   if (!mayDouble) assert.strictEqual(plain.doubled, 0, "without acknowledgements")
 }
-
-/** So many seeds. */
-export const seeds = (count: number): ReadonlyArray<number> => Array.from({ length: count }, (_, at) => at + 1)

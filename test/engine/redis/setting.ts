@@ -1,11 +1,12 @@
 /** Processes of the command on a Redis server of their own, with a proxy in between for each if the test wants one. */
-import { assert, inject } from "@effect/vitest"
+import { afterAll, afterEach, assert, beforeAll, beforeEach, inject } from "@effect/vitest"
 import { Effect } from "effect"
 import { Engine } from "../../../src/engine/Engine.ts"
 import * as RedisEngine from "../../../src/engine/redis/RedisEngine.ts"
 import { Cluster } from "../../support/cluster.ts"
 import { Proxy } from "../../support/proxy.ts"
 import { type RedisOptions, RedisServer } from "../../support/redis.ts"
+import { releaseLater } from "../../transport/support.ts"
 
 export interface SettingOptions {
   /** How many processes. Default: 3. */
@@ -13,8 +14,10 @@ export interface SettingOptions {
   readonly redis?: RedisOptions
   /** Whether each process reaches Redis through a proxy. */
   readonly isProxied?: boolean
-  /** How long a connect is held, in seconds; sessions live twice as long. Default: 4. */
+  /** How long a connect is held, in seconds; sessions live twice as long. Default: 8. */
   readonly timeout?: number
+  /** Default: {@link longLease}. */
+  readonly lease?: number
   /** What to start. Default: the command. */
   readonly program?: URL
 }
@@ -26,15 +29,21 @@ export interface Setting {
   readonly proxies: ReadonlyArray<Proxy>
 }
 
-/** How long a process may be silent before the others take its sessions, in milliseconds. */
+/**
+ * How long a process may be silent before the others take its sessions, in milliseconds, where a test waits for that. On a
+ * busy machine a process may well be that late.
+ */
 export const lease = 1_000
+
+/** As long where nothing of the kind is to happen. */
+export const longLease = 6_000
 
 export const namespace = "test"
 
 const engineUrl = (port: number) => `redis://127.0.0.1:${port}/0?namespace=${namespace}`
 
 export const begin = async (
-  { isProxied = false, program, redis: options, size = 3, timeout = 4 }: SettingOptions = {}
+  { isProxied = false, lease = longLease, program, redis: options, size = 3, timeout = 8 }: SettingOptions = {}
 ): Promise<Setting> => {
   const redis = await RedisServer.start(inject("redis"), options)
   const proxies = isProxied ? await Promise.all(Array.from({ length: size }, () => Proxy.start(redis.port))) : []
@@ -47,6 +56,28 @@ export const begin = async (
     }
   })
   return { redis, cluster, proxies }
+}
+
+/**
+ * Has a setting for all tests of a suite, which ends with the suite; what else a test opens ends with the test. Gives a
+ * function that gives it.
+ */
+export const share = (options?: SettingOptions): () => Setting => {
+  let setting: Setting | undefined
+  const releaseSuite = releaseLater()
+  let releaseTest = releaseSuite
+  beforeAll(async () => {
+    setting = await begin(options)
+  })
+  beforeEach(() => {
+    releaseTest = releaseLater()
+  })
+  afterEach(() => releaseTest())
+  afterAll(releaseSuite)
+  return () => {
+    if (setting === undefined) throw new Error("The setting has not begun")
+    return setting
+  }
 }
 
 /** What is in store, as an engine in this process sees it. */

@@ -14,6 +14,7 @@ import type { Connection } from "../../../src/core/Connection.ts"
 import { deliveredTo, repliesIn, Trial } from "../../core/trial.ts"
 import type { PrintedEvent } from "../../support/command.ts"
 import { Exchange, type Numbered, Session, straight, type Transport } from "../../support/roaming.ts"
+import { limit, runs } from "../../support/seeds.ts"
 import { type Message, releaseLater, subscribeMessage, until } from "../../transport/support.ts"
 import { assertNoSessions, begin, counts, keys, namespace, type Setting } from "./setting.ts"
 
@@ -122,7 +123,7 @@ class Oracle extends Trial {
 // ---------------------------------------------------------------------------------------------------------------------
 // the run
 
-let runs = 0
+let runCount = 0
 
 /** Messages by publisher and channel: only in there they have an order. */
 const byPublisher = (messages: ReadonlyArray<Numbered>): ReadonlyMap<string, ReadonlyArray<number>> => {
@@ -148,7 +149,7 @@ const essence = (reply: Message | undefined) => ({
 
 class Run {
   readonly #setting: Setting
-  readonly #folder = `/run-${++runs}`
+  readonly #folder = `/run-${++runCount}`
   readonly #oracle = new Oracle()
   readonly #exchanges: ReadonlyArray<Exchange>
   readonly #sessions = new Map<number, Session>()
@@ -300,7 +301,7 @@ describe.skipIf(inject("redis") === "").each([2, 3])("RedisEngine on %i processe
   })
   afterAll(releaseAll)
 
-  it("does what the reducer says", { timeout: 180_000 }, async () => {
+  it("does what the reducer says", { timeout: limit(180_000) }, async () => {
     await fc.assert(
       fc.asyncProperty(bursts, async (bursts) => {
         const release = releaseLater()
@@ -314,7 +315,7 @@ describe.skipIf(inject("redis") === "").each([2, 3])("RedisEngine on %i processe
           await release()
         }
       }),
-      { numRuns: 60, endOnFailure: true }
+      { ...runs(20), endOnFailure: true }
     )
   })
 

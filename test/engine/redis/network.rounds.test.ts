@@ -1,20 +1,20 @@
 /** Connections to Redis that break in the middle of what they carry, or carry nothing for a while. */
-import { afterEach, describe, inject, it } from "@effect/vitest"
+import { describe, inject, it } from "@effect/vitest"
 import type { Direction } from "../../support/proxy.ts"
-import { releaseAll } from "../../transport/support.ts"
-import { assertKept, runRounds, seeds } from "./rounds.ts"
-import { assertNoSessions, begin, lasting, lease } from "./setting.ts"
-
-afterEach(releaseAll)
+import { limit, seeds } from "../../support/seeds.ts"
+import { assertKept, runRounds } from "./rounds.ts"
+import { assertNoSessions, lasting, lease, longLease, share } from "./setting.ts"
 
 describe.skipIf(inject("redis") === "")("RedisEngine, when the way to Redis", () => {
-  it("is cut in the middle of a pipeline, loses and doubles nothing", { timeout: 180_000 }, async () => {
-    const setting = await begin({ isProxied: true })
+  const shared = share({ isProxied: true })
+
+  it("is cut in the middle of a pipeline, loses and doubles nothing", { timeout: limit(180_000) }, async () => {
+    const setting = shared()
     const { proxies } = setting
     const figures = await runRounds({
       name: "cut in the middle of a pipeline",
       setting,
-      seeds: seeds(20),
+      seeds: seeds(3),
       fault: async ({ published, random }) => {
         for (let cuts = 0; cuts < 4; cuts++) {
           const proxy = proxies[random.below(3)]
@@ -27,17 +27,17 @@ describe.skipIf(inject("redis") === "")("RedisEngine, when the way to Redis", ()
     await assertNoSessions(setting)
   })
 
-  it("is a black hole for less than the lease, loses and doubles nothing", { timeout: 180_000 }, async () => {
-    const setting = await begin({ isProxied: true })
+  it("is a black hole for less than the lease, loses and doubles nothing", { timeout: limit(180_000) }, async () => {
+    const setting = shared()
     const { proxies } = setting
     const figures = await runRounds({
       name: "black hole for less than the lease",
       setting,
-      seeds: seeds(20),
+      seeds: seeds(3),
       fault: async ({ random }) => {
         const proxy = proxies[random.below(3)]
         proxy?.blackHole()
-        await lasting(random.below(lease * 0.5))
+        await lasting(random.below(longLease * 0.2))
         if (random.chance(0.5)) proxy?.cut()
         proxy?.heal()
       }
@@ -45,14 +45,18 @@ describe.skipIf(inject("redis") === "")("RedisEngine, when the way to Redis", ()
     assertKept(figures, { mayDouble: false })
     await assertNoSessions(setting)
   })
+})
 
-  it("is a black hole for longer than the lease, loses nothing", { timeout: 180_000 }, async () => {
-    const setting = await begin({ isProxied: true })
+describe.skipIf(inject("redis") === "")("RedisEngine, when the way to Redis, with a short lease,", () => {
+  const shared = share({ isProxied: true, lease })
+
+  it("is a black hole for longer than the lease, loses nothing", { timeout: limit(180_000) }, async () => {
+    const setting = shared()
     const { proxies } = setting
     const figures = await runRounds({
       name: "black hole for longer than the lease",
       setting,
-      seeds: seeds(20),
+      seeds: seeds(3),
       fault: async ({ random }) => {
         const proxy = proxies[random.below(3)]
         proxy?.blackHole()

@@ -4,6 +4,7 @@
  * proxy does with its own connections.
  */
 import { afterEach, assert, describe, inject, it } from "@effect/vitest"
+import { limit, seeds } from "../support/seeds.ts"
 import { documented, haproxyConfig, nginxSite, startHaproxy, startNginx, type WebProxy } from "../support/webProxies.ts"
 import { random, releaseAll, serve, until } from "../transport/support.ts"
 import { fateOf, type Manner, once, Poller } from "./support.ts"
@@ -39,31 +40,39 @@ const manners: ReadonlyArray<readonly [string, Manner]> = [
 
 const wanted = 400
 
+/** Has clients give up their polls, `wanted` times in all, while messages are published. */
+const giveUpPolls = async (start: Start, manner: Manner, seed: number): Promise<void> => {
+  const server = await serve()
+  const { url } = await start(server.port)
+  const { below, chance } = random(seed)
+  const giveUp = () => chance(0.6) ? below(16) : undefined
+  const pollers = await Promise.all(Array.from({ length: 8 }, () => Poller.begin(url, "/a", { manner, giveUp })))
+  const givenUp = () => pollers.reduce((sum, { givenUp }) => sum + givenUp, 0)
+  let count = 0
+  while (givenUp() < wanted) {
+    await server.publish("/a", count++)
+    await new Promise((resolve) => setTimeout(resolve, below(17)))
+  }
+  for (const poller of pollers) poller.steady()
+  await server.publish("/a", count)
+  await until("the last message", () => pollers.every(({ received }) => received.includes(count)))
+  // Two more, so that what comes again has come.
+  for (const n of [count + 1, count + 2]) {
+    await server.publish("/a", n)
+    await until("one more message", () => pollers.every(({ received }) => received.includes(n)))
+  }
+  for (const { failed, received } of pollers) {
+    assert.strictEqual(fateOf(received, count + 3), once, `seed ${seed}`)
+    assert.strictEqual(failed, 0)
+  }
+}
+
 describe.skipIf(ways.length === 0).each(ways)("behind %s", (_, start) => {
-  it.each(manners)(`clients that %s and give up ${wanted} polls get each message once`, async (_, manner) => {
-    const server = await serve()
-    const { url } = await start(server.port)
-    const seed = Date.now() % 1_000_000_007
-    const { below, chance } = random(seed)
-    const giveUp = () => chance(0.6) ? below(16) : undefined
-    const pollers = await Promise.all(Array.from({ length: 8 }, () => Poller.begin(url, "/a", { manner, giveUp })))
-    const givenUp = () => pollers.reduce((sum, { givenUp }) => sum + givenUp, 0)
-    let count = 0
-    while (givenUp() < wanted) {
-      await server.publish("/a", count++)
-      await new Promise((resolve) => setTimeout(resolve, below(17)))
+  it.each(manners)(
+    `clients that %s and give up ${wanted} polls get each message once`,
+    { timeout: limit(60_000) },
+    async (_, manner) => {
+      for (const seed of seeds(1)) await giveUpPolls(start, manner, seed)
     }
-    for (const poller of pollers) poller.steady()
-    await server.publish("/a", count)
-    await until("the last message", () => pollers.every(({ received }) => received.includes(count)))
-    // Two more, so that what comes again has come.
-    for (const n of [count + 1, count + 2]) {
-      await server.publish("/a", n)
-      await until("one more message", () => pollers.every(({ received }) => received.includes(n)))
-    }
-    for (const { failed, received } of pollers) {
-      assert.strictEqual(fateOf(received, count + 3), once, `seed ${seed}`)
-      assert.strictEqual(failed, 0)
-    }
-  })
+  )
 })

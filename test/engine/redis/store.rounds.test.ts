@@ -1,19 +1,20 @@
 /** A Redis server that dies and comes back, with all that it had or with less. */
 import { afterEach, describe, inject, it } from "@effect/vitest"
+import { limit, seeds } from "../../support/seeds.ts"
 import { releaseAll } from "../../transport/support.ts"
-import { assertKept, runRounds, seeds } from "./rounds.ts"
+import { assertKept, runRounds } from "./rounds.ts"
 import { assertNoSessions, begin, lasting } from "./setting.ts"
 
 afterEach(releaseAll)
 
 describe.skipIf(inject("redis") === "")("RedisEngine, when Redis", () => {
-  it("is killed and keeps what it has accepted, loses nothing", { timeout: 180_000 }, async () => {
+  it("is killed and keeps what it has accepted, loses nothing", { timeout: limit(180_000) }, async () => {
     const setting = await begin({ redis: { appendfsync: "always" } })
     const { redis } = setting
     const figures = await runRounds({
       name: "kill -9 of Redis with appendfsync always",
       setting,
-      seeds: seeds(20),
+      seeds: seeds(3),
       fault: async ({ random }) => {
         await redis.kill()
         await lasting(random.below(500))
@@ -25,7 +26,7 @@ describe.skipIf(inject("redis") === "")("RedisEngine, when Redis", () => {
   })
 
   // As with everysec when the machine dies; but here the file is at any time as long as what was answered.
-  it("goes back to what was on its disk, loses at most what came later", { timeout: 180_000 }, async () => {
+  it("goes back to what was on its disk, loses at most what came later", { timeout: limit(180_000) }, async () => {
     const setting = await begin({ redis: { appendfsync: "no" } })
     const { redis } = setting
     let atRisk = 0
@@ -33,7 +34,7 @@ describe.skipIf(inject("redis") === "")("RedisEngine, when Redis", () => {
       name: "Redis with the end of its file cut off",
       setting,
       isForgetful: true,
-      seeds: seeds(20),
+      seeds: seeds(3),
       fault: async ({ log, published, random }) => {
         const accepted = () => log().filter(({ outcome }) => outcome === "accepted").length
         const before = accepted()

@@ -5,9 +5,9 @@
 import { afterEach, assert, describe, inject, it } from "@effect/vitest"
 import type { PrintedEvent } from "../../support/command.ts"
 import { Exchange, type Route, Session } from "../../support/roaming.ts"
+import { limit, seeds } from "../../support/seeds.ts"
 import { random, releaseAll, until } from "../../transport/support.ts"
-import { seeds } from "./rounds.ts"
-import { assertNoSessions, begin, lasting, type Setting } from "./setting.ts"
+import { assertNoSessions, begin, lasting, lease, type Setting } from "./setting.ts"
 
 afterEach(releaseAll)
 
@@ -111,8 +111,8 @@ class World {
 }
 
 describe.skipIf(inject("redis") === "")("Presence on several processes", () => {
-  it("is the same everywhere and right, whoever dies", { timeout: 180_000 }, async () => {
-    const setting = await begin({ program })
+  it("is the same everywhere and right, whoever dies", { timeout: limit(180_000) }, async () => {
+    const setting = await begin({ program, lease, timeout: 4 })
     const [seed = 0] = seeds(1)
     console.log(`Presence on several processes: seed ${seed}`)
     const world = new World(setting, seed)
