@@ -40,6 +40,9 @@ describe("effect-bayeux", () => {
       "port",
       "socket",
       "mount",
+      "origin",
+      "jsonp",
+      "faye",
       "timeout",
       "session-timeout",
       "interval",
@@ -81,6 +84,7 @@ describe("effect-bayeux", () => {
     [["--max-message", "0"], "maxMessage"],
     [["--max-message", "1 MiB"], "max-message"],
     [["--engine", "redis"], "engine"],
+    [["--origin", "app.example"], "https://app.example"],
     [["--monitor-token", "short"], "token"],
     [["--otlp", "localhost"], "otlp"],
     [["--host", "no.such.host.invalid", "--port", "0"], "no.such.host.invalid"],
@@ -444,5 +448,55 @@ describe("the page of effect-bayeux", () => {
     await one.locator("#log li", { hasText: "hello yourself" }).waitFor({ timeout: 20_000 })
     assert.strictEqual(await one.locator("#log li").count(), 2)
     assert.strictEqual(await two.locator("#log li").count(), 2)
+  })
+})
+
+describe("the origins of effect-bayeux", () => {
+  const handshake = async (command: Command, origin: string) => {
+    const { url } = await command.listening()
+    return await post({ url }, [handshakeMessage], { headers: { Origin: origin } })
+  }
+  const evil = "http://evil.example"
+  const own = "http://localhost:3000"
+
+  it("are those of this machine on a loopback address, without JSONP", async () => {
+    const command = start()
+    assert.strictEqual((await handshake(command, evil)).status, 403)
+    const { messages: [reply], status } = await handshake(command, own)
+    assert.strictEqual(status, 200)
+    assert.deepStrictEqual(reply?.["supportedConnectionTypes"], [
+      "websocket",
+      "eventsource",
+      "long-polling",
+      "cross-origin-long-polling"
+    ])
+    assert.notInclude(command.stderr, "every origin")
+  })
+
+  it("are those that are named", async () => {
+    const command = start("--origin", "https://app.example, https://b.example")
+    assert.strictEqual((await handshake(command, "https://b.example")).status, 200)
+    assert.strictEqual((await handshake(command, own)).status, 403)
+  })
+
+  it("are all on other addresses, which is said aloud", async () => {
+    const command = start("--host", "0.0.0.0")
+    assert.strictEqual((await handshake(command, evil)).status, 200)
+    assert.match(command.stderr, /WARN.*Pages of every origin may use the service: give --origin/)
+  })
+
+  it("are all with --origin any, and nothing is said", async () => {
+    const command = start("--host", "0.0.0.0", "--origin", "any")
+    assert.strictEqual((await handshake(command, evil)).status, 200)
+    assert.notInclude(command.stderr, "every origin")
+  })
+
+  it("are Faye's with --faye, as are JSONP and the length of messages", async () => {
+    const command = start("--faye")
+    const { messages: [reply] } = await handshake(command, evil)
+    assert.include(reply?.["supportedConnectionTypes"] as ReadonlyArray<string>, "callback-polling")
+    const { url } = await command.listening()
+    const [published] = (await post({ url }, { channel: "/a", data: "x".repeat(2 << 20) })).messages
+    assert.strictEqual(published?.successful, true)
   })
 })

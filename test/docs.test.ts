@@ -198,10 +198,11 @@ describe("docs/configuration.md", () => {
   })
 
   it("says which options the other servers have", () => {
-    const line = "`NodeServer.attach(server, options)` and `HttpRoutes.layer(options)` have `mount` and `gracePeriod`."
+    const line =
+      "`NodeServer.attach(server, options)` and `HttpRoutes.layer(options)` have `mount`, `gracePeriod` and `origins`."
     assert.include(document, line)
     for (const { fields } of [NodeServer.AttachOptions, HttpRoutes.HttpRoutesOptions]) {
-      assert.sameMembers(Object.keys(fields), ["mount", "gracePeriod"])
+      assert.sameMembers(Object.keys(fields), ["mount", "gracePeriod", "origins"])
     }
   })
 })

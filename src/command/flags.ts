@@ -43,6 +43,23 @@ export const flags = {
     fromEnvironment(Config.String("MOUNT")),
     Flag.withDefault("/bayeux")
   ),
+  origin: Flag.String("origin").pipe(
+    Flag.withDescription(
+      "Origins of pages that may use the service, with commas; any, or loopback for pages of this machine (default: loopback on a loopback address, any on others)"
+    ),
+    fromEnvironment(Config.NonEmptyString("ORIGIN")),
+    Flag.optional
+  ),
+  jsonp: Flag.Boolean("jsonp").pipe(
+    Flag.withDescription("Serve callback-polling (JSONP) as well, for browsers of long ago"),
+    fromEnvironment(Config.Boolean("JSONP")),
+    Flag.withDefault(false)
+  ),
+  faye: Flag.Boolean("faye").pipe(
+    Flag.withDescription("Be as open as Faye's server: pages of any origin, JSONP, messages of up to 64 MiB"),
+    fromEnvironment(Config.Boolean("FAYE")),
+    Flag.withDefault(false)
+  ),
   timeout: Flag.Finite("timeout").pipe(
     Flag.withDescription(
       "How many seconds a connect is held (default: 45)"
@@ -70,7 +87,7 @@ export const flags = {
   maxMessage: Flag.Int("max-message").pipe(
     Flag.withDescription("How many bytes a message may have; one that is longer is refused (default: 1048576)"),
     fromEnvironment(Config.Int("MAX_MESSAGE")),
-    Flag.withDefault(1 << 20)
+    Flag.optional
   ),
   engine: Flag.String("engine").pipe(
     Flag.withDescription(
@@ -141,11 +158,14 @@ export interface ServeFlags {
   readonly socket: Option.Option<string>
   readonly socketMode: number
   readonly mount: string
+  readonly origin: Option.Option<string>
+  readonly jsonp: boolean
+  readonly faye: boolean
   readonly timeout: number
   readonly sessionTimeout: Option.Option<number>
   readonly interval: number
   readonly ping: number
-  readonly maxMessage: number
+  readonly maxMessage: Option.Option<number>
   readonly engine: string
   readonly lease: number
   readonly monitorToken: Option.Option<Redacted.Redacted>

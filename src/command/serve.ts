@@ -30,9 +30,26 @@ import * as EventLog from "./EventLog.ts"
 import type { ServeFlags } from "./flags.ts"
 import * as Telemetry from "./Otlp.ts"
 
-/** Whether the monitor page may be served: who listens for others than this machine, or for a proxy, needs a token. */
-const isMonitored = ({ host, monitorToken, socket }: ServeFlags): boolean =>
-  Option.isSome(monitorToken) || (Option.isNone(socket) && (host === "localhost" || MonitorPage.isLoopback(host)))
+/** Whether this machine alone can reach the server, and no proxy is meant to. */
+const isLocal = ({ host, socket }: ServeFlags): boolean =>
+  Option.isNone(socket) && (host === "localhost" || MonitorPage.isLoopback(host))
+
+/** Whether the monitor page may be served: beyond this machine it needs a token. */
+const isMonitored = (flags: ServeFlags): boolean => Option.isSome(flags.monitorToken) || isLocal(flags)
+
+/** Origins of pages that are let in. */
+const originsOf = (flags: ServeFlags): "any" | "loopback" | ReadonlyArray<string> => {
+  if (Option.isNone(flags.origin)) return flags.faye || !isLocal(flags) ? "any" : "loopback"
+  const { value } = flags.origin
+  return value === "any" || value === "loopback" ? value : value.split(",").map((origin) => origin.trim())
+}
+
+const allIsOpen = "Pages of every origin may use the service: give --origin or BAYEUX_ORIGIN the origins of yours " +
+  "(https://app.example), or any if that is meant"
+
+/** Says what is open, unless somebody has asked for it. */
+const warnOfOrigins = (flags: ServeFlags) =>
+  Option.isNone(flags.origin) && !flags.faye && !isLocal(flags) ? Effect.logWarning(allIsOpen) : Effect.void
 
 const monitorPath = "/monitor"
 
@@ -106,16 +123,22 @@ const times = ({ sessionTimeout, timeout }: ServeFlags) =>
   })
 
 const serverLayer = (settings: ServeFlags) => {
-  const { interval, maxMessage, mount, ping } = settings
+  const { faye, interval, jsonp, mount, ping } = settings
+  const maxMessage = Option.getOrElse(settings.maxMessage, () => faye ? 1 << 26 : 1 << 20)
   const transports = Layer.mergeAll(
     WebSocketTransport.layer({ ping: ping * 1000, maxMessage }),
     EventSourceTransport.layer({ ping: ping * 1000 }),
     LongPollingTransport.layer({ maxMessage }),
-    CallbackPollingTransport.layer,
+    faye || jsonp ? CallbackPollingTransport.layer : Layer.empty,
     FayeClient.layer
   )
   const outside = ChatPage.serve(mount, isMonitored(settings))
-  const server = NodeServer.layer({ ...listening(settings), mount, createServer: () => createServer(outside) })
+  const server = NodeServer.layer({
+    ...listening(settings),
+    mount,
+    origins: originsOf(settings),
+    createServer: () => createServer(outside)
+  })
   return Layer.mergeAll(monitorLayer(settings), settings.metrics ? MetricsPage.layer() : Layer.empty).pipe(
     Layer.provideMerge(server),
     Layer.provide(transports),
@@ -143,7 +166,8 @@ const logEvents = Effect.fnUntraced(function*(scope: Scope.Scope) {
 /** Serves until it is interrupted. */
 export const serve = Effect.fnUntraced(function*(settings: ServeFlags) {
   const scope = yield* Effect.scope
-  const running = Effect.provide(Effect.andThen(announce, Effect.never), serverLayer(settings))
+  const serving = Effect.all([warnOfOrigins(settings), announce, Effect.never], { discard: true })
+  const running = Effect.provide(serving, serverLayer(settings))
   const monitored = settings.logEvents ? Effect.andThen(logEvents(scope), running) : running
   return yield* Effect.provide(monitored, Monitor.layer())
 }, Effect.scoped)

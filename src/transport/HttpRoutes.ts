@@ -26,12 +26,7 @@ import type { AnyServer } from "./Listening.ts"
 import * as Mount from "./Mount.ts"
 
 /** The options of {@link layer}. */
-export const HttpRoutesOptions = Schema.Struct({
-  /** Where the service is found, as the clients see it. Default: `/bayeux`. */
-  mount: Schema.optionalKey(Mount.MountPath),
-  /** How long open connections have at the end to take what is on its way to them. Default: 3 seconds. */
-  gracePeriod: Schema.optionalKey(Options.Time)
-})
+export const HttpRoutesOptions = Schema.Struct(Mount.fields)
 /** The options of {@link layer}. */
 export type HttpRoutesOptions = typeof HttpRoutesOptions.Type
 
@@ -156,14 +151,11 @@ export const layer = (
   options: HttpRoutesOptions = {}
 ): Layer.Layer<never, Options.OptionsInvalid, Bayeux | HttpRouter.HttpRouter> =>
   Layer.effectDiscard(Effect.gen(function*() {
-    const { gracePeriod = "3 seconds", mount: path = "/bayeux" } = yield* Options.decode(
-      "HttpRoutes.layer",
-      HttpRoutesOptions,
-      options
-    )
+    const decoded = yield* Options.decode("HttpRoutes.layer", HttpRoutesOptions, options)
+    const { gracePeriod, mount: path, origins } = { ...Mount.defaults, ...decoded }
     const bayeux = yield* Bayeux
     const router = yield* HttpRouter.HttpRouter
-    const mount = Mount.make(bayeux, path)
+    const mount = Mount.make(bayeux, path, origins)
     const served = new Served(bayeux, mount, Duration.fromInputUnsafe(gracePeriod))
     // The router has the wildcard match the mount itself as well.
     for (const route of [`${path}/*`, `${path}.js`] as ReadonlyArray<`/${string}`>) {

@@ -9,9 +9,11 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import type { Duplex } from "node:stream"
+import * as Options from "../base/Options.ts"
 import type { Bayeux } from "../service/Bayeux.ts"
 import type { Open } from "../service/Transport.ts"
 import { asksForStream, beginStream, closeErrors, respond, respondError } from "./Http.ts"
+import * as Origins from "./Origins.ts"
 import * as Receipt from "./Receipt.ts"
 
 /** Where the service is found: `/` and segments, without a slash at the end. Faye's default is `/bayeux`. */
@@ -20,6 +22,19 @@ export const MountPath = Schema.String.check(
     expected: "a path such as \"/bayeux\": a slash before each segment and none at the end"
   })
 )
+
+/** Options of all servers that have a service at a path. */
+export const fields = {
+  /** Where the service is found, as clients see it. Default: `/bayeux`. */
+  mount: Schema.optionalKey(MountPath),
+  /** How long open connections have at the end to take what is on its way to them. Default: 3 seconds. */
+  gracePeriod: Schema.optionalKey(Options.Time),
+  /** Origins of pages that may use the service; programs always may. Default: `"any"`, without their cookies. */
+  origins: Schema.optionalKey(Origins.Origins)
+}
+
+/** Values of the {@link fields} that were left out. */
+export const defaults = { mount: "/bayeux", gracePeriod: "3 seconds", origins: "any" } as const
 
 /** A service at its path. */
 export interface Mount {
@@ -80,6 +95,20 @@ export const refuseUpgrade = (socket: Duplex, status: string, sentence: string):
   )
 }
 
+/** Paths whose answer is the same for everybody, so that pages of any origin may load it. */
+const isOpen = (path: string): boolean => path === "/client.js"
+
+/** Refuses a page of another origin, in an answer that it cannot read. */
+const respondRefusal = (request: IncomingMessage, response: ServerResponse): void => {
+  if (!request.complete) request.resume()
+  respond(
+    response,
+    403,
+    { "Content-Type": "text/plain; charset=utf-8", "Connection": "close" },
+    `${Origins.sentence}\n`
+  )
+}
+
 /** A broken connection is seen by its end; the error itself tells nothing more. */
 const ignore = (): void => {}
 
@@ -95,7 +124,7 @@ const refuse = (request: IncomingMessage, response: ServerResponse): void => {
 const noQuery = new URLSearchParams()
 
 /** Puts a service at a path. */
-export const make = (bayeux: Bayeux["Service"], mount: string): Mount => {
+export const make = (bayeux: Bayeux["Service"], mount: string, origins: Origins.Origins = "any"): Mount => {
   const owner = {}
   let isDraining = false
 
@@ -120,6 +149,10 @@ export const make = (bayeux: Bayeux["Service"], mount: string): Mount => {
         respondHealth(bayeux, response)
         return true
       }
+      if (!isOpen(path) && !Origins.admit(request, origins)) {
+        respondRefusal(request, response)
+        return true
+      }
       const call = {
         request,
         response,
@@ -138,7 +171,8 @@ export const make = (bayeux: Bayeux["Service"], mount: string): Mount => {
       const path = below(mount, splitTarget(request.url ?? "")[0])
       if (path === undefined) return false
       const call = { request, socket, head, path, open, owner }
-      if (isDraining) refuseUpgrade(socket, "503 Service Unavailable", "The server stops: try again in a moment\n")
+      if (!Origins.admit(request, origins)) refuseUpgrade(socket, "403 Forbidden", `${Origins.sentence}\n`)
+      else if (isDraining) refuseUpgrade(socket, "503 Service Unavailable", "The server stops: try again in a moment\n")
       else if (!bayeux.transports().some((transport) => transport.upgrade?.(call) === true)) {
         refuseUpgrade(socket, "404 Not Found", `There is no WebSocket here: connect to ${mount}\n`)
       }

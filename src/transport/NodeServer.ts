@@ -19,21 +19,14 @@ import * as Mount from "./Mount.ts"
 export type { AnyServer }
 export { ServerError }
 
-const attachFields = {
-  /** Where the service is found. Default: `/bayeux`. */
-  mount: Schema.optionalKey(Mount.MountPath),
-  /** How long open connections have at the end to take what is on its way to them. Default: 3 seconds. */
-  gracePeriod: Schema.optionalKey(Options.Time)
-}
-
 /** The options of {@link attach}. */
-export const AttachOptions = Schema.Struct(attachFields)
+export const AttachOptions = Schema.Struct(Mount.fields)
 /** The options of {@link attach}. */
 export type AttachOptions = typeof AttachOptions.Type
 
 /** The options of {@link layer}. */
 export const NodeServerOptions = Schema.Struct({
-  ...attachFields,
+  ...Mount.fields,
   /** The address to listen on. Default: `127.0.0.1`. */
   host: Schema.optionalKey(Schema.NonEmptyString),
   /** The port to listen on; 0 takes a free one. Default: 8000. */
@@ -138,8 +131,12 @@ const trackConnections = () => {
 }
 
 /** Takes the service's part of a server; gives the effect that ends it, and the one that gives the listeners back. */
-const attachTo = (bayeux: Bayeux["Service"], server: AnyServer, mount: string, gracePeriod: Duration.Duration) => {
-  const service = Mount.make(bayeux, mount)
+const attachTo = (
+  bayeux: Bayeux["Service"],
+  server: AnyServer,
+  { gracePeriod, mount, origins }: Required<typeof AttachOptions.Type>
+) => {
+  const service = Mount.make(bayeux, mount, origins)
   const upgraded = trackConnections()
   const undo = [
     HostServer.upgradeWebSocketsOnly(server, service.owns),
@@ -179,13 +176,9 @@ export const attach = Effect.fn("NodeServer.attach")(function*(
   server: AnyServer,
   options: AttachOptions = {}
 ): Effect.fn.Return<void, Options.OptionsInvalid, Bayeux | Scope.Scope> {
-  const { gracePeriod = "3 seconds", mount = "/bayeux" } = yield* Options.decode(
-    "NodeServer.attach",
-    AttachOptions,
-    options
-  )
+  const decoded = yield* Options.decode("NodeServer.attach", AttachOptions, options)
   const bayeux = yield* Bayeux
-  const attached = Effect.sync(() => attachTo(bayeux, server, mount, Duration.fromInputUnsafe(gracePeriod)))
+  const attached = Effect.sync(() => attachTo(bayeux, server, { ...Mount.defaults, ...decoded }))
   yield* Effect.asVoid(Effect.acquireRelease(attached, ({ end, giveBack }) => Effect.andThen(end, giveBack)))
 })
 
@@ -232,18 +225,18 @@ const urlOf = (server: AnyServer, { host, port }: { readonly host: string; reado
 
 const make = Effect.fnUntraced(function*({ createServer: create = createServer, ...input }: NodeServerOptions) {
   const options = yield* Options.decode("NodeServer.layer", NodeServerOptions, input)
-  const { gracePeriod = "3 seconds", mount = "/bayeux" } = options
+  const mounted = { ...Mount.defaults, ...options }
   const bayeux = yield* Bayeux
-  const drainTimeout = Duration.fromInputUnsafe(gracePeriod)
+  const drainTimeout = Duration.fromInputUnsafe(mounted.gracePeriod)
   const server = yield* Effect.sync(() => tune(create()))
-  const attached = Effect.sync(() => attachTo(bayeux, server, mount, drainTimeout))
+  const attached = Effect.sync(() => attachTo(bayeux, server, mounted))
   // What still comes over open connections is told that the service stops, and not that there is none.
   const stop = ({ end, giveBack }: ReturnType<typeof attachTo>) =>
     Effect.andThen(Effect.all([end, close(server, drainTimeout)], { concurrency: "unbounded" }), giveBack)
   yield* Effect.asVoid(Effect.acquireRelease(attached, stop))
   yield* listen(server, options)
   const address = addressOf(server)
-  return NodeServer.of({ address, server, url: urlOf(server, address, mount) })
+  return NodeServer.of({ address, server, url: urlOf(server, address, mounted.mount) })
 })
 
 /** A server of its own. It listens when the layer is built and stops, in good order, when its scope ends. */

@@ -1,0 +1,79 @@
+/**
+ * Origins of pages (RFC 6454) that may use a service, for all transports alike: CORS does not cover WebSockets, scripts
+ * and forms, so the server looks itself, before any message.
+ *
+ * Browsers name the origin of the page in POST, WebSocket and EventSource requests to other origins. They leave it out of
+ * scripts (JSONP) and of requests within an origin, and say `Sec-Fetch-Site` there. Programs send neither and are let in.
+ *
+ * The clients of Faye and CometD ask with credentials and take no answer to an anonymous request. So a page of any origin
+ * is answered as if it had some; but what its browser adds by itself, cookies and passwords, is taken out of the request
+ * unless its origin is listed or the server's own.
+ */
+import * as Schema from "effect/Schema"
+import type { IncomingMessage } from "node:http"
+
+const Origin = Schema.String.check(
+  Schema.isPattern(/^(?:[a-z][a-z0-9+.-]*:\/\/[^/?#\s]+|null)$/, {
+    expected: "an origin such as \"https://app.example\", with a port unless it is the usual one, and without a path"
+  })
+)
+
+/**
+ * `"any"`: pages of every origin, without cookies and passwords if they are not the server's own. `"loopback"`: pages of
+ * this machine. An array: pages of these origins, and of the server's own. `"null"` stands for files and sandboxes.
+ */
+export const Origins = Schema.Union([Schema.Literals(["any", "loopback"]), Schema.Array(Origin)])
+/** The origins that may use a service. */
+export type Origins = typeof Origins.Type
+
+const loopbackHost = /^(?:localhost|(?:[a-z0-9-]+\.)*localhost|127\.\d+\.\d+\.\d+|\[::1\])(?::\d+)?$/i
+
+const hostOf = (url: string | undefined): string | undefined =>
+  url !== undefined && URL.canParse(url) ? new URL(url).host : undefined
+
+const originOf = (url: string | undefined): string | undefined =>
+  url !== undefined && URL.canParse(url) ? new URL(url).origin : undefined
+
+/** Whether a browser has sent a request within an origin, or by hand. */
+const isOwn = ({ headers: { host, origin, "sec-fetch-site": site } }: IncomingMessage): boolean =>
+  origin === undefined ? site === undefined || site === "same-origin" || site === "none" : hostOf(origin) === host
+
+/** Whether a request comes from a program: it names neither an origin nor a site. */
+const isProgram = ({ headers }: IncomingMessage): boolean =>
+  headers.origin === undefined && headers["sec-fetch-site"] === undefined
+
+/** The origin of the page, which a script's request shows in its referrer only. */
+const pageOf = ({ headers }: IncomingMessage): string | undefined => headers.origin ?? originOf(headers.referer)
+
+const isLoopback = (request: IncomingMessage): boolean => {
+  const page = pageOf(request)
+  const isPage = page === undefined ? isOwn(request) : loopbackHost.test(hostOf(page) ?? "")
+  // A page whose name has been pointed at this machine (DNS rebinding) asks for that name.
+  return isPage && loopbackHost.test(request.headers.host ?? "")
+}
+
+const isListed = (request: IncomingMessage, origins: ReadonlyArray<string>): boolean => {
+  const page = pageOf(request)
+  return isOwn(request) || (page !== undefined && origins.includes(page))
+}
+
+/** Schemes of `Authorization` that a browser adds by itself; a page sets others, such as `Bearer`, with its own hands. */
+const ambient = /^(?:basic|digest|negotiate|ntlm)\b/i
+
+const removeCredentials = ({ headers }: IncomingMessage): void => {
+  delete headers.cookie
+  if (ambient.test(headers.authorization ?? "")) delete headers.authorization
+}
+
+/** Whether a request may come in. Takes out what its browser has added where the page is a stranger's. */
+export const admit = (request: IncomingMessage, origins: Origins): boolean => {
+  if (isProgram(request)) return true
+  if (origins === "loopback") return isLoopback(request)
+  if (origins !== "any") return isListed(request, origins)
+  if (!isOwn(request)) removeCredentials(request)
+  return true
+}
+
+/** What a page of an origin that may not come in is told. It names no origin: the answer is for everybody to see. */
+export const sentence =
+  "Pages of this origin are not let in: add it to the option \"origins\" of the server, or to --origin of the command"
