@@ -1,8 +1,14 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
+import { setImmediate } from "node:timers/promises"
+import { setFlagsFromString } from "node:v8"
+import { runInNewContext } from "node:vm"
 import { Frame } from "../../src/service/Frame.ts"
 import { Unconfirmed } from "../../src/transport/Unconfirmed.ts"
 import { runs } from "../support/seeds.ts"
+
+setFlagsFromString("--expose-gc")
+const collectGarbage = runInNewContext("gc") as () => void
 
 const frame = (size: number): Frame => Object.assign(new Frame(), { size })
 
@@ -50,5 +56,54 @@ describe("what is not confirmed", () => {
       }),
       runs()
     )
+  })
+
+  it("is each peer's own, whatever others got at the same time", () => {
+    const indices = [0, 1, 2, 3]
+    const turn = fc.record({
+      to: fc.subarray(indices, { minLength: 1 }),
+      sizes: fc.array(fc.nat(90), { maxLength: 3 }),
+      confirms: fc.subarray(indices)
+    })
+    fc.assert(fc.property(fc.array(turn, { maxLength: 200 }), (turns) => {
+      const peers = indices.map(() => ({ unconfirmed: new Unconfirmed(1_000), written: [] as Array<Frame> }))
+      for (const { confirms, sizes, to } of turns) {
+        const frames = sizes.map(frame)
+        for (const [index, { unconfirmed, written }] of peers.entries()) {
+          if (to.includes(index)) {
+            frames.forEach((each) => unconfirmed.add(each))
+            written.push(...frames)
+          }
+          const kept = unconfirmed.frames
+          const last = written.slice(written.length - kept.length)
+          assert.isTrue(kept.every((each, at) => each === last[at]))
+          assert.isTrue(kept.length > 0 || written.length === 0)
+          if (confirms.includes(index)) {
+            unconfirmed.mark()
+            unconfirmed.confirm()
+            written.length = 0
+          }
+        }
+      }
+    }))
+  })
+
+  it("of a peer that never confirms anything keeps hardly anything of what others get later", async () => {
+    const [silent, other] = [new Unconfirmed(1_000), new Unconfirmed(1_000)]
+    const first = frame(10)
+    silent.add(first)
+    other.add(first)
+    const later = Array.from({ length: 500 }, () => {
+      const next = frame(10)
+      other.add(next)
+      return new WeakRef(next)
+    })
+    other.mark()
+    other.confirm()
+    new Unconfirmed(1_000).add(frame(1))
+    await setImmediate()
+    collectGarbage()
+    assert.deepStrictEqual(silent.frames, [first])
+    assert.isAtMost(later.filter((each) => each.deref() !== undefined).length, 63)
   })
 })
