@@ -118,7 +118,8 @@ class Peer implements Sink, Target {
   readonly #writer: FrameWriter
   readonly #common: Common
   readonly #isCompressing: boolean
-  readonly #address: string | undefined
+  /** Looked up with the first ping: that is a call of the system, and nothing is delivered before. */
+  #address: string | undefined
   /** When the ping that is under way was sent. */
   #askedAt: number | undefined
   #bytesBefore = 0
@@ -141,7 +142,6 @@ class Peer implements Sink, Target {
     this.#isCompressing = socket.extensions !== ""
     this.#writer = new FrameWriter(this, common)
     const info = requestInfo(request)
-    this.#address = info.remoteAddress
     this.#connection = call.open(
       { connectionType: "websocket", kind: "socket", local: false, request: info, owner },
       this
@@ -241,6 +241,7 @@ class Peer implements Sink, Target {
 
   #ask(now: number): void {
     this.#isDue = false
+    if (this.#address === undefined && this.stream instanceof Socket) this.#address = this.stream.remoteAddress
     this.#askedAt = now
     this.#mark = (this.#mark + 1) % pings.length
     this.#bytesBefore = this.#writer.mark()
