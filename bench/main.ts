@@ -1,6 +1,6 @@
 /**
- * `npm run bench`: installs the peers where they are missing or out of date, then runs the benchmark. What `growth` and
- * `page` are about has no peers.
+ * `npm run bench`: installs the peers where they are missing or out of date, then runs the benchmark. What `attacks`,
+ * `growth` and `page` are about has no peers.
  */
 import { spawnSync } from "node:child_process"
 import { type Stats, statSync } from "node:fs"
@@ -23,7 +23,9 @@ const installPeers = (): void => {
   process.exit(1)
 }
 
-if (process.argv[2] === "growth" || process.argv[2] === "page") {
+const alone = ["attacks", "growth", "page"]
+
+if (alone.includes(process.argv[2] ?? "")) {
   await import(`./${process.argv[2]}.ts`)
 } else {
   installPeers()
