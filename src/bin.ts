@@ -16,6 +16,7 @@ import * as Runtime from "effect/Runtime"
 import { readFileSync } from "node:fs"
 import { flags } from "./command/flags.ts"
 import * as Inspect from "./command/inspect.ts"
+import * as LogConsole from "./command/LogConsole.ts"
 import * as Replay from "./command/replay.ts"
 import { serve } from "./command/serve.ts"
 
@@ -49,6 +50,6 @@ command.pipe(
   ),
   Effect.provideService(References.LogToStderr, true),
   Effect.provideService(CliOutput.Presenter, presenter),
-  Effect.provide(NodeServices.layer),
+  Effect.provide([NodeServices.layer, LogConsole.layer]),
   NodeRuntime.runMain({ disableErrorReporting: true, teardown })
 )

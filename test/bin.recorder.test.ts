@@ -178,6 +178,39 @@ describe("effect-bayeux replay", () => {
   )
 })
 
+describe("what is printed of a client", () => {
+  it("has nothing in it that a terminal obeys, and is JSON of the same value", async () => {
+    const hostile = "\u001b]0;mine\u0007\u007f\u009b2J\u202e\u2066\u2028\n"
+    const file = freshFile()
+    const command = start(file, "--record-plain", "--max-message", "1000")
+    const server = await command.listening()
+    const clientId = await begin(server, "/a")
+    await post(server, [
+      { channel: "/a", clientId, data: { [hostile]: hostile } },
+      { channel: `/${hostile}`, clientId, data: 1 },
+      { channel: `/${hostile}`, data: "x".repeat(2_000) },
+      subscribeMessage(clientId, `/${hostile}`)
+    ])
+    await until("the log line", () => command.stderr.includes("was refused"))
+    await stop(command)
+    const published = command.events.find(({ _tag }) => _tag === "Publish")
+    assert.deepStrictEqual(published?.["data"], { [hostile]: hostile })
+    const read = [
+      { stdout: command.stdout, stderr: command.stderr },
+      await run("replay", file),
+      await run("inspect", file, "--client", clientId),
+      await run("inspect", file, "--client", clientId, "--json"),
+      await run("inspect", file, "--message", String(published?.["sequence"]), "--json")
+    ]
+    for (const { stderr, stdout } of read) {
+      assert.notStrictEqual(stdout, "")
+      assert.notMatch((stdout + stderr).replaceAll("\n", ""), /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/u)
+    }
+    const story = read[2]?.stdout.trimEnd().split("\n") ?? []
+    for (const line of story) assert.match(line, /^\d\d:\d\d:\d\d\.\d{3}  /)
+  })
+})
+
 describe("effect-bayeux inspect", () => {
   it("tells the story of a session by the name that it has in the recording, and of a message", async () => {
     const file = freshFile()

@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import type { Writable } from "node:stream"
+import * as Printable from "../base/Printable.ts"
 import { Monitor } from "../monitor/Monitor.ts"
 
 const print = (output: Writable, line: string): Effect.Effect<void> =>
@@ -22,6 +23,6 @@ const whenGone = (output: Writable): Effect.Effect<void> =>
 export const make = Effect.fnUntraced(function*(output: Writable) {
   const monitor = yield* Monitor
   const events = yield* monitor.subscribe({ capacity: 65_536 })
-  const printing = Stream.runForEach(events, (event) => print(output, `${JSON.stringify(event)}\n`))
+  const printing = Stream.runForEach(events, (event) => print(output, `${Printable.json(event)}\n`))
   return Effect.raceFirst(printing, whenGone(output))
 })

@@ -5,6 +5,7 @@ import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
+import * as Printable from "../base/Printable.ts"
 import * as Timeline from "../recorder/Timeline.ts"
 import * as TimelineText from "../recorder/TimelineText.ts"
 import { file, NoRecording, noRecording } from "./replay.ts"
@@ -23,7 +24,7 @@ const subjectOf = ({ client, message }: Options): Timeline.Subject | undefined =
 
 const print = (told: Timeline.Line, isJson: boolean, isNamed: boolean): Effect.Effect<void> => {
   if (!("clientId" in told)) return Console.error(TimelineText.print(told))
-  return Console.log(isJson ? JSON.stringify(told) : TimelineText.print(told, isNamed))
+  return Console.log(isJson ? Printable.json(told) : TimelineText.print(told, isNamed))
 }
 
 const inspect = Effect.fnUntraced(function*(options: Options) {

@@ -11,6 +11,7 @@ import * as Option from "effect/Option"
 import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import * as Printable from "../base/Printable.ts"
 import * as Replay from "../recorder/Replay.ts"
 import * as TimelineText from "../recorder/TimelineText.ts"
 
@@ -32,7 +33,7 @@ export const noRecording = ({ message }: Replay.NotARecording): NoRecording => n
 const print = (told: Replay.ReplayEvent, until: number): Effect.Effect<void> => {
   if (told._tag !== "Step") return Console.error(TimelineText.printRest(told))
   const events = told.events.filter(({ sequence }) => sequence <= until)
-  return events.length === 0 ? Effect.void : Console.log(events.map((event) => JSON.stringify(event)).join("\n"))
+  return events.length === 0 ? Effect.void : Console.log(events.map((event) => Printable.json(event)).join("\n"))
 }
 
 const isFlaw = ({ _tag }: Replay.ReplayEvent): boolean => _tag !== "Step" && _tag !== "End"

@@ -1,5 +1,6 @@
 /** A story in words, a line for each thing that happened: what `effect-bayeux inspect` prints. */
 import * as DateTime from "effect/DateTime"
+import * as Printable from "../base/Printable.ts"
 import type { Cause } from "../core/MonitorEvent.ts"
 import type * as Session from "../core/Session.ts"
 import type * as Timeline from "./Timeline.ts"
@@ -95,8 +96,7 @@ const sentence = (told: Timeline.TimelineEvent): string => {
   }
 }
 
-/** What is told beside what happened: what is missing, and how the recording ends. */
-export const printRest = (told: Exclude<Timeline.Line, Timeline.TimelineEntry>): string => {
+const rest = (told: Exclude<Timeline.Line, Timeline.TimelineEntry>): string => {
   switch (told._tag) {
     case "Hole":
       return `Steps ${told.from} to ${told.to} are not in the recording: ${told.reason}`
@@ -119,9 +119,12 @@ export const printRest = (told: Exclude<Timeline.Line, Timeline.TimelineEntry>):
   }
 }
 
-/** A line of the story. With `isNamed` it begins with whom it is about. */
+/** What is told beside what happened: what is missing, and how the recording ends. */
+export const printRest = (told: Exclude<Timeline.Line, Timeline.TimelineEntry>): string => Printable.escape(rest(told))
+
+/** A line of the story, whatever text from clients is in it. With `isNamed` it begins with whom it is about. */
 export const print = (told: Timeline.Line, isNamed = false): string => {
   if (!("clientId" in told)) return printRest(told)
   const who = isNamed ? `${told.clientId ?? "the application or a stranger"}: ` : ""
-  return `${time(told.at)}  ${who}${sentence(told)}`
+  return Printable.escape(`${time(told.at)}  ${who}${sentence(told)}`)
 }
