@@ -96,6 +96,12 @@ export interface DeadlinePassed {
   readonly now: number
 }
 
+/** Everything that has arrived in this turn of the event loop was handed in (`Machine.isTurnOpen`). */
+export interface TurnEnded {
+  readonly _tag: "TurnEnded"
+  readonly now: number
+}
+
 /** The application, or the end of the service, wants a session ended. */
 export interface EndRequested {
   readonly _tag: "EndRequested"
@@ -129,6 +135,7 @@ export type Input =
   | ConnectionClosed
   | Returned
   | DeadlinePassed
+  | TurnEnded
   | EndRequested
   | TransportsChanged
   | Happened

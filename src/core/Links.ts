@@ -1,6 +1,6 @@
 /**
  * How messages leave: holding a `/meta/connect` and answering it, binding a socket or stream to a session, queueing for
- * a session that has neither, waking it.
+ * a session that has neither.
  *
  * An exchange gets messages with the answer to its connect and in no other answer. The specification would have them
  * sent with whatever response leaves first; two responses on two connections may overtake each other, and the order of
@@ -375,7 +375,7 @@ export const enqueue = (
   message: Message.Delivery
 ): readonly [State.State, overflowing: ReadonlyArray<ClientId>] => {
   if (clientIds.length === 0) return [state, []]
-  const woken: Array<ClientId> = []
+  const toAnswer: Array<ClientId> = []
   const overflowing: Array<ClientId> = []
   const sessions = HashMap.mutate(state.sessions, (sessions) => {
     for (const clientId of clientIds) {
@@ -387,18 +387,21 @@ export const enqueue = (
         overflowing.push(clientId)
         continue
       }
-      if (session.queue.length === 0 && Session.carrier(session) !== undefined) woken.push(clientId)
+      if (session.queue.length === 0 && Session.carrier(session) !== undefined) toAnswer.push(clientId)
       HashMap.set(sessions, clientId, { ...session, queue: MessageQueue.append(session.queue, message) })
     }
   })
-  return [{ ...state, sessions, woken: woken.length === 0 ? state.woken : [...state.woken, ...woken] }, overflowing]
+  return [
+    { ...state, sessions, toAnswer: toAnswer.length === 0 ? state.toAnswer : [...state.toAnswer, ...toAnswer] },
+    overflowing
+  ]
 }
 
-/** Answers the connects of all sessions that were woken in this turn, each with everything that waits for it. */
-export const flush = (before: State.State, out: Out): State.State => {
-  if (before.woken.length === 0) return before
-  let state: State.State = { ...before, woken: [] }
-  for (const clientId of before.woken) {
+/** Answers the held connects for which messages have come in this turn, each with everything that waits. */
+export const answerWaiting = (before: State.State, out: Out): State.State => {
+  if (before.toAnswer.length === 0) return before
+  let state: State.State = { ...before, toAnswer: [] }
+  for (const clientId of before.toAnswer) {
     const session = State.session(state, clientId)
     if (session !== undefined && session.queue.length > 0) state = answerHeld(state, session, out)
   }

@@ -33,11 +33,13 @@ export const reduce = (state: State.State, input: Input): Step => {
 }
 
 /**
- * When the machine has to be told `DeadlinePassed` at the latest, in milliseconds: `-Infinity` means at the end of this
- * turn, `Infinity` never. Nothing is due before that time; at that time it may turn out that nothing is due yet.
+ * Time of the next `DeadlinePassed`, in milliseconds since the epoch; `Infinity` if none is needed. Nothing is due before
+ * that time; at that time it may turn out that nothing is due yet.
  */
-export const nextDeadline = (state: State.State): number =>
-  state.woken.length > 0 ? -Infinity : Deadlines.next(state.deadlines)
+export const nextDeadline = (state: State.State): number => Deadlines.next(state.deadlines)
+
+/** Whether there is something to do at the end of this turn, by the input `TurnEnded`. */
+export const isTurnOpen = (state: State.State): boolean => state.toAnswer.length > 0
 
 const transition = (state: State.State, input: Input, out: Array<Output>): State.State => {
   switch (input._tag) {
@@ -61,6 +63,8 @@ const transition = (state: State.State, input: Input, out: Array<Output>): State
       return Returns.returned(state, input, out)
     case "DeadlinePassed":
       return deadlinePassed(state, input.now, out)
+    case "TurnEnded":
+      return Links.answerWaiting(state, out)
     case "EndRequested":
       return endRequested(state, input, out)
     case "TransportsChanged":
@@ -76,7 +80,7 @@ const endRequested = (state: State.State, { cause, clientId }: EndRequested, out
 }
 
 const deadlinePassed = (before: State.State, now: number, out: Array<Output>): State.State => {
-  let state = Links.flush(before, out)
+  let state = before
   for (;;) {
     const clientId = Deadlines.due(state.deadlines, now)
     const session = clientId === undefined ? undefined : State.session(state, clientId)

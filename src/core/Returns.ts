@@ -32,9 +32,9 @@ export const takeBack = (
     for (const message of messages) out.push({ _tag: "Deliver", connections, message })
     return state
   }
-  const isWoken = session.link._tag === "Polling" && session.queue.length === 0
+  const isAnswered = session.link._tag === "Polling" && session.queue.length === 0
   return State.setSession(
-    isWoken ? { ...state, woken: [...state.woken, clientId] } : state,
+    isAnswered ? { ...state, toAnswer: [...state.toAnswer, clientId] } : state,
     { ...session, queue: MessageQueue.restore(session.queue, messages) }
   )
 }

@@ -35,8 +35,8 @@ export interface State {
   /** Whose connection it is. Each session has one at the most. */
   readonly bindings: HashMap.HashMap<ConnectionId, ClientId>
   readonly deadlines: Deadlines.Deadlines
-  /** Sessions whose held connect is to be answered at the end of this turn, because something waits for them. */
-  readonly woken: ReadonlyArray<ClientId>
+  /** Sessions whose held connect is to be answered at the end of this turn, because messages have come for them. */
+  readonly toAnswer: ReadonlyArray<ClientId>
   /** What waits for sessions that this process is about to adopt: their connects, and streams that were opened. */
   readonly awaiting: HashMap.HashMap<ClientId, ReadonlyArray<Awaiting>>
   /** The peers that reset connections of which they have read everything. */
@@ -54,7 +54,7 @@ export const make = (settings: Settings, connectionTypes: ReadonlyArray<string>,
   routes: Routes.empty,
   bindings: HashMap.empty(),
   deadlines: Deadlines.empty,
-  woken: [],
+  toAnswer: [],
   awaiting: HashMap.empty(),
   disbelieved: [],
   kicked: []

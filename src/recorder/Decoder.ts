@@ -149,6 +149,8 @@ export const decode = (line: Line, committed: ReadonlyMap<number, Change>): Reco
       return recorded(connect(at, rest))
     case "Closed":
       return recorded({ _tag: "ConnectionClosed", now: at, connection: rest[0] as number })
+    case "TurnEnded":
+      return recorded({ _tag: "TurnEnded", now: at })
     case "Input": {
       const json = rest[0] as unknown as Fields
       return recorded(input(json, at, committed), undefined, committedIn(json))

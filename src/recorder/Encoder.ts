@@ -149,22 +149,24 @@ export class Encoder {
     const digest = outputs === undefined ? "null" : Digest.of(outputs, this.#pseudonymiser.nameOf)
     const rest = this.#rest(input)
     this.#note(taken)
-    return `[${step},"${rest[0]}",${this.#time(input.now)},${sequence},${digest},${rest[1]}]`
+    return `[${step},"${rest[0]}",${this.#time(input.now)},${sequence},${digest}${rest[1]}]`
   }
 
+  /** Tag of a line, and its fields behind the digest, each with a comma before it. */
   #rest(input: Input): readonly [tag: string, rest: string] {
-    if (input._tag === "ConnectionClosed") return ["Closed", `${input.connection}`]
-    if (input._tag === "Happened") return ["Input", json({ _tag: "Happened", ...this.#outcome(input.outcome) })]
+    if (input._tag === "TurnEnded") return ["TurnEnded", ""]
+    if (input._tag === "ConnectionClosed") return ["Closed", `,${input.connection}`]
+    if (input._tag === "Happened") return ["Input", `,${json({ _tag: "Happened", ...this.#outcome(input.outcome) })}`]
     if (input._tag === "Received" && input.message._tag === "Connect") {
       return ["Connect", this.#connect(input, input.message)]
     }
-    return ["Input", json({ ...Pseudonymiser.input(this.#pseudonymiser, input), now: undefined })]
+    return ["Input", `,${json({ ...Pseudonymiser.input(this.#pseudonymiser, input), now: undefined })}`]
   }
 
   #connect({ alone, connection, slot }: Received, message: Message.Connect): string {
     const { acknowledged = null, clientId, connectionType, id = null, timeout = null } = message
     const name = this.#pseudonymiser.nameOf(clientId)
-    return `${connection.id},${digit(connection, alone)},${slot},` +
+    return `,${connection.id},${digit(connection, alone)},${slot},` +
       JSON.stringify([name, connectionType, timeout, acknowledged, id]).slice(1, -1)
   }
 

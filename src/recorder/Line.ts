@@ -7,12 +7,12 @@
  * [120,"Message",8,{"channel":"/a","data":1}]              a message that waits in queues
  * [120,"Session",{"clientId":"…","queue":[8],…}]
  * [120,"Change",117,{"_tag":"Subscribe",…}]                 a change of step 117 that is not carried out yet
- * [120,"Begun",woken,awaiting,disbelieved,kicked]          the state is complete
+ * [120,"Begun",toAnswer,awaiting,disbelieved,kicked]          the state is complete
  * [121,"Input",1795488090730,44,-91234,{"_tag":…}]         step 121: when, the last event before it, digest, input
  * [122,"Publish",1795488090730,44,8123,7,8,3,"…",9,{…}]    steps 122 and 123: a publish and what came of it at once
- * [124,"Connect",…]  [125,"Closed",…]                      steps that are frequent, written shorter
+ * [124,"Connect",…]  [125,"Closed",…]  [126,"TurnEnded",…] steps that are frequent, written shorter
  * [5,"Check",123456]                                       the checksum (CRC-32) of the 5 lines before
- * [190,"Hole",126,"…"]                                     steps 126 to 190 could not be written; a Begin follows
+ * [190,"Hole",127,"…"]                                     steps 127 to 190 could not be written; a Begin follows
  * [200,"End"]                                              the service has stopped
  * ```
  *

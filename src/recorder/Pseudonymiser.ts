@@ -212,6 +212,7 @@ export const input = (self: Pseudonymiser, input: Exclude<Input, { readonly _tag
     case "ConnectionEnding":
     case "ConnectionClosed":
     case "DeadlinePassed":
+    case "TurnEnded":
     case "TransportsChanged":
       return input
   }

@@ -41,14 +41,14 @@ export const lines = function*(
   for (const [change, committedAt] of committed) {
     yield `[${step},"Change",${committedAt},${json(Pseudonymiser.change(pseudonymiser, change))}]`
   }
-  const woken = state.woken.map(pseudonymiser.nameOf)
+  const toAnswer = state.toAnswer.map(pseudonymiser.nameOf)
   const awaiting = Array.from(state.awaiting, ([clientId, inputs]) => [
     pseudonymiser.nameOf(clientId),
     inputs.map((input) => Pseudonymiser.awaiting(pseudonymiser, input))
   ])
   const disbelieved = state.disbelieved.map(pseudonymiser.nameOf)
   const kicked = state.kicked.map(([clientId, reason]) => [pseudonymiser.nameOf(clientId), reason])
-  yield `[${step},"Begun",${json(woken)},${json(awaiting)},${json(disbelieved)},${json(kicked)}]`
+  yield `[${step},"Begun",${json(toAnswer)},${json(awaiting)},${json(disbelieved)},${json(kicked)}]`
 }
 
 /** What waits for a session, and what its client may ask for again. */
@@ -105,7 +105,7 @@ export class Restoring {
         this.committed.set(Number(first), Decoder.change(second))
         return undefined
       default:
-        return this.#state(first as unknown as State.State["woken"], second, third, fourth)
+        return this.#state(first as unknown as State.State["toAnswer"], second, third, fourth)
     }
   }
 
@@ -126,14 +126,14 @@ export class Restoring {
   }
 
   #state(
-    woken: State.State["woken"],
+    toAnswer: State.State["toAnswer"],
     awaiting: Schema.Json,
     disbelieved: Schema.Json,
     kicked: Schema.Json
   ): State.State {
     const { connectionTypes, isShared, settings } = this.header
     const empty = State.make(settings, connectionTypes, isShared)
-    const state = this.#sessions.reduce(enter, { ...empty, woken })
+    const state = this.#sessions.reduce(enter, { ...empty, toAnswer })
     const entries = awaiting as unknown as ReadonlyArray<readonly [ClientId, ReadonlyArray<State.Awaiting>]>
     return {
       ...state,

@@ -128,6 +128,7 @@ const ofInput = (input: Input, around: Around): ReadonlyArray<TimelineEvent> => 
     case "Heard":
     case "Halted":
     case "DeadlinePassed":
+    case "TurnEnded":
     case "EndRequested":
     case "TransportsChanged":
       return []

@@ -2,8 +2,8 @@
  * The shell around the reducer: it holds the state, steps the machine with whatever happens and carries out what comes
  * of it, in the same call. From a transport's callback to the frame that leaves there is no fiber and no promise.
  *
- * What comes of all that has arrived in one turn of the event loop is collected; at its end connects that were woken are
- * answered, each connection writes one frame, the events go to the monitor and the timer is set. Writing after reading,
+ * What comes of all that has arrived in one turn of the event loop is collected; at its end connects for which messages have
+ * come are answered, each connection writes one frame, the events go to the monitor and the timer is set. Writing after reading,
  * not in between, wakes a peer once for all that is there for it: a write that has to wake somebody costs double.
  */
 import type * as Clock from "effect/Clock"
@@ -272,7 +272,7 @@ export class Shell {
 
   readonly #endTurn = (): void => {
     if (!this.#isInTurn) return
-    if (this.#state.woken.length > 0) this.step({ _tag: "DeadlinePassed", now: this.now })
+    if (Machine.isTurnOpen(this.#state)) this.step({ _tag: "TurnEnded", now: this.now })
     this.#isInTurn = false
     this.#turnBegan = undefined
     const touched = this.#touched

@@ -111,7 +111,7 @@ describe("a held connect", () => {
     trial.publish("/a", 1)
     trial.publish("/a", 2)
     assert.deepStrictEqual(deliveredTo(trial.outputs, connection), [])
-    assert.strictEqual(Machine.nextDeadline(trial.state), -Infinity)
+    assert.isTrue(Machine.isTurnOpen(trial.state))
     const [reply] = repliesIn(trial.endTurn())
     assert.deepStrictEqual(reply, {
       channel: "/meta/connect",
@@ -120,6 +120,28 @@ describe("a held connect", () => {
       advice: { reconnect: "retry", interval: 0, timeout: 1_000 }
     } as never)
     assert.deepStrictEqual(deliveredTo(trial.outputs, connection), [1, 2])
+  })
+
+  it("is answered at the end of the turn, and not by a deadline that passes before", () => {
+    const trial = new Trial()
+    trial.handshake()
+    trial.now = 500
+    const { connection } = trial.poll("/a")
+    trial.now = 2_000
+    trial.publish("/a", 1)
+    trial.step({ _tag: "DeadlinePassed" })
+    assert.strictEqual(trial.events.at(-1)?._tag, "Disconnect")
+    assert.deepStrictEqual(deliveredTo(trial.outputs, connection), [1])
+    assert.deepStrictEqual(trial.endTurn(), [])
+  })
+
+  it("is left alone by the end of a turn in which nothing has come for it", () => {
+    const trial = new Trial()
+    trial.poll("/a")
+    const { state } = trial
+    assert.isFalse(Machine.isTurnOpen(state))
+    assert.deepStrictEqual(trial.step({ _tag: "TurnEnded" }), [])
+    assert.strictEqual(trial.state, state)
   })
 
   it("is answered when the time-out has passed, not before", () => {

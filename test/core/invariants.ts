@@ -54,7 +54,11 @@ export const check = (state: State.State): void => {
     if (acknowledges) assert.notDeepInclude(link, { kind: "stream" }, `${clientId} acknowledges and has a stream`)
     const carries = link._tag === "Polling" || (acknowledges && link._tag === "Attached" && link.held !== undefined)
     if (carries && queue.length > 0) {
-      assert.include(state.woken, clientId, `${clientId} has a held connect and a queue, but is not woken`)
+      assert.include(
+        state.toAnswer,
+        clientId,
+        `${clientId} has a held connect and a queue, and is not answered at the end of the turn`
+      )
     }
   }
 }

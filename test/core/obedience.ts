@@ -141,6 +141,7 @@ export class World {
   run(millis: number): void {
     const until = this.now + millis
     for (;;) {
+      this.tell(this.trial.endTurn())
       const next = Math.min(this.#plans[0]?.at ?? Infinity, Machine.nextDeadline(this.trial.state))
       if (next > until) break
       this.tell(this.trial.advance(Math.max(0, next - this.now)))

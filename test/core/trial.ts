@@ -150,9 +150,9 @@ export class Trial {
     return this.receive(this.open("exchange"), { channel, data, ...(clientId === undefined ? {} : { clientId }) })
   }
 
-  /** Ends the turn: connects that were woken are answered. */
+  /** Ends the turn: connects for which messages have come are answered. */
   endTurn(): ReadonlyArray<Output> {
-    return Machine.nextDeadline(this.state) === -Infinity ? this.step({ _tag: "DeadlinePassed" }) : []
+    return Machine.isTurnOpen(this.state) ? this.step({ _tag: "TurnEnded" }) : []
   }
 
   /** Lets time pass, with each deadline in between. */

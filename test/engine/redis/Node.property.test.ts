@@ -140,7 +140,7 @@ class Process {
     for (const entry of this.#store.log.filter(({ position }) => position > this.node.tail).slice(0, count)) {
       this.#readOne(entry)
     }
-    if (this.state.woken.length > 0) this.step({ _tag: "DeadlinePassed" })
+    if (Machine.isTurnOpen(this.state)) this.step({ _tag: "TurnEnded" })
   }
 
   readonly #stays = new Map<string, number>()
