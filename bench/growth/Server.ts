@@ -57,7 +57,7 @@ export class Server {
   #received(connection: Connection, raw: unknown): Input {
     const message = Message.decode(raw, this.state.settings)
     if (message._tag === "Handshake") throw new Error("A handshake is made by `handshake`")
-    return { _tag: "Received", now: this.now, connection, slot: 0, alone: true, message }
+    return { _tag: "Received", now: this.now, connection, slot: 0, mayBeHeld: Message.mayBeHeld(message, 1), message }
   }
 
   handshake(client: number): Input {
@@ -117,6 +117,10 @@ export class Server {
 
   deadline(): Input {
     return { _tag: "DeadlinePassed", now: this.now }
+  }
+
+  turnEnded(): Input {
+    return { _tag: "TurnEnded", now: this.now }
   }
 
   /** A client with a session, subscriptions and a held connect. */

@@ -45,7 +45,7 @@ export const subscribers: Work = {
       }),
       ...repeat(duration, (stopwatch) => {
         const publish = polls.publish(channel)
-        const endOfTurn = polls.deadline()
+        const endOfTurn = polls.turnEnded()
         stopwatch.time("publish-to-polls", size, () => {
           polls.step(publish)
           polls.step(endOfTurn)

@@ -9,13 +9,16 @@ import type { Connect, Delivery, Handshake, Incoming } from "./Message.ts"
 import type { Cause } from "./MonitorEvent.ts"
 import type { Address } from "./Resets.ts"
 
-/** A message arrived. `slot` is its place among the answers of the connection; `alone` says that its batch is just it. */
+/**
+ * A message arrived. `slot` is its place among the answers of the connection. `mayBeHeld` is the verdict of
+ * {@link Message.mayBeHeld}.
+ */
 export interface Received {
   readonly _tag: "Received"
   readonly now: number
   readonly connection: Connection
   readonly slot: number
-  readonly alone: boolean
+  readonly mayBeHeld: boolean
   readonly message: Exclude<Incoming, Handshake>
 }
 

@@ -10,6 +10,7 @@
  *            everything else ─────────────▶ Links (how messages leave) ─▶ Reply, Deliver, Bind
  * ```
  */
+import * as Answers from "./Answers.ts"
 import * as Deadlines from "./Deadlines.ts"
 import type { EndRequested, Input } from "./Input.ts"
 import * as Links from "./Links.ts"
@@ -64,7 +65,7 @@ const transition = (state: State.State, input: Input, out: Array<Output>): State
     case "DeadlinePassed":
       return deadlinePassed(state, input.now, out)
     case "TurnEnded":
-      return Links.answerWaiting(state, out)
+      return Answers.answerWaiting(state, out)
     case "EndRequested":
       return endRequested(state, input, out)
     case "TransportsChanged":
@@ -74,7 +75,8 @@ const transition = (state: State.State, input: Input, out: Array<Output>): State
 
 /** A session that is here is ended once; about any other one the engine is asked. */
 const endRequested = (state: State.State, { cause, clientId }: EndRequested, out: Array<Output>): State.State => {
-  if (State.session(state, clientId) !== undefined) return Outcomes.requestEnd(state, clientId, cause, out)
+  const session = State.session(state, clientId)
+  if (session !== undefined) return Outcomes.requestEnd(state, session, cause, out)
   out.push({ _tag: "Commit", change: { _tag: "EndSession", clientId, cause, origin: undefined } })
   return state
 }
@@ -97,8 +99,8 @@ const sessionDue = (
 ): State.State => {
   const held = Session.held(session)
   if (held === undefined && session.expiresAt <= now) {
-    return Outcomes.requestEnd(before, session.clientId, { _tag: "Timeout", lastSeen: session.lastSeen }, out)
+    return Outcomes.requestEnd(before, session, { _tag: "Timeout", lastSeen: session.lastSeen }, out)
   }
-  const state = held !== undefined && held.until <= now ? Links.answerOverdue(before, session, now, out) : before
-  return Links.rearm(state, State.session(state, session.clientId) ?? session)
+  const isOverdue = held !== undefined && held.until <= now
+  return State.rearm(...(isOverdue ? Answers.answerOverdue(before, session, now, out) : [before, session] as const))
 }

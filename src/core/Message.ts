@@ -439,6 +439,13 @@ export const batch = (messages: ReadonlyArray<unknown>): ReadonlyArray<unknown> 
   return handshake === undefined ? messages : [handshake]
 }
 
+/**
+ * Whether a message is a connect that may be held: nothing came with it whose answer it would delay. Over a socket its
+ * answer then waits for no other answer, and none waits for it.
+ */
+export const mayBeHeld = (message: Incoming, batchSize: number): boolean =>
+  message._tag === "Connect" && batchSize === 1
+
 // ---------------------------------------------------------------------------------------------------------------------
 // replies
 

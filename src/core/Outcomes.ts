@@ -6,20 +6,19 @@
  * The events of a step come before everything else that comes of it: whoever is reached by an answer or a delivery, an
  * extension say, and looks at the state finds in it what the events have told, no more and no less.
  */
-import * as HashMap from "effect/HashMap"
 import * as HashSet from "effect/HashSet"
-import * as Option from "effect/Option"
 import * as Advice from "./Advice.ts"
+import * as Answers from "./Answers.ts"
+import * as Awaiting from "./Awaiting.ts"
 import * as BayeuxError from "./BayeuxError.ts"
-import type { Adopted, CreateSession, EndSession, Origin, Outcome, PublishChange } from "./Change.ts"
+import type { Adopted, CreateSession, Origin, Outcome, PublishChange } from "./Change.ts"
 import type { ClientId } from "./ClientId.ts"
-import * as Deadlines from "./Deadlines.ts"
 import * as EndedSessions from "./EndedSessions.ts"
 import * as Links from "./Links.ts"
 import * as Message from "./Message.ts"
 import * as MessageQueue from "./MessageQueue.ts"
 import { type Cause, clientRequest, type Event, handshake, type Move, unsubscribes } from "./MonitorEvent.ts"
-import type { DropReason, Output } from "./Output.ts"
+import { type DropReason, type Output, reply } from "./Output.ts"
 import * as Protocol from "./Protocol.ts"
 import * as Resets from "./Resets.ts"
 import * as Retries from "./Retries.ts"
@@ -32,12 +31,12 @@ type Out = Array<Output>
 type Of<Tag extends Outcome["_tag"]> = Extract<Outcome, { readonly _tag: Tag }>
 
 const answer = (
-  origin: Pick<Origin<never>, "connection" | "slot">,
+  { connection, slot }: Pick<Origin<never>, "connection" | "slot">,
   message: Message.Reply,
   out: Out,
   clientId?: ClientId
 ): void => {
-  out.push({ _tag: "Reply", connection: origin.connection.id, slot: origin.slot, messages: [message], clientId })
+  out.push(reply(connection.id, slot, [message], clientId))
 }
 
 const emit = (event: Event | Move, out: Out): void => {
@@ -73,15 +72,15 @@ export const apply = (state: State.State, outcome: Outcome, now: number, out: Ou
     case "SessionAdopted":
       return sessionAdopted(state, outcome.session, now, out)
     case "SessionWanted":
-      return sessionWanted(state, outcome.clientId, outcome.position, out)
+      return sessionWanted(state, outcome, out)
     case "SessionTaken":
-      return release(state, outcome.clientId, out)
+      return sessionTaken(state, outcome, out)
     case "SessionHere":
-      return resume(state, outcome.clientId, out)
+      return Awaiting.resume(state, outcome.clientId, out)
     case "AdoptionSuperseded":
       return adoptionSuperseded(state, outcome.clientId, out)
     case "GivenBack":
-      return Returns.givenBack(state, outcome, out)
+      return givenBack(state, outcome, out)
     case "Refused":
       return refused(state, outcome, now, out)
   }
@@ -92,7 +91,7 @@ const sessionCreated = (state: State.State, change: CreateSession, now: number, 
   emit(handshake(clientId, identity), out)
   if (origin !== undefined) answerHandshake(state, change, origin, out)
   const retries = Retries.make(origin?.request)
-  return Links.arm(state, Session.make({ ...change, retries }, now, state.settings.sessionTimeout))
+  return State.arm(state, Session.make({ ...change, retries }, now, state.settings.sessionTimeout))
 }
 
 const answerHandshake = (
@@ -154,18 +153,18 @@ const published = (
   if (origin !== undefined) answerPublish(change, origin, out)
   const { connections, queues } = Routes.recipients(state.routes, channel)
   if (connections.length > 0) out.push({ _tag: "Deliver", connections, message })
-  const [next, overflowing] = Links.enqueue(state, queues, message)
+  const [next, overflowing] = Answers.enqueue(state, queues, message)
   drop("QueueOverflow", overflowing.length, out)
-  return overflowing.reduce((state, clientId) => requestEnd(state, clientId, { _tag: "QueueOverflow" }, out), next)
+  return overflowing.reduce((state, session) => requestEnd(state, session, { _tag: "QueueOverflow" }, out), next)
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
 // sessions that move
 
-/** The session comes with its queue; whatever waited for it is handed in again. */
+/** The session comes with its queue; connects and streams that waited for it are handed in again. */
 const sessionAdopted = (before: State.State, adopted: Adopted, now: number, out: Out): State.State => {
   const { clientId, queue, subscriptions } = adopted
-  if (State.session(before, clientId) !== undefined) return resume(before, clientId, out)
+  if (State.session(before, clientId) !== undefined) return Awaiting.resume(before, clientId, out)
   const session: Session.Session = {
     ...Session.make({ ...adopted, local: false }, now, before.settings.sessionTimeout),
     createdAt: adopted.createdAt,
@@ -175,34 +174,21 @@ const sessionAdopted = (before: State.State, adopted: Adopted, now: number, out:
     isStreamComing: adopted.hadStream
   }
   emitArrival(session, out)
-  const state = resume(before, clientId, out)
-  const here = Links.arm({ ...state, routes: Routes.subscribe(state.routes, clientId, subscriptions) }, session)
+  const resumed = Awaiting.resume(before, clientId, out)
+  const state = { ...resumed, routes: Routes.subscribe(resumed.routes, clientId, subscriptions) }
   return queue.length > state.settings.maxQueueLength
-    ? requestEnd(here, clientId, { _tag: "QueueOverflow" }, out)
-    : here
+    ? requestEnd(state, session, { _tag: "QueueOverflow" }, out)
+    : State.arm(state, session)
 }
 
-const awaiting = (state: State.State, clientId: ClientId) =>
-  Option.getOrElse(HashMap.get(state.awaiting, clientId), () => [])
-
-/** What waited for a session waits no longer. */
-const awaited = (state: State.State, clientId: ClientId, tell: (input: State.Awaiting) => void): State.State => {
-  const inputs = awaiting(state, clientId)
-  for (const input of inputs) tell(input)
-  return inputs.length === 0 ? state : { ...state, awaiting: HashMap.remove(state.awaiting, clientId) }
-}
-
-const resume = (state: State.State, clientId: ClientId, out: Out): State.State =>
-  awaited(state, clientId, (input) => out.push({ _tag: "Resume", input }))
-
-/** Another process wants the session, and gets it with what waits for it. */
-const sessionWanted = (state: State.State, clientId: ClientId, position: number, out: Out): State.State => {
+/** Another process wants the session, and gets it with its queue. */
+const sessionWanted = (state: State.State, { clientId, position }: Of<"SessionWanted">, out: Out): State.State => {
   const session = State.session(state, clientId)
   if (session === undefined || session.local || session.ending) return state
   const queued = MessageQueue.toArray(session.queue).map((message) => message.position)
-  const released = release(state, clientId, out)
+  const released = release(state, session, out)
   const { resets: { againUpTo }, retries } = session
-  const hadStream = Links.isStreaming(session) || session.isStreamComing
+  const hadStream = Session.isStreaming(session) || session.isStreamComing
   out.push({
     _tag: "Commit",
     change: { _tag: "Yield", clientId, position, queued, retries, againUpTo, hadStream, origin: undefined }
@@ -210,35 +196,43 @@ const sessionWanted = (state: State.State, clientId: ClientId, position: number,
   return released
 }
 
-/** What waits here is answered like a connect that is held when the session gets a newer connection. */
+const sessionTaken = (state: State.State, { clientId }: Of<"SessionTaken">, out: Out): State.State => {
+  const session = State.session(state, clientId)
+  return session === undefined ? state : release(state, session, out)
+}
+
+/** Connects that wait here are answered like a held connect whose session gets a newer connection. */
 const adoptionSuperseded = (state: State.State, clientId: ClientId, out: Out): State.State =>
-  awaited(state, clientId, (input) => {
-    if (input._tag === "Received") answer(input, Links.supersededReply(state, clientId, input.message), out)
+  Awaiting.remove(state, clientId, (input) => {
+    if (input._tag === "Received") answer(input, Answers.superseded(state, clientId, input.message), out)
     else out.push({ _tag: "CloseConnection", connection: input.connection.id, reason: "SessionMoved" })
   })
 
-/** The session is not here any more. Its client is told to connect again, which it does where its session is now. */
-const release = (before: State.State, clientId: ClientId, out: Out): State.State => {
-  const session = State.session(before, clientId)
-  if (session === undefined) return before
-  emit({ _tag: "Depart", clientId }, out)
-  const state = Links.leave(before, clientId, out)
+/** Gives a session up. Its client is told to connect again, which it does where its session is now. */
+const release = (before: State.State, session: Session.Session, out: Out): State.State => {
+  emit({ _tag: "Depart", clientId: session.clientId }, out)
+  const [state, left] = Links.leave(before, session, out)
   const { link } = session
   if (link._tag === "Attached") {
     out.push({ _tag: "CloseConnection", connection: link.connection, reason: "SessionMoved" })
   }
-  return remove(state, State.session(state, clientId) ?? session)
+  return State.removeSession(state, left)
+}
+
+const givenBack = (state: State.State, outcome: Of<"GivenBack">, out: Out): State.State => {
+  const session = State.session(state, outcome.clientId)
+  return session === undefined ? state : State.update(session, Returns.givenBack(state, session, outcome, out))
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
 // ends
 
-/** Orders the end of a session on the server's side, once. */
-export const requestEnd = (state: State.State, clientId: string, cause: Cause, out: Out): State.State => {
-  const session = State.session(state, clientId)
-  if (session === undefined || session.ending) return state
-  out.push({ _tag: "Commit", change: endOf(session, cause) })
-  return Links.rearm(state, { ...session, ending: true })
+/** Has the engine end a session on the server's side, once. */
+export const requestEnd = (state: State.State, session: Session.Session, cause: Cause, out: Out): State.State => {
+  if (session.ending) return state
+  const { clientId } = session
+  out.push({ _tag: "Commit", change: { _tag: "EndSession", clientId, cause, origin: undefined } })
+  return State.rearm(state, { ...session, ending: true })
 }
 
 /** A session has ended; its subscriptions are known here, or have been told by who knows them. */
@@ -252,14 +246,16 @@ const sessionEnded = (before: State.State, outcome: Of<"SessionEnded">, out: Out
   } else if (session !== undefined) emit({ _tag: "Depart", clientId }, out)
   if (origin !== undefined) answer(origin, Message.succeeded(origin.request, { clientId }), out)
   if (session !== undefined) dismiss(before, session, cause, out)
-  const state = remember(awaited(before, clientId, (input) => turnAway(input, clientId, cause, out)), clientId, cause)
+  const answers = (request: Message.Connect) => [lastReply(request, clientId, cause), ...farewell(clientId, cause)]
+  const left = Awaiting.remove(before, clientId, (input) => Awaiting.turnAway(input, answers, out))
+  const state = remember(left, clientId, cause)
   if (session === undefined) return state
   const { link } = session
   if (link._tag === "Attached") {
     for (const message of unheld(session, cause)) out.push({ _tag: "Advise", connection: link.connection, message })
     out.push({ _tag: "CloseConnection", connection: link.connection, reason: "SessionEnded" })
   }
-  return remove(state, session)
+  return State.removeSession(state, session)
 }
 
 const remember = (state: State.State, clientId: ClientId, cause: Cause): State.State =>
@@ -269,19 +265,8 @@ const remember = (state: State.State, clientId: ClientId, cause: Cause): State.S
 const unheld = (session: Session.Session, cause: Cause): ReadonlyArray<Message.Reply> => {
   const { clientId } = session
   if (Session.held(session) !== undefined || cause._tag === "ClientRequest") return []
-  const last = Links.isStreaming(session) ? [lastReply(Message.unasked(clientId), clientId, cause)] : []
+  const last = Session.isStreaming(session) ? [lastReply(Message.unasked(clientId), clientId, cause)] : []
   return [...last, ...farewell(clientId, cause)]
-}
-
-const remove = (before: State.State, session: Session.Session): State.State => {
-  const { clientId } = session
-  const state = Links.detach(before, session)
-  return {
-    ...state,
-    sessions: HashMap.remove(state.sessions, clientId),
-    routes: Routes.unsubscribe(state.routes, clientId, session.subscriptions),
-    deadlines: Deadlines.remove(state.deadlines, session.armedAt, clientId)
-  }
 }
 
 /**
@@ -296,7 +281,7 @@ const dismiss = (state: State.State, session: Session.Session, cause: Cause, out
   const [waiting, rest] = MessageQueue.take(session.queue, state.settings.maxAnswerBytes)
   const { clientId } = session
   const messages = [lastReply(held.request, clientId, cause), ...waiting, ...farewell(clientId, cause)]
-  out.push({ _tag: "Reply", connection: session.link.connection, slot: held.slot, messages, clientId: undefined })
+  out.push(reply(session.link.connection, held.slot, messages, undefined))
   drop(cause._tag, MessageQueue.after(rest, session.sent).length, out)
 }
 
@@ -311,21 +296,6 @@ const farewell = (clientId: ClientId, cause: Cause): ReadonlyArray<Message.Reply
 
 const errorAfter = (cause: Cause, clientId: ClientId): BayeuxError.BayeuxError =>
   cause._tag === "Kicked" ? BayeuxError.sessionEnded(clientId, cause.reason) : BayeuxError.clientUnknown(clientId)
-
-/** A session ended while it was on its way here: what waited for it is told like what is held. */
-const turnAway = (input: State.Awaiting, clientId: ClientId, cause: Cause, out: Out): void => {
-  if (input._tag === "Received") {
-    const messages = [lastReply(input.message, clientId, cause), ...farewell(clientId, cause)]
-    out.push({ _tag: "Reply", connection: input.connection.id, slot: input.slot, messages, clientId: undefined })
-  } else Protocol.closeStream(input.connection.id, lastReply(Message.unasked(clientId), clientId, cause), out)
-}
-
-const endOf = ({ clientId }: Session.Session, cause: Cause): EndSession => ({
-  _tag: "EndSession",
-  clientId,
-  cause,
-  origin: undefined
-})
 
 const adviceAfter = (cause: Cause): Advice.Advice => {
   switch (cause._tag) {
@@ -345,11 +315,11 @@ const adviceAfter = (cause: Cause): Advice.Advice => {
 const refused = (state: State.State, { error, change }: Of<"Refused">, now: number, out: Out): State.State => {
   if (change.origin !== undefined) Protocol.refuse(state, change.origin, change.origin.request, error, out)
   if (change._tag === "Adopt") {
-    return awaited(state, change.clientId, (input) => Protocol.turnAway(state, input, error, out))
+    return Awaiting.remove(state, change.clientId, (input) => Protocol.refuseAwaiting(state, input, error, out))
   }
   if (change._tag === "GiveBack") drop("Unwritten", change.messages.length, out)
   if (change._tag !== "EndSession") return state
   const session = State.session(state, change.clientId)
   if (session === undefined) return state
-  return Links.arm(state, { ...Session.seen(session, now, state.settings.sessionTimeout), ending: false })
+  return State.arm(state, { ...Session.seen(session, now, state.settings.sessionTimeout), ending: false })
 }

@@ -92,3 +92,11 @@ export interface Drop {
 
 /** Everything that the machine can want. */
 export type Output = Reply | Deliver | Advise | Bind | Leave | CloseConnection | Resume | Commit | Emit | Drop
+
+/** Creates the answer to the request at a slot. */
+export const reply = (
+  connection: ConnectionId,
+  slot: number,
+  messages: ReadonlyArray<Message.Outgoing>,
+  clientId: ClientId | undefined
+): Reply => ({ _tag: "Reply", connection, slot, messages, clientId })

@@ -6,21 +6,21 @@
  * carried out becomes an order; its answer waits for the fact (`Outcomes`). Whether a session that is not here exists at
  * all is found out by the engine.
  */
-import * as HashMap from "effect/HashMap"
 import * as HashSet from "effect/HashSet"
-import * as Option from "effect/Option"
 import * as Advice from "./Advice.ts"
+import * as Awaiting from "./Awaiting.ts"
 import * as BayeuxError from "./BayeuxError.ts"
 import type { Change } from "./Change.ts"
 import * as Channel from "./Channel.ts"
 import * as ClientId from "./ClientId.ts"
-import type { Connection, ConnectionId } from "./Connection.ts"
+import type { Connection } from "./Connection.ts"
+import * as Connects from "./Connects.ts"
 import * as EndedSessions from "./EndedSessions.ts"
 import type { ConnectReceived, HandshakeReceived, Received, StreamOpened } from "./Input.ts"
 import * as Links from "./Links.ts"
 import * as Message from "./Message.ts"
 import { clientRequest } from "./MonitorEvent.ts"
-import type { Output } from "./Output.ts"
+import { type Output, reply } from "./Output.ts"
 import * as Retries from "./Retries.ts"
 import type * as Session from "./Session.ts"
 import * as State from "./State.ts"
@@ -66,24 +66,44 @@ const offerIn = (state: State.State, connection: Connection, message: Message.In
     ? offer(state, connection, message._tag === "Handshake" && message.acknowledges)
     : undefined
 
-/** Answers a request with an error. */
-export const refuse = (
+/** Creates the answers to a request that is refused: the error, and to a connect the farewell if its session was ended. */
+const refusal = (
   state: State.State,
-  input: { readonly connection: Connection; readonly slot: number },
+  connection: Connection,
   message: Message.Incoming,
-  given: BayeuxError.BayeuxError,
-  out: Out
-): void => {
+  given: BayeuxError.BayeuxError
+): ReadonlyArray<Message.Reply> => {
   const name = "clientId" in message ? message.clientId : undefined
   const error = EndedSessions.errorOf(state.kicked, name, given)
   const isOver = error !== given
   const advice = message._tag === "Refused" ? message.advice : isOver ? Advice.none : adviceWith(error, message)
-  const reply = Message.failed(message, error, advice, offerIn(state, input.connection, message))
-  const messages = isOver && message._tag === "Connect"
-    ? [reply, EndedSessions.farewell(message.clientId, error)]
-    : [reply]
-  out.push({ _tag: "Reply", connection: input.connection.id, slot: input.slot, messages, clientId: undefined })
+  const reply = Message.failed(message, error, advice, offerIn(state, connection, message))
+  return isOver && message._tag === "Connect" ? [reply, EndedSessions.farewell(message.clientId, error)] : [reply]
+}
+
+/** Answers a request with an error. */
+export const refuse = (
+  state: State.State,
+  { connection, slot }: { readonly connection: Connection; readonly slot: number },
+  message: Message.Incoming,
+  error: BayeuxError.BayeuxError,
+  out: Out
+): void => {
+  out.push(reply(connection.id, slot, refusal(state, connection, message, error), undefined))
   if (isPublish(message)) out.push({ _tag: "Drop", reason: "Refused", messages: 1 })
+}
+
+/** Refuses a connect or stream that waits for its session. Where the engine cannot be asked, a browser is to try again. */
+export const refuseAwaiting = (
+  state: State.State,
+  input: State.Awaiting,
+  error: BayeuxError.BayeuxError,
+  out: Out
+): void => {
+  const { connection } = input
+  if (input._tag === "StreamOpened" && BayeuxError.isUnavailable(error)) {
+    out.push({ _tag: "CloseConnection", connection: connection.id, reason: "Unavailable" })
+  } else Awaiting.turnAway(input, (request) => refusal(state, connection, request, error), out)
 }
 
 const isPublish = (message: Message.Incoming): boolean =>
@@ -133,11 +153,10 @@ export const receive = (state: State.State, input: Received, out: Out): State.St
   }
 }
 
-/** The session that a request names, here or elsewhere; nothing if there cannot be one of that name. */
-const named = (state: State.State, clientId: string): ClientId.ClientId | undefined =>
-  State.session(state, clientId)?.clientId ?? ClientId.parse(clientId)
-
-/** A message for others. Whoever names a session must be that session's client; whoever names none is a stranger. */
+/**
+ * A message for others. A client that names a session must be the client of that session; one that names none is a
+ * stranger.
+ */
 const publish = (state: State.State, input: Received, message: Message.Publish, out: Out): void => {
   const session = message.clientId === null ? null : State.session(state, message.clientId)
   const isKnown = session !== undefined
@@ -173,53 +192,28 @@ const connect = (state: State.State, input: ConnectReceived, out: Out): State.St
     refuse(state, input, input.message, BayeuxError.connectionTypesMismatch([connectionType]), out)
     return state
   }
-  return Links.connect(state, input, out)
+  return Connects.connect(state, session, input, out)
 }
 
 /** A stream was opened for what its peer says is a session. */
-export const openStream = (state: State.State, input: StreamOpened, out: Out): State.State =>
-  State.session(state, input.clientId) === undefined ? adopt(state, input, out) : Links.openStream(state, input, out)
+export const openStream = (state: State.State, input: StreamOpened, out: Out): State.State => {
+  const session = State.session(state, input.clientId)
+  return session === undefined ? adopt(state, input, out) : Links.openStream(state, session, input, out)
+}
 
 /** A connect or stream of a session that is not here waits until the engine has it brought here, or refuses. */
 const adopt = (state: State.State, input: State.Awaiting, out: Out): State.State => {
   const name = input._tag === "Received" ? input.message.clientId : input.clientId
   const clientId = ClientId.parse(name)
   if (clientId === undefined) {
-    turnAway(state, input, BayeuxError.clientUnknown(name), out)
+    refuseAwaiting(state, input, BayeuxError.clientUnknown(name), out)
     return state
   }
-  const waiting = Option.getOrElse(HashMap.get(state.awaiting, clientId), () => [])
-  if (waiting.length === 0) {
+  if (!Awaiting.isAwaited(state, clientId)) {
     const acknowledged = input._tag === "Received" ? input.message.acknowledged : undefined
     commit({ _tag: "Adopt", clientId, acknowledged, origin: undefined }, out)
   }
-  return { ...state, awaiting: HashMap.set(state.awaiting, clientId, [...waiting, input]) }
-}
-
-/**
- * What waited for a session is told that it does not come. A stream tells it as an event: a browser shows nobody why a
- * stream was refused, and never opens it again.
- */
-export const turnAway = (
-  state: State.State,
-  input: State.Awaiting,
-  given: BayeuxError.BayeuxError,
-  out: Out
-): void => {
-  if (input._tag === "Received") return refuse(state, input, input.message, given, out)
-  if (BayeuxError.isUnavailable(given)) {
-    out.push({ _tag: "CloseConnection", connection: input.connection.id, reason: "Unavailable" })
-    return
-  }
-  const error = EndedSessions.errorOf(state.kicked, input.clientId, given)
-  const advice = error === given ? undefined : Advice.none
-  closeStream(input.connection.id, Message.failed(Message.unasked(input.clientId), error, advice), out)
-}
-
-/** The last that is said by a stream whose session is not there (any more). */
-export const closeStream = (connection: ConnectionId, message: Message.Reply, out: Out): void => {
-  out.push({ _tag: "Advise", connection, message })
-  out.push({ _tag: "CloseConnection", connection, reason: "UnknownClient" })
+  return Awaiting.add(state, clientId, input)
 }
 
 /** `/meta/subscribe`: all of the patterns or none. */
@@ -227,34 +221,38 @@ const subscribe = (state: State.State, input: Received, message: Message.Subscri
   const session = State.session(state, message.clientId)
   const error = forbidden(input.connection, message.patterns) ??
     (session && tooMany(state, session.subscriptions, message.patterns))
-  changeSubscriptions(state, input, message, error, out)
+  changeSubscriptions(state, session, input, message, error, out)
 }
 
 /** `/meta/unsubscribe`: all of the patterns or none; one that was not subscribed to is no error. */
-const unsubscribe = (state: State.State, input: Received, message: Message.Subscription, out: Out): void =>
-  changeSubscriptions(state, input, message, forbidden(input.connection, message.patterns), out)
+const unsubscribe = (state: State.State, input: Received, message: Message.Subscription, out: Out): void => {
+  const session = State.session(state, message.clientId)
+  changeSubscriptions(state, session, input, message, forbidden(input.connection, message.patterns), out)
+}
 
-/** Who it is that asks comes before what is wrong with it, so for a session that is not here the engine says both. */
+/**
+ * An unknown session is a worse error than a forbidden pattern. The engine finds out about a session that is not here,
+ * so its change carries the error.
+ */
 const changeSubscriptions = (
   state: State.State,
+  session: Session.Session | undefined,
   input: Received,
   message: Message.Subscription,
   error: BayeuxError.BayeuxError | undefined,
   out: Out
 ): void => {
   const { _tag, clientId: name, patterns } = message
-  const clientId = named(state, name)
+  const clientId = session?.clientId ?? ClientId.parse(name)
   if (clientId === undefined) return refuse(state, input, message, BayeuxError.clientUnknown(name), out)
-  if (error !== undefined && State.session(state, clientId) !== undefined) {
-    return refuse(state, input, message, error, out)
-  }
+  if (error !== undefined && session !== undefined) return refuse(state, input, message, error, out)
   const origin = { connection: input.connection, slot: input.slot, request: message }
   commit({ _tag, clientId, patterns, forbidden: error, origin }, out)
 }
 
 /** `/meta/disconnect`: ends the session. */
 const disconnect = (state: State.State, input: Received, message: Message.Disconnect, out: Out): void => {
-  const clientId = named(state, message.clientId)
+  const clientId = State.session(state, message.clientId)?.clientId ?? ClientId.parse(message.clientId)
   if (clientId === undefined) return refuse(state, input, message, BayeuxError.clientUnknown(message.clientId), out)
   const origin = { connection: input.connection, slot: input.slot, request: message }
   commit({ _tag: "EndSession", clientId, cause: clientRequest, origin }, out)

@@ -8,12 +8,14 @@
  * A proxy may let the connect that was given up come after the one that was sent in its place, and nobody can tell which
  * is which. So over exchanges an id has one answer: whoever repeats it gets the same, and nothing that has come since.
  *
- * | ids        | how they are known                                             | the same id again      | a new id |
- * | ---------- | -------------------------------------------------------------- | ---------------------- | -------- |
- * | `Unknown`  | from the beginning                                             | says nothing           | nothing  |
- * | `Distinct` | two connects, one after the other, had different ids           | the answer was not read | if it comes at once, it was |
- * | `Unique`   | the handshake names a connection type that only Faye's clients know | the answer was not read | it was  |
- * | `Reused`   | the same id came again over the socket that carried the answer | says nothing           | nothing  |
+ * The ids of a session are
+ *
+ * - `Unknown` at the beginning;
+ * - `Distinct` when two connects, one after the other, had different ids;
+ * - `Unique` if its handshake names a connection type that only Faye's clients know;
+ * - `Reused` when the same id has come again over the socket that carried the answer.
+ *
+ * {@link proofs} says what each kind proves.
  */
 import type { ConnectionId } from "./Connection.ts"
 import type { Connect, Delivery, Handshake, Id } from "./Message.ts"
@@ -62,18 +64,41 @@ const unique: Retries = { ...unknown, ids: "Unique" }
 export const make = (handshake: Pick<Handshake, "supportedConnectionTypes"> | undefined): Retries =>
   ofFaye.some((type) => handshake?.supportedConnectionTypes.includes(type)) ? unique : unknown
 
-/** Whether the client's next connect says something of the last answer. */
-export const isTelling = ({ ids }: Retries): boolean => ids === "Distinct" || ids === "Unique"
+/** Conclusions about the answer to a connect. */
+export interface Proofs {
+  /** The next connect has the same id. */
+  readonly sameId: "Nothing" | "Unread"
+  /** The next connect has another id. `ReadIfSoon`: read, if it comes without the pause after a failure. */
+  readonly newId: "Nothing" | "ReadIfSoon" | "Read"
+  /**
+   * The answer could not be written, or its peer had closed the socket before. Its messages return `Now`, or now but for
+   * those that a later answer keeps, or the client asks for them by the id (`OnRequest`).
+   */
+  readonly unwritten: "Now" | "NowUnlessKept" | "OnRequest"
+  /** The answer was written to its end, and then the connection was reset: see `Resets`. */
+  readonly reset: "Now" | "AfterNextConnect"
+}
+
+/** Conclusions by the ids of a session and by what has happened to its last answer. */
+export const proofs: { readonly [ids in Ids]: Proofs } = {
+  Unknown: { sameId: "Nothing", newId: "Nothing", unwritten: "Now", reset: "Now" },
+  Distinct: { sameId: "Unread", newId: "ReadIfSoon", unwritten: "NowUnlessKept", reset: "AfterNextConnect" },
+  Unique: { sameId: "Unread", newId: "Read", unwritten: "OnRequest", reset: "AfterNextConnect" },
+  Reused: { sameId: "Nothing", newId: "Nothing", unwritten: "Now", reset: "Now" }
+}
+
+/** Whether a connect with the id of the last answer shows that this was not read. */
+const showsUnread = ({ ids }: Retries): boolean => proofs[ids].sameId === "Unread"
 
 /** Whether two connects are the same one, sent twice. */
 export const isSame = (self: Retries, { id }: Connect, other: Connect): boolean =>
-  isTelling(self) && id !== undefined && id === other.id
+  showsUnread(self) && id !== undefined && id === other.id
 
 /**
  * Whether a connect says that the last answer was not read. Over the connection that carried the answer it is given once.
  */
 export const isUnread = (self: Retries, request: Connect, connection: ConnectionId): boolean =>
-  isTelling(self) && request.id !== undefined && self.answered?.id === request.id &&
+  showsUnread(self) && request.id !== undefined && self.answered?.id === request.id &&
   self.answered.connection !== connection
 
 /** So many ids may a connect be behind that was given up and comes late. */
@@ -90,13 +115,13 @@ export const isLate = ({ ids, last }: Retries, { id }: Connect): boolean => {
   return ids === "Unique" && behind > 0 && behind <= mostBehind
 }
 
-/** What the last answer has delivered comes again by another way. */
-export const given = (self: Retries): Retries =>
+/** Forgets the messages of the last answer: they are delivered again by another way. */
+export const forgetMessages = (self: Retries): Retries =>
   self.answered === undefined ? self : { ...self, answered: { ...self.answered, messages: nothing } }
 
 /**
- * Of the messages of an answer that could not be written, those that come again by themselves; the others its client asks
- * for, or has been given since.
+ * Selects, of the messages of an answer that could not be written, those that return to the queue now. The client asks
+ * for the others, or a later answer has them.
  */
 export const unwritten = (
   self: Retries,
@@ -104,14 +129,13 @@ export const unwritten = (
   connection: ConnectionId | undefined
 ): readonly [Retries, ReadonlyArray<Delivery>] => {
   const { answered, ids } = self
-  if (!isTelling(self) || answered?.id === undefined) return [self, messages]
-  if (ids === "Unique") {
-    return [
-      answered.connection === connection ? { ...self, answered: { ...answered, isUnwritten: true } } : self,
-      nothing
-    ]
+  const { unwritten } = proofs[ids]
+  if (unwritten === "Now" || answered?.id === undefined) return [self, messages]
+  const isLast = answered.connection === connection
+  if (unwritten === "OnRequest") {
+    return [isLast ? { ...self, answered: { ...answered, isUnwritten: true } } : self, nothing]
   }
-  if (answered.connection === connection) return [given(self), messages]
+  if (isLast) return [forgetMessages(self), messages]
   const again = new Set(answered.messages.map(({ position }) => position))
   return [self, messages.filter(({ position }) => !again.has(position))]
 }
@@ -120,9 +144,9 @@ export const unwritten = (
 export const firstUnwritten = ({ answered }: Retries): number | undefined =>
   answered?.isUnwritten === true ? answered.messages[0]?.position : undefined
 
-/** Whether a connect has another id than the one that was last answered. */
-export const isNew = (self: Retries, { id }: Connect): boolean =>
-  isTelling(self) && self.answered !== undefined && id !== undefined && self.answered.id !== id
+/** Conclusion from a connect whose id is another one than that of the last answer; `Nothing` if it is not. */
+export const byNewId = ({ answered, ids }: Retries, { id }: Connect): Proofs["newId"] =>
+  answered !== undefined && id !== undefined && answered.id !== id ? proofs[ids].newId : "Nothing"
 
 /** Of a client whose ids are unique so many of its last requests are known again. */
 const slots = 32

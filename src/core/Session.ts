@@ -134,6 +134,9 @@ export const held = (self: Session): HeldConnect | undefined =>
 export const carrier = (self: Session): HeldConnect | undefined =>
   self.link._tag === "Polling" || self.acknowledges ? held(self) : undefined
 
+/** Whether the session has an open stream. */
+export const isStreaming = ({ link }: Session): boolean => link._tag === "Attached" && link.kind === "stream"
+
 /**
  * The client has all messages up to this position. One that does not acknowledge has said nothing, and so has one that
  * names a position beyond everything that can have been `sent` to it. Where several processes share an engine that may

@@ -76,6 +76,54 @@ export const setSession = (self: State, session: Session.Session): State => ({
   sessions: HashMap.set(self.sessions, session.clientId, session)
 })
 
+/**
+ * A state and the session that is being served. The session may be newer than in the state: whoever gets the two puts
+ * it there.
+ */
+export type WithSession = readonly [state: State, session: Session.Session]
+
+/** Puts the session into the state if it is another one than before. */
+export const update = (before: Session.Session, [self, session]: WithSession): State =>
+  session === before ? self : setSession(self, session)
+
+/** Puts a session into the state, and has it looked at when its held connect or its end is due (see `Deadlines`). */
+export const arm = (self: State, session: Session.Session): State => {
+  const next = Session.dueAt(session)
+  if (session.armedAt <= next) return setSession(self, session)
+  const deadlines = Deadlines.remove(self.deadlines, session.armedAt, session.clientId)
+  return setSession(
+    { ...self, deadlines: Deadlines.add(deadlines, next, session.clientId) },
+    { ...session, armedAt: next }
+  )
+}
+
+/** The same for a session whose entry in the deadlines has just come up. */
+export const rearm = (self: State, session: Session.Session): State =>
+  arm(
+    { ...self, deadlines: Deadlines.remove(self.deadlines, session.armedAt, session.clientId) },
+    { ...session, armedAt: Infinity }
+  )
+
+/** Takes the session off its connection, which stays open. A connect that is held there is not answered. */
+export const detach = (self: State, session: Session.Session): WithSession => {
+  if (session.link._tag === "Detached") return [self, session]
+  const bindings = HashMap.remove(self.bindings, session.link.connection)
+  const routes = Routes.detach(self.routes, session.clientId)
+  return [{ ...self, bindings, routes }, { ...session, link: Session.detached }]
+}
+
+/** Removes a session from all parts of the state. */
+export const removeSession = (before: State, session: Session.Session): State => {
+  const { clientId } = session
+  const [self] = detach(before, session)
+  return {
+    ...self,
+    sessions: HashMap.remove(self.sessions, clientId),
+    routes: Routes.unsubscribe(self.routes, clientId, session.subscriptions),
+    deadlines: Deadlines.remove(self.deadlines, session.armedAt, clientId)
+  }
+}
+
 /** Everything that is due is due later. */
 export const postpone = (self: State, milliseconds: number): State => ({
   ...self,

@@ -109,8 +109,8 @@ const received = (
   slot: number,
   message: Received["message"]
 ): Received => {
-  const { alone, kind, local } = way(digit)
-  return { _tag: "Received", now, connection: { id: connection, kind, local }, slot, alone, message }
+  const { mayBeHeld, kind, local } = way(digit)
+  return { _tag: "Received", now, connection: { id: connection, kind, local }, slot, mayBeHeld, message }
 }
 
 const publish = (now: number, rest: Rest): readonly [Input, position: number] => {

@@ -114,7 +114,7 @@ export class Encoder {
     writer.next(sequence)
     writer.next((Digest.of(outputs, nameOf) + Digest.of(then, nameOf)) | 0)
     writer.next(connection.id)
-    writer.next(digit(connection, input.alone))
+    writer.next(digit(connection, input.mayBeHeld))
     writer.next(slot)
     writer.ascii(clientId === null ? ",null" : ",\"")
     if (clientId !== null) {
@@ -163,10 +163,10 @@ export class Encoder {
     return ["Input", `,${json({ ...Pseudonymiser.input(this.#pseudonymiser, input), now: undefined })}`]
   }
 
-  #connect({ alone, connection, slot }: Received, message: Message.Connect): string {
+  #connect({ mayBeHeld, connection, slot }: Received, message: Message.Connect): string {
     const { acknowledged = null, clientId, connectionType, id = null, timeout = null } = message
     const name = this.#pseudonymiser.nameOf(clientId)
-    return `,${connection.id},${digit(connection, alone)},${slot},` +
+    return `,${connection.id},${digit(connection, mayBeHeld)},${slot},` +
       JSON.stringify([name, connectionType, timeout, acknowledged, id]).slice(1, -1)
   }
 

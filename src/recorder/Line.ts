@@ -49,18 +49,18 @@ const kinds = ["exchange", "socket", "stream"] as const
 export interface Way {
   readonly kind: (typeof kinds)[number]
   readonly local: boolean
-  readonly alone: boolean
+  readonly mayBeHeld: boolean
 }
 
 /** The digit for a way. */
-export const digit = ({ kind, local }: Omit<Way, "alone">, alone: boolean): number =>
-  kinds.indexOf(kind) * 4 + (local ? 2 : 0) + (alone ? 1 : 0)
+export const digit = ({ kind, local }: Omit<Way, "mayBeHeld">, mayBeHeld: boolean): number =>
+  kinds.indexOf(kind) * 4 + (local ? 2 : 0) + (mayBeHeld ? 1 : 0)
 
 /** The way behind a digit. */
 export const way = (digit: number): Way => ({
   kind: kinds[digit >> 2] ?? "exchange",
   local: (digit & 2) !== 0,
-  alone: (digit & 1) !== 0
+  mayBeHeld: (digit & 1) !== 0
 })
 
 /** The line of a text; nothing if it is none. */

@@ -359,7 +359,7 @@ export class Shell {
         const message = Message.decode(raw, parts.settings)
         return this.#host.probe?.keepsTraces === true ? Message.traced(message, raw) : message
       },
-      received: (connection, message, slot, alone) => this.#received(connection, message, slot, alone),
+      received: (connection, message, slot, mayBeHeld) => this.#received(connection, message, slot, mayBeHeld),
       streamOpened: (connection, clientId) => this.step({ _tag: "StreamOpened", now: this.now, connection, clientId }),
       heard: (connection) => this.step({ _tag: "Heard", now: this.now, connection }),
       ending: (connection, goesOn) => this.step({ _tag: "ConnectionEnding", now: this.now, connection, goesOn }),
@@ -384,13 +384,13 @@ export class Shell {
     this.#parts.runFork(this.#host.logThrottle.say("TooLong", Effect.logWarning(line), again))
   }
 
-  #received(connection: Connection, message: Message.Incoming, slot: number, alone: boolean): void {
+  #received(connection: Connection, message: Message.Incoming, slot: number, mayBeHeld: boolean): void {
     const { now } = this
     this.#host.probe?.received(message)
     this.step(
       message._tag === "Handshake"
         ? { _tag: "HandshakeReceived", now, connection, slot, message, freshId: this.#freshId() }
-        : { _tag: "Received", now, connection, slot, alone, message }
+        : { _tag: "Received", now, connection, slot, mayBeHeld, message }
     )
   }
 

@@ -35,7 +35,7 @@ export interface Host extends Extension.Treatment {
   /** Whether a connection has a session. */
   readonly isBound: (connection: ConnectionId) => boolean
   readonly decode: (raw: unknown) => Message.Incoming
-  readonly received: (connection: Connection, message: Message.Incoming, slot: number, alone: boolean) => void
+  readonly received: (connection: Connection, message: Message.Incoming, slot: number, mayBeHeld: boolean) => void
   readonly streamOpened: (connection: Connection, clientId: string) => void
   readonly heard: (connection: ConnectionId) => void
   readonly ending: (connection: ConnectionId, goesOn: boolean) => void
@@ -146,13 +146,13 @@ export class ShellConnection implements OpenConnection, Connection, Listener, Br
   #insists = false
 
   #handIn(messages: ReadonlyArray<Message.Incoming>): void {
-    const alone = messages.length === 1
     for (const message of messages) {
       if (message._tag === "Handshake") this.#insists = Message.insists(message.supportedConnectionTypes)
       const connection = message._tag === "Connect" ? this.#connectionOf(message.clientId) : this
       if (!connection.canBeAnswered && needsAnswer(message)) continue
-      const isOutOfTurn = alone && this.kind === "socket" && message._tag === "Connect"
-      this.#host.received(connection, message, isOutOfTurn ? outOfTurn : connection.#allotted++, alone)
+      const mayBeHeld = Message.mayBeHeld(message, messages.length)
+      const slot = mayBeHeld && this.kind === "socket" ? outOfTurn : connection.#allotted++
+      this.#host.received(connection, message, slot, mayBeHeld)
     }
     this.#isHandedIn = this.kind === "exchange" || messages.length === 0
     if (this.#isHandedIn) this.#touch()

@@ -11,12 +11,12 @@ import { Equal, HashMap } from "effect"
 import * as fc from "fast-check"
 import type { Connection, Kind } from "../../src/core/Connection.ts"
 import * as Snapshot from "../../src/core/folds/Snapshot.ts"
-import * as Links from "../../src/core/Links.ts"
 import * as Machine from "../../src/core/Machine.ts"
 import * as Message from "../../src/core/Message.ts"
 import * as MessageQueue from "../../src/core/MessageQueue.ts"
 import type { Cause, Event, Move } from "../../src/core/MonitorEvent.ts"
 import type { Output } from "../../src/core/Output.ts"
+import * as Session from "../../src/core/Session.ts"
 import * as Settings from "../../src/core/Settings.ts"
 import * as State from "../../src/core/State.ts"
 import { limit, runs } from "../support/seeds.ts"
@@ -468,7 +468,7 @@ class Model {
   checkStream(clientId: string, reply: Message.Reply | undefined): void {
     const session = State.session(this.trial.state, clientId)
     if (session === undefined) return assert.fail(`${clientId} has ended`)
-    const interval = Links.isStreaming(session) ? settings.timeout : reply?.advice?.interval ?? Infinity
+    const interval = Session.isStreaming(session) ? settings.timeout : reply?.advice?.interval ?? Infinity
     assert.strictEqual(reply?.advice?.interval, interval)
     assert.isAtMost(interval, 1_500)
     if (this.trial.state.settings.maxAnswerBytes > shortest) {

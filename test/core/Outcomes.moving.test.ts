@@ -36,7 +36,14 @@ class One {
   receives(raw: object, connection = poll): ReadonlyArray<Output> {
     const decoded = Message.decode(raw, settings)
     if (decoded._tag === "Handshake") throw new Error("a handshake")
-    return this.#step({ _tag: "Received", now: 0, connection, slot: 0, alone: true, message: decoded })
+    return this.#step({
+      _tag: "Received",
+      now: 0,
+      connection,
+      slot: 0,
+      mayBeHeld: Message.mayBeHeld(decoded, 1),
+      message: decoded
+    })
   }
 
   connect(connection = poll): ReadonlyArray<Output> {

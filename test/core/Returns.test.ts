@@ -4,6 +4,7 @@ import type { Connection } from "../../src/core/Connection.ts"
 import * as Message from "../../src/core/Message.ts"
 import * as MessageQueue from "../../src/core/MessageQueue.ts"
 import type { Output } from "../../src/core/Output.ts"
+import * as Retries from "../../src/core/Retries.ts"
 import * as State from "../../src/core/State.ts"
 import { deliveredTo, Trial } from "./trial.ts"
 
@@ -365,5 +366,50 @@ describe("what was pushed over a socket that a peer has reset", () => {
     const { connect, connection, reset } = begin()
     const next = connect()
     assert.deepStrictEqual(deliveredTo(reset(connection, 101), next), [101])
+  })
+})
+
+describe.each(Object.keys(Retries.proofs) as Array<Retries.Ids>)("ids that are %s", (ids) => {
+  const proofs = Retries.proofs[ids]
+
+  /** A client whose connect with the id 5 was answered with a message. */
+  const answered = () => {
+    const poller = new Poller(["websocket", "long-polling"])
+    const connection = poller.get("5", "m")
+    const { session, trial } = poller
+    assert.deepStrictEqual(poller.over(connection), ["m"])
+    if (session !== undefined) {
+      trial.state = State.setSession(trial.state, { ...session, retries: { ...session.retries, ids } })
+    }
+    return { poller, connection }
+  }
+
+  it(`say by the same id: ${proofs.sameId}`, () => {
+    const { poller } = answered()
+    assert.deepStrictEqual(poller.over(poller.connect("5")), proofs.sameId === "Unread" ? ["m"] : [])
+  })
+
+  it(`of an answer that could not be written: ${proofs.unwritten}`, () => {
+    const { connection, poller } = answered()
+    poller.unwritten(connection)
+    assert.strictEqual(poller.session?.queue.length, proofs.unwritten === "OnRequest" ? 0 : 1)
+    const comes = [...poller.over(poller.connect("5")), ...poller.over(poller.connect("6"))]
+    assert.deepStrictEqual(comes, ["m"])
+  })
+
+  it(`of an answer that was reset: ${proofs.reset}`, () => {
+    const { connection, poller } = answered()
+    poller.reset(connection)
+    assert.strictEqual(poller.session?.queue.length, proofs.reset === "Now" ? 1 : 0)
+  })
+
+  it(`say by a new id: ${proofs.newId}`, () => {
+    for (const pause of [0, 1_000]) {
+      const { connection, poller } = answered()
+      poller.reset(connection)
+      poller.trial.now += pause
+      const isRead = proofs.newId === "Read" || (proofs.newId === "ReadIfSoon" && pause === 0)
+      assert.deepStrictEqual(poller.over(poller.connect("6")), isRead ? [] : ["m"], `after ${pause} ms`)
+    }
   })
 })

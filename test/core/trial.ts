@@ -86,7 +86,7 @@ export class Trial {
     return { id: ++this.#connections, kind, local }
   }
 
-  /** Sends a batch; `alone` is decided by its length, slots are counted up. */
+  /** Sends a batch; its length decides whether a connect may be held, slots are counted up. */
   receive(connection: Connection, ...batch: ReadonlyArray<unknown>): ReadonlyArray<Output> {
     return this.handIn(connection, Message.batch(batch).map((raw) => Message.decode(raw, this.state.settings)))
   }
@@ -98,7 +98,13 @@ export class Trial {
       this.#slots.set(connection.id, slot + 1)
       return message._tag === "Handshake"
         ? this.step({ _tag: "HandshakeReceived", connection, slot, message, freshId: this.freshId() })
-        : this.step({ _tag: "Received", connection, slot, alone: messages.length === 1, message })
+        : this.step({
+          _tag: "Received",
+          connection,
+          slot,
+          mayBeHeld: Message.mayBeHeld(message, messages.length),
+          message
+        })
     })
   }
 

@@ -127,7 +127,7 @@ class Process {
     this.step(
       message._tag === "Handshake"
         ? { _tag: "HandshakeReceived", connection: line, slot: 0, message, freshId: ClientId.make(`c${connections}`) }
-        : { _tag: "Received", connection: line, slot: 0, alone: true, message }
+        : { _tag: "Received", connection: line, slot: 0, mayBeHeld: Message.mayBeHeld(message, 1), message }
     )
   }
 
