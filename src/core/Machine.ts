@@ -7,7 +7,7 @@
  * Input ─▶ Machine.reduce ─▶ Output
  *            Received, HandshakeReceived ─▶ Protocol (who may do what) ─▶ Reply or Commit
  *            Happened ────────────────────▶ Outcomes (what was done) ─────▶ Reply, Deliver, Emit
- *            everything else ─────────────▶ Links (how messages leave) ─▶ Reply, Deliver, Bind
+ *            everything else ─────────────▶ Links, Answers, Returns ─────▶ Reply, Deliver, Bind
  * ```
  */
 import * as Answers from "./Answers.ts"

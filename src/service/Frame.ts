@@ -15,6 +15,9 @@ const serialise = (message: Outgoing): string => message instanceof Delivery ? m
 export const lowest = (deliveries: ReadonlyArray<Delivery>): number =>
   deliveries.reduce((least, { position }) => Math.min(least, position), Infinity)
 
+/** Makes the bytes of a JSON array, in the form of a transport. The same function each time: frames are kept by it. */
+export type Encoder = (text: string) => Buffer
+
 /** Some messages on their way to one or more connections. */
 export class Frame {
   readonly #before: Frame | undefined
@@ -23,9 +26,11 @@ export class Frame {
   #deliveries: ReadonlyArray<Delivery> | undefined
   #lowest: number | undefined
   #text: string | undefined
-  #encoder: ((text: string) => Buffer) | undefined
+  #encoder: Encoder | undefined
   #encoded: Buffer | undefined
-  /** The length of its bytes, as they were made first; 0 while they were not. */
+  /** Bytes of further encoders: peers of several transports take turns. */
+  #otherwise: Map<Encoder, Buffer> | undefined
+  /** Number of its bytes in the encoding that was made first; 0 before. Other encodings differ by a few bytes. */
   size = 0
   /** The number of messages. */
   readonly length: number
@@ -125,9 +130,16 @@ export class Frame {
     return this.length === 0 ? "[]" : text
   }
 
-  /** The JSON array in bytes, as a transport wants them; they are kept while all that share the frame are written to. */
-  encode(encoder: (text: string) => Buffer): Buffer {
-    if (this.#encoder === encoder && this.#encoded !== undefined) return this.#encoded
+  /**
+   * Encodes the JSON array, once for each encoder; the bytes are kept while the peers that share the frame are written
+   * to.
+   */
+  encode(encoder: Encoder): Buffer {
+    if (this.#encoded === undefined) return this.#encodeFirst(encoder)
+    return this.#encoder === encoder ? this.#encoded : this.#encodeOtherwise(encoder)
+  }
+
+  #encodeFirst(encoder: Encoder): Buffer {
     if (written.push(this) === 1) queueMicrotask(forgetBytes)
     this.#encoder = encoder
     const encoded = this.#encoded = encoder(this.text)
@@ -135,10 +147,20 @@ export class Frame {
     return encoded
   }
 
-  /** A frame that is kept until its peers have confirmed it needs neither text nor bytes. */
+  #encodeOtherwise(encoder: Encoder): Buffer {
+    const known = this.#otherwise?.get(encoder)
+    if (known !== undefined) return known
+    const encoded = encoder(this.text)
+    this.#otherwise ??= new Map()
+    this.#otherwise.set(encoder, encoded)
+    return encoded
+  }
+
+  /** Forgets text and bytes: a frame that is kept until its peers have confirmed it needs neither. */
   forgetBytes(): void {
     this.#text = undefined
     this.#encoded = undefined
+    this.#otherwise = undefined
   }
 }
 

@@ -115,7 +115,7 @@ export class FrameWriter {
     } else {
       this.#frames.push(frame)
     }
-    this.#buffered += bytes.length
+    this.#buffered += frame.size
     if (this.#frames.length - this.#taken > 1 && this.#buffered > this.#bounds.maxBuffered) this.#giveUp()
   }
 
@@ -225,7 +225,7 @@ export class FrameWriter {
     const frame = this.#first
     if (frame === undefined || this.#frames === undefined) return
     this.#keep(frame)
-    this.#buffered -= this.#target.encode(frame).length
+    this.#buffered -= frame.size
     this.#taken++
     if (this.#taken < this.#frames.length && this.#taken < compactAfter) return
     this.#frames = this.#taken === this.#frames.length ? undefined : this.#frames.slice(this.#taken)

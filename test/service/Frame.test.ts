@@ -36,6 +36,45 @@ describe("a frame in parts", () => {
   })
 })
 
+describe("the bytes of a frame", () => {
+  const counted = (prefix: string) => {
+    const encoder = (text: string) => {
+      encoder.calls++
+      return Buffer.from(prefix + text)
+    }
+    encoder.calls = 0
+    return encoder
+  }
+
+  it("are made once for each encoding, whichever peers take turns", async () => {
+    const webSocket = counted("")
+    const eventSource = counted("data: ")
+    const compressed = counted("gzip")
+    const frame = frameOf(delivery("a"))
+    for (let peer = 0; peer < 500; peer++) {
+      for (const encoder of [webSocket, eventSource, compressed]) {
+        assert.strictEqual(frame.encode(encoder).length, encoder("").length + frame.text.length)
+        encoder.calls--
+      }
+    }
+    assert.deepStrictEqual([webSocket.calls, eventSource.calls, compressed.calls], [1, 1, 1])
+    await Promise.resolve()
+    frame.encode(eventSource)
+    frame.encode(webSocket)
+    assert.deepStrictEqual([webSocket.calls, eventSource.calls], [2, 2], "they are not kept")
+  })
+
+  it("have a size, also when they are forgotten, that is the same for all encodings", async () => {
+    const frame = frameOf(delivery("a"))
+    assert.strictEqual(frame.size, 0)
+    const { length } = frame.encode(counted(""))
+    frame.encode(counted("data: "))
+    await Promise.resolve()
+    frame.encode(counted("data: "))
+    assert.strictEqual(frame.size, length)
+  })
+})
+
 it("a message knows how many bytes it has in JSON", () => {
   for (const text of ["", "a", "ä", "€", "🙂", "\"\\\n\u0000\u2028"]) {
     assert.strictEqual(delivery(text).bytes, Buffer.byteLength(delivery(text).json))
