@@ -1,6 +1,7 @@
-import { NodeRuntime } from "@effect/platform-node"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Console, Effect, Layer, Stream } from "effect"
-import { Bayeux, MemoryEngine, Monitor, Recorder, Replay, Timeline, TimelineText } from "effect-bayeux"
+import { Bayeux, MemoryEngine, Monitor } from "effect-bayeux"
+import { Recorder, Replay, Timeline, TimelineText } from "effect-bayeux/recorder"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 

@@ -1,4 +1,5 @@
-import { NodeHttpServer, NodeRuntime } from "@effect/platform-node"
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Layer } from "effect"
 import { Bayeux, HttpRoutes, MemoryEngine, Monitor, NodeServer, Transports } from "effect-bayeux"
 import { HttpRouter, HttpServerResponse } from "effect/http"

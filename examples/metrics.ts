@@ -1,4 +1,4 @@
-import { NodeRuntime } from "@effect/platform-node"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Layer } from "effect"
 import { Bayeux, MemoryEngine, Metrics, MetricsPage, Monitor, NodeServer, Transports } from "effect-bayeux"
 

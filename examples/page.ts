@@ -1,6 +1,7 @@
-import { NodeRuntime } from "@effect/platform-node"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Config, Effect, Layer, Option } from "effect"
-import { Bayeux, MemoryEngine, Monitor, MonitorPage, NodeServer, Transports } from "effect-bayeux"
+import { Bayeux, MemoryEngine, Monitor, NodeServer, Transports } from "effect-bayeux"
+import * as MonitorPage from "effect-bayeux/MonitorPage"
 
 const Server = NodeServer.layer({ port: 8000 }).pipe(
   Layer.provide(Transports.layer),

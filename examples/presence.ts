@@ -1,4 +1,4 @@
-import { NodeRuntime } from "@effect/platform-node"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Console, Effect, Layer, Stream } from "effect"
 import { Bayeux, Extension, MemoryEngine, Message, Monitor, NodeServer, Presence, Transports } from "effect-bayeux"
 

@@ -1,5 +1,5 @@
 import { Console, Effect } from "effect"
-import { ClientId, Machine, Message, Settings, State } from "effect-bayeux"
+import { ClientId, Machine, Message, Settings, State } from "effect-bayeux/core"
 
 // The machine is a function: a test needs no server, no clock and no sleeping.
 const connection = { id: 1, kind: "socket", local: false } as const

@@ -1,4 +1,4 @@
-import { NodeRuntime } from "@effect/platform-node"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Config, Effect, Layer, Redacted } from "effect"
 import { Bayeux, Channel, Extension, MemoryEngine, Message, Monitor, NodeServer, Transports } from "effect-bayeux"
 

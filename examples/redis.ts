@@ -1,6 +1,7 @@
-import { NodeRuntime } from "@effect/platform-node"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Config, Console, Effect, Layer, Stream } from "effect"
-import { Bayeux, Monitor, NodeServer, RedisEngine, Transports } from "effect-bayeux"
+import { Bayeux, Monitor, NodeServer, Transports } from "effect-bayeux"
+import * as RedisEngine from "effect-bayeux/RedisEngine"
 
 const Engine = RedisEngine.layerConfig(Config.all({
   url: Config.String("REDIS_URL").pipe(Config.withDefault("redis://127.0.0.1:6379"))

@@ -1,4 +1,4 @@
-import { NodeRuntime } from "@effect/platform-node"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Console, Effect, Layer, Option, Stream } from "effect"
 import { Bayeux, MemoryEngine, Metrics, Monitor, NodeServer, Tracing, Transports } from "effect-bayeux"
 import { FetchHttpClient } from "effect/http"

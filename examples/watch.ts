@@ -1,4 +1,4 @@
-import { NodeRuntime } from "@effect/platform-node"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Console, Effect, HashMap, Layer, Stream } from "effect"
 import { Bayeux, MemoryEngine, Monitor, NodeServer, Snapshot, Transports } from "effect-bayeux"
 

@@ -6,6 +6,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs"
 import { promisify } from "node:util"
 import { documents } from "../scripts/examples.ts"
 import { flags } from "../src/command/flags.ts"
+import * as RedisEngine from "../src/engine/redis/RedisEngine.ts"
 import {
   Bayeux,
   EventSourceTransport,
@@ -14,14 +15,13 @@ import {
   Metrics,
   MetricsPage,
   Monitor,
-  MonitorPage,
   NodeServer,
   Presence,
-  Recorder,
-  RedisEngine,
   Tracing,
   WebSocketTransport
 } from "../src/index.ts"
+import * as MonitorPage from "../src/page/MonitorPage.ts"
+import * as Recorder from "../src/recorder/Recorder.ts"
 import { serveMeasured } from "./telemetry/measured.ts"
 import { releaseAll } from "./transport/support.ts"
 

@@ -1,7 +1,8 @@
 /** effect-bayeux on Redis: all transports, and clients within the process. */
 import { NodeRuntime } from "@effect/platform-node"
 import { Effect, Layer } from "effect"
-import { Bayeux, Monitor, NodeServer, RedisEngine, Transports } from "../../src/index.ts"
+import * as RedisEngine from "../../src/engine/redis/RedisEngine.ts"
+import { Bayeux, Monitor, NodeServer, Transports } from "../../src/index.ts"
 import type { Open } from "./InProcess.ts"
 import * as InProcess from "./InProcess.ts"
 import { serve } from "./part.ts"

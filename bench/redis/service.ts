@@ -1,6 +1,7 @@
 /** The service of effect-bayeux on Redis, without a server in front of it. */
 import { Effect, Layer } from "effect"
-import { Bayeux, Monitor, RedisEngine } from "../../src/index.ts"
+import * as RedisEngine from "../../src/engine/redis/RedisEngine.ts"
+import { Bayeux, Monitor } from "../../src/index.ts"
 
 export const namespace = "bench"
 

@@ -9,16 +9,9 @@ import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { parseArgs } from "node:util"
-import {
-  Bayeux,
-  MemoryEngine,
-  Metrics,
-  Monitor,
-  MonitorPage,
-  NodeServer,
-  Recorder,
-  Transports
-} from "../../src/index.ts"
+import { Bayeux, MemoryEngine, Metrics, Monitor, NodeServer, Transports } from "../../src/index.ts"
+import * as MonitorPage from "../../src/page/MonitorPage.ts"
+import * as Recorder from "../../src/recorder/Recorder.ts"
 import { announce } from "./announce.ts"
 
 const { values } = parseArgs({

@@ -6,22 +6,22 @@
  * comparison. It writes behind the back of the service: what cannot be written is lost to the recording, which says so,
  * and to nobody else.
  */
-import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as FiberSet from "effect/FiberSet"
 import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
-import type * as Scope from "effect/Scope"
 import { randomUUID } from "node:crypto"
 import * as Options from "../base/Options.ts"
 import * as Pseudonymiser from "./Pseudonymiser.ts"
+import { Recorder } from "./RecorderService.ts"
 import { Recording, type Source } from "./Recording.ts"
 import { RecordingFile } from "./RecordingFile.ts"
 
 export type { Redact } from "./Pseudonymiser.ts"
 export type { Recording, Source } from "./Recording.ts"
+export { Recorder }
 
 const isRedact = (input: unknown): input is Pseudonymiser.Redact => typeof input === "function"
 
@@ -48,12 +48,6 @@ export const RecorderOptions = Schema.Struct({
 })
 /** The options of {@link layer}. */
 export type RecorderOptions = typeof RecorderOptions.Type
-
-/** What a service asks for when it begins. */
-export class Recorder extends Context.Service<Recorder, {
-  /** Records a service for as long as the scope is open. Fails if another one is recorded. For the service. */
-  readonly record: (source: Source) => Effect.Effect<Recording, Options.OptionsInvalid, Scope.Scope>
-}>()("effect-bayeux/monitor/Recorder") {}
 
 const owner = "Recorder.layer"
 const invalid = (issue: string) => new Options.OptionsInvalid({ owner, issue })

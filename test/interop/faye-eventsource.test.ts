@@ -4,7 +4,8 @@
  */
 import { afterEach, assert, describe, inject, it } from "@effect/vitest"
 import { Layer } from "effect"
-import { Bayeux, MemoryEngine, Monitor, NodeServer, RedisEngine, Transports } from "../../src/index.ts"
+import * as RedisEngine from "../../src/engine/redis/RedisEngine.ts"
+import { Bayeux, MemoryEngine, Monitor, NodeServer, Transports } from "../../src/index.ts"
 import { Command } from "../support/command.ts"
 import type { PageClient } from "../support/page.ts"
 import { RedisServer } from "../support/redis.ts"

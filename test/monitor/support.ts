@@ -2,7 +2,7 @@
 import { assert } from "@effect/vitest"
 import { Layer } from "effect"
 import * as Http from "node:http"
-import { MonitorPage } from "../../src/index.ts"
+import * as MonitorPage from "../../src/page/MonitorPage.ts"
 import type { Events, Hello, Now, Second, SessionState, Tables } from "../../src/page/PageProtocol.ts"
 import {
   atEnd,

@@ -1,7 +1,9 @@
 /** The monitor pages of two processes on one Redis, between which a session moves. */
 import { afterEach, assert, describe, inject, it } from "@effect/vitest"
 import { Layer, Redacted } from "effect"
-import { Bayeux, Monitor, MonitorPage, NodeServer, RedisEngine, Transports } from "../../src/index.ts"
+import * as RedisEngine from "../../src/engine/redis/RedisEngine.ts"
+import { Bayeux, Monitor, NodeServer, Transports } from "../../src/index.ts"
+import * as MonitorPage from "../../src/page/MonitorPage.ts"
 import { askEnd, openFeed } from "../monitor/support.ts"
 import { RedisServer } from "../support/redis.ts"
 import { begin, poll, releaseAll, serveLayer } from "../transport/support.ts"

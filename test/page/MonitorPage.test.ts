@@ -3,7 +3,8 @@ import { afterEach, assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Layer, Redacted } from "effect"
 import { createServer } from "node:http"
 import { networkInterfaces } from "node:os"
-import { Bayeux, MonitorPage } from "../../src/index.ts"
+import { Bayeux } from "../../src/index.ts"
+import * as MonitorPage from "../../src/page/MonitorPage.ts"
 import { askEnd, onlyName, openFeed, servePage } from "../monitor/support.ts"
 import {
   atEnd,

@@ -5,7 +5,8 @@
 import { NodeRuntime } from "@effect/platform-node"
 import { Effect, Layer, References, Stream } from "effect"
 import { parseArgs } from "node:util"
-import { Bayeux, Monitor, NodeServer, Presence, RedisEngine, Transports } from "../../src/index.ts"
+import * as RedisEngine from "../../src/engine/redis/RedisEngine.ts"
+import { Bayeux, Monitor, NodeServer, Presence, Transports } from "../../src/index.ts"
 import { identities } from "./identities.ts"
 
 const option = { type: "string", default: "" } as const

@@ -7,17 +7,9 @@ import { FetchHttpClient } from "effect/http"
 import { OtlpExporter, OtlpMetrics, OtlpSerialization, OtlpTracer } from "effect/observability"
 import { Client } from "faye"
 import type { OptionsInvalid } from "../../src/base/Options.ts"
-import {
-  Bayeux,
-  type Engine,
-  MemoryEngine,
-  Metrics,
-  Monitor,
-  NodeServer,
-  RedisEngine,
-  Tracing,
-  Transports
-} from "../../src/index.ts"
+import type * as Engine from "../../src/engine/Engine.ts"
+import * as RedisEngine from "../../src/engine/redis/RedisEngine.ts"
+import { Bayeux, MemoryEngine, Metrics, Monitor, NodeServer, Tracing, Transports } from "../../src/index.ts"
 import { openCometd, openFaye } from "../support/clients.ts"
 import { attributesOf, type CollectedSpan, type Collector, startCollector } from "../support/collector.ts"
 import { RedisServer } from "../support/redis.ts"

@@ -7,7 +7,8 @@ import { mkdtempSync, rmSync, stat } from "node:fs"
 import { connect as connectTcp, createServer as createTcpServer, type Socket, type TcpNetConnectOpts } from "node:net"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
-import { Bayeux, type Transport, WebSocketTransport } from "../../src/index.ts"
+import { Bayeux, WebSocketTransport } from "../../src/index.ts"
+import type * as Transport from "../../src/service/Transport.ts"
 import {
   atEnd,
   begin,
