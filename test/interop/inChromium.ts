@@ -34,7 +34,7 @@ export interface Carried {
 /** All the scenarios, and that the transport is the one it says it is. */
 export const pageScenarios = (name: string, setup: Setup<PageClient>, { by, eventSource = false }: Carried): void => {
   scenarios(name, setup)
-  it(`${name}, that is how messages travel`, () =>
+  it.concurrent(`${name}, that is how messages travel`, () =>
     World.run(setup, {}, async (world) => {
       const client = await world.client()
       assert.strictEqual(await client.subscribe("/here"), "accepted")

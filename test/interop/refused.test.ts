@@ -121,8 +121,7 @@ for (const [name, open] of Object.entries(clients)) {
                 expect((await client.transcript({ heard: "/a" })).delivered.length).toBe(1)
               })
           )
-        },
-        30_000
+        }
       )
 
       it(
@@ -138,8 +137,7 @@ for (const [name, open] of Object.entries(clients)) {
                 expect(Math.min(...log.pauses("/meta/handshake"))).toBeGreaterThan(950)
               })
           )
-        },
-        30_000
+        }
       )
     })
   }

@@ -1,6 +1,6 @@
 /**
  * What every Bayeux client must be able to do with the server, once for all clients and transports. Each scenario has a
- * server and clients of its own. That nothing more arrives is shown by a message on another channel, sent last: when it
+ * server and clients of its own, so several of them run at once: most of their time is the clients' own waiting. That nothing more arrives is shown by a message on another channel, sent last: when it
  * has been heard, whatever was to come before it has come.
  */
 import { assert, describe, it } from "vitest"
@@ -144,7 +144,7 @@ export const scenarios = <C extends Client>(name: string, setup: Setup<C>): void
     it(sentence, () => World.run(setup, circumstances, body))
   }
 
-  describe(name, () => {
+  describe.concurrent(name, () => {
     scenario("a subscriber hears what another client publishes, once, and not who it was", async (world) => {
       const a = await subscribed(await world.client(), "/chat/room", end)
       const b = await subscribed(await world.client(), end)

@@ -61,7 +61,7 @@ export interface OpenOptions {
 }
 
 /** How long anything may take that is expected to happen. */
-const deadline = 60_000
+const deadline = 100_000
 
 /** What has come so far, and who waits for more. */
 class Log {
