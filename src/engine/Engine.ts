@@ -1,10 +1,9 @@
 /**
- * Where sessions and messages are shared: the contract between the running service and what carries out its orders.
+ * Contract between the running service and the engine that carries out its changes.
  *
- * An engine turns each order into exactly one fact, in the order in which they were committed. In memory that happens
- * within `commit`; an engine that is shared by several processes answers when the order is in store, and tells of
- * messages that other processes accepted. What an order means for sessions, queues and events is not decided here but
- * in the core, once for all engines.
+ * Each change that is committed gets exactly one outcome. In memory `commit` returns it; an engine that several processes
+ * share tells it later, when the change is in store, together with the outcomes of other processes' changes. The meaning
+ * of a change for sessions, queues and events is not decided here but in the core, once for all engines.
  */
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
@@ -18,7 +17,7 @@ import type * as PresenceState from "../core/folds/PresenceState.ts"
 import type { Event } from "../core/MonitorEvent.ts"
 import type { State } from "../core/State.ts"
 
-/** The engine cannot do what it was asked: what happened, and what to do about it. */
+/** Failure of an engine. `reason` says what happened and what to do about it. */
 export class EngineError extends Schema.TaggedError<EngineError>()("EngineError", {
   reason: Schema.String,
   cause: Schema.optionalKey(Schema.Defect())
@@ -28,73 +27,81 @@ export class EngineError extends Schema.TaggedError<EngineError>()("EngineError"
   }
 }
 
-/** Sessions and subscribers of everything that shares the engine. `subscribers` counts the sessions of each pattern. */
+/** Number of sessions, and of subscribed sessions by pattern, over all processes that share the engine. */
 export interface Counts {
   readonly sessions: number
   readonly subscribers: ReadonlyMap<string, number>
 }
 
-/** Whether the engine can do its work now: `since` when (milliseconds since the epoch), and what there is to say of it. */
+/** State of an engine: `up` if it can carry out changes, `since` in milliseconds since the epoch, `detail` for people. */
 export interface Health {
   readonly status: "up" | "down"
   readonly detail: string
   readonly since: number
 }
 
-/** Where an event stands in the log of an engine that is shared, as text: a consumer that has it goes on behind it. */
+/** Place of an event in the log of a shared engine. */
 export interface LogPosition {
+  /** Text after which a consumer can continue (`Engine.cluster`). */
   readonly position: string
-  /** In milliseconds since the epoch, by the clock of the store. */
+  /** Milliseconds since the epoch, by the clock of the store. */
   readonly at: number
-  /** The process that has handled it. */
+  /** Name of the process that handled it. */
   readonly node: string
 }
 
-/** An event of any process that shares the engine. */
+/** Event of any process that shares the engine. */
 export type ClusterEvent = Event & LogPosition
 
-/** What an engine may know of the service that listens to it. */
+/** Service that an engine works for. */
 export interface Listener {
+  /** Receives each outcome that `commit` has not returned. */
   readonly onOutcome: (outcome: Outcome) => void
-  /** What the service knows now. */
+  /** Returns the state of the service as it is now. */
   readonly state: () => State
   /**
-   * The sessions of which messages have left the state and are not certain to have left the process, each with the lowest
-   * position of these, or `Infinity`. If it comes out that their client has not read them they are in the state again. A
-   * session may be told several times.
+   * Returns the sessions with messages that have left the state but perhaps not the process, each with the lowest position
+   * of these messages or `Infinity`. Messages that turn out to be unread return to the state. A session may appear several
+   * times.
    */
   readonly unconfirmed: () => Iterable<readonly [clientId: ClientId, position: number]>
 }
 
-/** What the service needs of an engine. */
+/** Engine of a service. */
 export class Engine extends Context.Service<Engine, {
   /** Whether sessions outlive this process, because others can go on with them. */
   readonly isShared: boolean
-  /** Hands in an order. Never throws: an order that cannot be carried out comes back as `Refused`. */
-  readonly commit: (change: Change) => void
   /**
-   * Receives all facts for as long as the scope is open. There is one listener, the service; it may commit further
-   * orders from within `onFact`. When the scope ends, what was ordered before is carried out and told first.
+   * Carries out a change, or begins to. Returns the outcome if it is known at once: in memory it always is, a shared engine
+   * returns no more than refusals. Any other outcome follows by `Listener.onOutcome`, in the order of the commits. Never
+   * throws: a change that cannot be carried out has the outcome `Refused`.
+   */
+  readonly commit: (change: Change) => Outcome | undefined
+  /**
+   * Serves a service until the scope closes; changes that were committed before are carried out and told first. There is
+   * one listener, and it may commit further changes from within `onOutcome`. Fails with `EngineError` if the engine serves
+   * a service already, or cannot begin.
    */
   readonly listen: (listener: Listener) => Effect.Effect<void, EngineError, Scope.Scope>
-  /** What is in store now: exact, and over all processes that share the engine. */
+  /** Counts of the store as it is now, exact. */
   readonly counts: Effect.Effect<Counts, EngineError>
-  /** Whether the engine has a session of that name in store. */
+  /** Whether there is a session of that name, in whatever process. */
   readonly hasSession: (clientId: ClientId) => Effect.Effect<boolean, EngineError>
   /**
-   * Every event of all processes that share the engine, each once and in one order, from now on or behind a position. An
-   * engine that is not shared has none but those of `Monitor.events`, and fails.
+   * Every event of all processes that share the engine, each once and in one order, from now on or after a position. Fails
+   * in an engine that is not shared, whose events are those of `Monitor.events`, and where the position cannot be
+   * continued from.
    */
   readonly cluster: (from?: string) => Stream.Stream<ClusterEvent, EngineError>
   /**
-   * Who is there, over all processes that share the engine: a reading, with what has ended in the last milliseconds, as
-   * many as the grace period has; then what happens behind it, in the order of the log and with its times; and `Passed`
-   * again and again, so that time is known to pass where nothing happens. Where something may have been missed there is
-   * a new reading. The stream outlives whatever becomes of the connection. An engine that is not shared has none: the
-   * monitor of its service tells all.
+   * Inputs of presence over all processes that share the engine, for a grace period in milliseconds: a `Reading` of the
+   * store, with the sessions that ended within the grace period; then the events after it, in the order of the log and with
+   * its times; and `Passed` repeatedly, so that time passes where nothing happens. Where something may have been missed a
+   * new `Reading` follows. The stream survives broken connections. Undefined in an engine that is not shared, where the
+   * monitor of the service has all events.
    */
   readonly presenceFeed: ((gracePeriod: number) => Stream.Stream<PresenceState.PresenceInput>) | undefined
-  /** Whether other processes share the engine at present, and could go on with the sessions of this one. */
+  /** Whether other processes share the engine now and could continue the sessions of this one. */
   readonly hasOthers: Effect.Effect<boolean, EngineError>
   readonly health: SubscriptionRef.SubscriptionRef<Health>
 }>()("effect-bayeux/engine/Engine") {}

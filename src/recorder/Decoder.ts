@@ -11,7 +11,10 @@ import type { Retries } from "../core/Retries.ts"
 import type { Traceparent } from "../core/Traceparent.ts"
 import { type Line, way } from "./Line.ts"
 
-/** What was recorded of a step, or of the two of a publish that was carried out at once. */
+/** An outcome without its change. */
+export type OutcomeFields = { readonly [field: string]: unknown }
+
+/** What a line holds of a step, and of those of the outcomes that were returned to it. */
 export interface Recorded {
   readonly step: number
   readonly at: number
@@ -20,8 +23,8 @@ export interface Recorded {
   /** What came out; null where the step failed. */
   readonly digest: number | null
   readonly input: Input
-  /** The position that the publish got at once. */
-  readonly position: number | undefined
+  /** The outcomes that followed at once: the first one is of the only change of the step, and so on. */
+  readonly outcomes: ReadonlyArray<OutcomeFields>
   /** The step of the order that the fact answers. */
   readonly committed: number | undefined
 }
@@ -113,13 +116,13 @@ const received = (
   return { _tag: "Received", now, connection: { id: connection, kind, local }, slot, mayBeHeld, message }
 }
 
-const publish = (now: number, rest: Rest): readonly [Input, position: number] => {
+const publish = (now: number, rest: Rest): readonly [Input, ReadonlyArray<OutcomeFields>] => {
   const [connection, digit, slot, clientId, position, json] = rest as unknown as [
     ...[number, number, number, string | null, number, MessageFields]
   ]
   const { channel, data, ext, id } = json
   const message = { _tag: "Publish", id, clientId, channel, data, traceparent: ext?.traceparent } as const
-  return [received(now, connection, digit, slot, message), position]
+  return [received(now, connection, digit, slot, message), [{ _tag: "Published", position, isOwn: true }]]
 }
 
 const connect = (now: number, rest: Rest): Input => {
@@ -140,8 +143,11 @@ const connect = (now: number, rest: Rest): Input => {
 export const decode = (line: Line, committed: ReadonlyMap<number, Change>): Recorded | undefined => {
   const [step, tag, ...fields] = line
   const [at, sequence, digest, ...rest] = fields as unknown as [number, number, number | null, ...Rest]
-  const recorded = (input: Input | undefined, position?: number, committed?: number): Recorded | undefined =>
-    input && { step, at, sequence, digest, input, position, committed }
+  const recorded = (
+    input: Input | undefined,
+    outcomes: Recorded["outcomes"] = [],
+    committed?: number
+  ): Recorded | undefined => input && { step, at, sequence, digest, input, outcomes, committed }
   switch (tag) {
     case "Publish":
       return recorded(...publish(at, rest))
@@ -152,8 +158,8 @@ export const decode = (line: Line, committed: ReadonlyMap<number, Change>): Reco
     case "TurnEnded":
       return recorded({ _tag: "TurnEnded", now: at })
     case "Input": {
-      const json = rest[0] as unknown as Fields
-      return recorded(input(json, at, committed), undefined, committedIn(json))
+      const [json, ...outcomes] = rest as unknown as readonly [Fields, ...ReadonlyArray<OutcomeFields>]
+      return recorded(input(json, at, committed), outcomes, committedIn(json))
     }
     default:
       return undefined

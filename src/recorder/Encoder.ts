@@ -1,8 +1,9 @@
 /**
- * Writes steps as lines, in the moment in which they are taken: everything is at hand then. What is frequent is put
- * together by hand: a publish that is carried out at once, as in memory, is one line, with the JSON that its subscribers
- * get. A fact does not repeat the order that it answers, if that
- * was ordered here, but says in which step.
+ * Writes steps as lines, at the moment at which they are taken: everything is in the processor's caches then.
+ *
+ * A line has a step, and the next one where the engine has returned the outcome of its only change, and so on. A publish
+ * with its outcome, as in memory, is put together by hand, with the JSON that its subscribers get. An outcome that comes
+ * later names its change by the number of the step that committed it.
  */
 import type { Change, Outcome, PublishChange } from "../core/Change.ts"
 import type { Input } from "../core/Input.ts"
@@ -13,12 +14,18 @@ import { digit } from "./Line.ts"
 import * as Pseudonymiser from "./Pseudonymiser.ts"
 import type { RecordingFile } from "./RecordingFile.ts"
 
-/** A step that was taken: what went in, what came out (nothing where it has failed), the last event before it. */
-export interface Taken {
+type Outputs = ReadonlyArray<Output>
+
+/** Steps of one line: that of an input, and those of the outcomes that followed at once. */
+export interface Entry {
+  /** Number of the first step. */
   readonly step: number
-  readonly input: Input
-  readonly outputs: ReadonlyArray<Output> | undefined
+  /** Number of the last event before it. */
   readonly sequence: number
+  readonly input: Input
+  readonly outcomes: Array<Outcome>
+  /** Outputs of each step, undefined if it has failed. */
+  readonly outputs: Array<Outputs | undefined>
 }
 
 /** What a line is written with. */
@@ -30,7 +37,6 @@ export type Sink = (most: number, step: number) => LineWriter | undefined
 /** What the line of a publish holds beside the message. */
 const mostBeside = 512
 
-type Outputs = ReadonlyArray<Output>
 type Received = Extract<Input, { readonly _tag: "Received" }>
 type Published = Extract<Outcome, { readonly _tag: "Published" }>
 
@@ -41,70 +47,44 @@ export const json = (value: unknown): string =>
       ? { position: field.position, channel: field.channel, data: field.data, id: field.id, ext: field.ext }
       : field)
 
-/** The lines of steps, in their order. */
+/** Encoder of one recording. */
 export class Encoder {
   readonly #pseudonymiser: Pseudonymiser.Pseudonymiser
-  /** Orders that are not answered yet, with the number of their step. */
   readonly #committed = new Map<Change, number>()
 
   constructor(pseudonymiser: Pseudonymiser.Pseudonymiser) {
     this.#pseudonymiser = pseudonymiser
   }
 
-  /** The orders that are not answered yet, and the steps in which they were given. */
+  /** Changes of clients that have no outcome yet, with the number of their step. */
   get committed(): ReadonlyMap<Change, number> {
     return this.#committed
   }
 
-  /** A publish that the engine may be about to carry out. */
-  #held: Taken | undefined
-
-  /** The step that is not written yet. */
-  get waiting(): Taken | undefined {
-    return this.#held
-  }
-
-  /** Writes a step, or waits for the next one to know how. */
-  take(taken: Taken, sink: Sink): void {
-    const held = this.#held
-    if (held !== undefined) {
-      this.#held = undefined
-      const published = publishedAtOnce(held, taken)
-      if (published !== undefined) return this.#publish(held, published, taken.outputs ?? [], sink)
-      this.#write(held, sink)
-    }
-    if (isPublish(taken)) this.#held = taken
-    else this.#write(taken, sink)
-  }
-
-  /** Nothing follows at once: writes what waits. */
-  settle(sink: Sink): void {
-    const held = this.#held
-    this.#held = undefined
-    if (held !== undefined) this.#write(held, sink)
-  }
-
-  /** Takes note of a step that is not written. */
-  skip(taken: Taken): void {
-    const held = this.#held
-    this.#held = undefined
-    if (held !== undefined) this.#note(held)
-    this.#note(taken)
-  }
-
-  #note({ input, outputs = [], step }: Taken): void {
+  /** Takes note of the changes of an entry, whether it is written or not. */
+  note({ input, outputs, step }: Entry): void {
     if (input._tag === "Happened" && "change" in input.outcome) this.#committed.delete(input.outcome.change)
-    for (const output of outputs) {
+    for (const output of outputs.at(-1) ?? []) {
       if (output._tag === "Commit" && output.change.origin !== undefined) this.#committed.set(output.change, step)
     }
   }
 
-  #publish({ input, outputs = [], sequence, step }: Taken, outcome: Published, then: Outputs, sink: Sink): void {
+  /** Writes the line of an entry. Throws where something is not JSON. */
+  write(entry: Entry, sink: Sink): void {
+    const published = publishedIn(entry)
+    if (published !== undefined) return this.#publish(entry, published, sink)
+    const line = this.#line(entry)
+    const writer = sink(line.length * 3, entry.step)
+    writer?.text(line)
+    writer?.end()
+  }
+
+  #publish(entry: Entry, outcome: Published, sink: Sink): void {
+    const { input, sequence, step } = entry
     if (input._tag !== "Received") return
     const { connection, slot } = input
     const { clientId } = outcome.change
-    const { nameOf } = this.#pseudonymiser
-    const message = this.#message(outcome.change, then)
+    const message = this.#message(entry, outcome.change)
     const writer = sink(message.length * 3 + mostBeside, step)
     if (writer === undefined) return
     writer.ascii("[")
@@ -112,13 +92,13 @@ export class Encoder {
     writer.ascii(",\"Publish\",")
     writer.ascii(this.#time(input.now))
     writer.next(sequence)
-    writer.next((Digest.of(outputs, nameOf) + Digest.of(then, nameOf)) | 0)
+    writer.next(this.#digest(entry) ?? 0)
     writer.next(connection.id)
     writer.next(digit(connection, input.mayBeHeld))
     writer.next(slot)
     writer.ascii(clientId === null ? ",null" : ",\"")
     if (clientId !== null) {
-      writer.ascii(nameOf(clientId))
+      writer.ascii(this.#pseudonymiser.nameOf(clientId))
       writer.ascii("\"")
     }
     writer.next(outcome.position)
@@ -128,39 +108,54 @@ export class Encoder {
     writer.end()
   }
 
-  #write(taken: Taken, sink: Sink): void {
-    const line = this.#step(taken)
-    const writer = sink(line.length * 3, taken.step)
-    writer?.text(line)
-    writer?.end()
-  }
-
   /** A message that is delivered is in JSON anyway. */
-  #message({ channel, data, id, traceparent }: PublishChange, outputs: Outputs): string {
+  #message({ outputs }: Entry, { channel, data, id, traceparent }: PublishChange): string {
     const { redact } = this.#pseudonymiser
     const ext = traceparent && { traceparent }
     if (redact !== undefined) return JSON.stringify({ channel, data: redact(channel, data), id, ext })
-    for (const output of outputs) if (output._tag === "Deliver") return output.message.json
+    for (const output of outputs[1] ?? []) if (output._tag === "Deliver") return output.message.json
     return JSON.stringify({ channel, data, id, ext })
   }
 
-  #step(taken: Taken): string {
-    const { input, outputs, sequence, step } = taken
-    const digest = outputs === undefined ? "null" : Digest.of(outputs, this.#pseudonymiser.nameOf)
-    const rest = this.#rest(input)
-    this.#note(taken)
-    return `[${step},"${rest[0]}",${this.#time(input.now)},${sequence},${digest}${rest[1]}]`
+  /** The sum over all steps; undefined if one of them has failed. */
+  #digest({ outputs }: Entry): number | undefined {
+    let sum = 0
+    for (const some of outputs) {
+      if (some === undefined) return undefined
+      sum = (sum + Digest.of(some, this.#pseudonymiser.nameOf)) | 0
+    }
+    return sum
   }
 
-  /** Tag of a line, and its fields behind the digest, each with a comma before it. */
-  #rest(input: Input): readonly [tag: string, rest: string] {
+  #line(entry: Entry): string {
+    const { input, outcomes, sequence, step } = entry
+    const digest = this.#digest(entry) ?? null
+    const [tag, rest] = outcomes.length > 0 ? this.#long(input, outcomes) : this.#short(input) ?? this.#long(input)
+    return `[${step},"${tag}",${this.#time(input.now)},${sequence},${digest}${rest}]`
+  }
+
+  /** Tag of a frequent input, and its fields, each behind a comma. */
+  #short(input: Input): readonly [tag: string, rest: string] | undefined {
     if (input._tag === "TurnEnded") return ["TurnEnded", ""]
     if (input._tag === "ConnectionClosed") return ["Closed", `,${input.connection}`]
-    if (input._tag === "Happened") return ["Input", `,${json({ _tag: "Happened", ...this.#outcome(input.outcome) })}`]
-    if (input._tag === "Received" && input.message._tag === "Connect") {
-      return ["Connect", this.#connect(input, input.message)]
-    }
-    return ["Input", `,${json({ ...Pseudonymiser.input(this.#pseudonymiser, input), now: undefined })}`]
+    return input._tag === "Received" && input.message._tag === "Connect"
+      ? ["Connect", this.#connect(input, input.message)]
+      : undefined
+  }
+
+  /** An input, and the outcomes without their changes: the replay has these. */
+  #long(input: Input, outcomes: ReadonlyArray<Outcome> = []): readonly [tag: string, rest: string] {
+    const written = outcomes.map((outcome) => ({
+      ...Pseudonymiser.outcome(this.#pseudonymiser, outcome),
+      change: undefined
+    }))
+    return ["Input", [this.#input(input), ...written].map((part) => `,${json(part)}`).join("")]
+  }
+
+  #input(input: Input): object {
+    return input._tag === "Happened"
+      ? { _tag: "Happened", ...this.#outcome(input.outcome) }
+      : { ...Pseudonymiser.input(this.#pseudonymiser, input), now: undefined }
   }
 
   #connect({ mayBeHeld, connection, slot }: Received, message: Message.Connect): string {
@@ -192,14 +187,12 @@ export class Encoder {
   }
 }
 
-const isPublish = ({ input, outputs }: Taken): boolean =>
-  input._tag === "Received" && input.message._tag === "Publish" && outputs?.length === 1
-
-const publishedAtOnce = ({ input, outputs }: Taken, next: Taken): Published | undefined => {
-  if (next.outputs === undefined || next.input._tag !== "Happened" || next.input.now !== input.now) return undefined
-  const { outcome } = next.input
-  const commit = outputs?.[0]
-  const isAnswer = commit?._tag === "Commit" && outcome._tag === "Published" && outcome.isOwn &&
-    outcome.change === commit.change
-  return isAnswer ? outcome : undefined
+/** The outcome of a publish, if an entry has nothing else. */
+const publishedIn = ({ input, outcomes, outputs }: Entry): Published | undefined => {
+  const [outcome, another] = outcomes
+  const isPublish = input._tag === "Received" && input.message._tag === "Publish"
+  return isPublish && outcome?._tag === "Published" && outcome.isOwn && another === undefined &&
+      outputs[1] !== undefined
+    ? outcome
+    : undefined
 }

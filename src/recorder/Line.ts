@@ -7,10 +7,10 @@
  * [120,"Message",8,{"channel":"/a","data":1}]              a message that waits in queues
  * [120,"Session",{"clientId":"…","queue":[8],…}]
  * [120,"Change",117,{"_tag":"Subscribe",…}]                 a change of step 117 that is not carried out yet
- * [120,"Begun",toAnswer,awaiting,disbelieved,kicked]          the state is complete
- * [121,"Input",1795488090730,44,-91234,{"_tag":…}]         step 121: when, the last event before it, digest, input
- * [122,"Publish",1795488090730,44,8123,7,8,3,"…",9,{…}]    steps 122 and 123: a publish and what came of it at once
- * [124,"Connect",…]  [125,"Closed",…]  [126,"TurnEnded",…] steps that are frequent, written shorter
+ * [120,"Begun",toAnswer,awaiting,disbelieved,kicked]       the state is complete
+ * [121,"Input",1795488090730,44,-91234,{"_tag":…},{…}]     steps 121 and 122: time, last event before, digest, input, outcome
+ * [123,"Publish",1795488090730,44,8123,7,8,3,"…",9,{…}]    steps 123 and 124: a publish with its outcome
+ * [125,"Connect",…]  [126,"Closed",…]  [127,"TurnEnded",…] steps that are frequent, written shorter
  * [5,"Check",123456]                                       the checksum (CRC-32) of the 5 lines before
  * [190,"Hole",127,"…"]                                     steps 127 to 190 could not be written; a Begin follows
  * [200,"End"]                                              the service has stopped
@@ -19,6 +19,8 @@
  * A client id stands there by its recorded name. `null` in the place of a digest says that the step has failed.
  */
 import type * as Schema from "effect/Schema"
+import type { Change } from "../core/Change.ts"
+import type { Output } from "../core/Output.ts"
 import type { Settings } from "../core/Settings.ts"
 
 /** What a recording says of itself; one with another version is not read. */
@@ -37,6 +39,17 @@ export interface Header {
   readonly settings: Settings
   readonly connectionTypes: ReadonlyArray<string>
   readonly isShared: boolean
+}
+
+/** The change whose outcome stands in the same line, if the engine returns it: the only one that a step commits. */
+export const onlyChange = (outputs: ReadonlyArray<Output>): Change | undefined => {
+  let only: Change | undefined
+  for (const output of outputs) {
+    if (output._tag !== "Commit") continue
+    if (only !== undefined) return undefined
+    only = output.change
+  }
+  return only
 }
 
 /** A line as JSON has it. */

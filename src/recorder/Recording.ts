@@ -5,10 +5,11 @@
  * Nothing here may hurt delivery. Steps that come faster than they can be written, and those that are taken while the
  * disk is full, are counted and left out; when there is room again the hole is named, and the state after it.
  */
+import type { Outcome } from "../core/Change.ts"
 import type { Input } from "../core/Input.ts"
 import type { Output } from "../core/Output.ts"
 import type { State } from "../core/State.ts"
-import { Encoder } from "./Encoder.ts"
+import { Encoder, type Entry } from "./Encoder.ts"
 import * as Line from "./Line.ts"
 import type * as Pseudonymiser from "./Pseudonymiser.ts"
 import type { Loss, RecordingFile } from "./RecordingFile.ts"
@@ -46,6 +47,10 @@ const fullAt = 0.75
 /** After a failure it is tried again after so many rounds; each time twice as many, up to the second number. */
 const pauses = [10, 600] as const
 
+/** Whether an outcome is that of the only change of the last step. */
+const isNext = ({ outputs }: Entry, outcome: Outcome): boolean =>
+  "change" in outcome && Line.onlyChange(outputs.at(-1) ?? []) === outcome.change
+
 /** A recording that goes on. */
 export class Recording {
   readonly #run: string
@@ -81,30 +86,41 @@ export class Recording {
   // -------------------------------------------------------------------------------------------------------------------
   // steps
 
-  /** A step was taken; without outputs it has failed. Its events are not numbered yet. */
+  #entry: Entry | undefined
+
+  /**
+   * Takes the input and the outputs of a step; there are none if it has failed. Until `settle` an outcome of its only
+   * change belongs to it.
+   */
   take(input: Input, outputs: ReadonlyArray<Output> | undefined): void {
     if (this.#isOver) return
-    const taken = { step: ++this.#last, input, outputs, sequence: this.#source.sequence() }
-    if (this.#hole !== undefined) return this.#encoder.skip(taken)
-    const { waiting = taken } = this.#encoder
-    try {
-      this.#encoder.take(taken, this.#sink)
-    } catch (error) {
-      this.#fail(waiting.step, error)
-      this.#encoder.skip(taken)
+    const step = ++this.#last
+    if (this.#entry !== undefined && input._tag === "Happened" && isNext(this.#entry, input.outcome)) {
+      this.#entry.outcomes.push(input.outcome)
+      this.#entry.outputs.push(outputs)
+      return
     }
+    this.settle()
+    this.#entry = { step, sequence: this.#source.sequence(), input, outcomes: [], outputs: [outputs] }
   }
 
-  /** The turn is over, and nothing half done: a good moment for another file. */
-  endTurn(): void {
-    if (this.#hole !== undefined) return
+  /** Writes the step and those of its outcomes. */
+  settle(): void {
+    const entry = this.#entry
+    if (entry === undefined) return
+    this.#entry = undefined
     try {
-      this.#encoder.settle(this.#sink)
+      if (this.#hole === undefined) this.#encoder.write(entry, this.#sink)
     } catch (error) {
-      this.#fail(this.#last, error)
+      this.#fail(entry.step, error)
     }
-    const isFull = this.#recordingFile.size > this.#limits.ofFile * fullAt
-    if (isFull && this.#state === undefined) this.turnOver()
+    this.#encoder.note(entry)
+  }
+
+  /** Takes note that a turn is over: between two steps another file can begin. */
+  endTurn(): void {
+    if (this.#hole !== undefined || this.#entry !== undefined || this.#state !== undefined) return
+    if (this.#recordingFile.size > this.#limits.ofFile * fullAt) this.turnOver()
   }
 
   readonly #sink = (most: number, step: number): RecordingFile | undefined => {
@@ -237,7 +253,7 @@ export class Recording {
 
   /** The process ends at once, for whatever reason. */
   endNow(): void {
-    this.endTurn()
+    this.settle()
     this.#recordingFile.writeNow()
   }
 }

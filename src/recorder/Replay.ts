@@ -187,48 +187,54 @@ class Replay {
       this.#stop()
       return yield { _tag: "Damage", file: place.file, from: place.line, to: place.line }
     }
-    const steps = again(running, recorded)
-    const digest = steps === undefined ? null : steps.reduce((sum, { outputs }) => (sum + digestOf(outputs)) | 0, 0)
+    const before = running.step
+    const { hasFailed, steps } = again(running, recorded)
+    const digest = hasFailed ? null : steps.reduce((sum, { outputs }) => (sum + digestOf(outputs)) | 0, 0)
     if (digest !== recorded.digest) {
       const { at, input, step } = recorded
       this.isOver = true
-      const outputs = steps?.flatMap((step) => step.outputs)
+      const outputs = hasFailed ? undefined : steps.flatMap((step) => step.outputs)
       return yield { _tag: "Difference", step, at, place, input, outputs }
     }
-    this.steps += steps?.length ?? 1
-    if (steps === undefined) running.step += 1
-    else yield* steps
+    this.steps += running.step - before
+    yield* steps
   }
 }
 
 const digestOf = (outputs: ReadonlyArray<Output>): number => Digest.of(outputs, (clientId) => clientId)
 
-/** Takes the step again, or the two of a publish; nothing where the machine fails. */
-const again = (running: Running, recorded: Decoder.Recorded): ReadonlyArray<Step> | undefined => {
-  const { at, input, committed, position } = recorded
+/** Takes the steps of a line again, as far as the machine does not fail. */
+const again = (
+  running: Running,
+  recorded: Decoder.Recorded
+): { readonly steps: ReadonlyArray<Step>; readonly hasFailed: boolean } => {
+  const { at, committed, input, outcomes, sequence, step: first } = recorded
   if (committed !== undefined) running.committed.delete(committed)
+  const steps: Array<Step> = []
+  let last = sequence
+  const take = (input: Input): ReadonlyArray<Output> => {
+    const step = running.step += 1
+    const before = running.state
+    const { outputs, state: after } = Machine.reduce(before, input)
+    running.state = after
+    const events = eventsOf(outputs, last, at, running)
+    last += events.length
+    steps.push({ _tag: "Step", step, at, input, before, after, outputs, events })
+    return outputs
+  }
   try {
-    const first = take(running, recorded, input)
-    const [output] = first.outputs
-    if (position === undefined || output?._tag !== "Commit" || output.change._tag !== "Publish") return [first]
-    running.committed.delete(first.step)
-    const outcome: Outcome = { _tag: "Published", change: output.change, position, isOwn: true }
-    return [first, take(running, recorded, { _tag: "Happened", now: at, outcome })]
+    let outputs = take(input)
+    for (const fields of outcomes) {
+      const outcome = { ...fields, change: Line.onlyChange(outputs) } as unknown as Outcome
+      outputs = take({ _tag: "Happened", now: at, outcome })
+    }
+    for (const output of outputs) {
+      if (output._tag === "Commit" && output.change.origin !== undefined) running.committed.set(first, output.change)
+    }
+    return { steps, hasFailed: false }
   } catch {
-    return undefined
+    return { steps, hasFailed: true }
   }
-}
-
-const take = (running: Running, { at, sequence }: Decoder.Recorded, input: Input): Step => {
-  const before = running.state
-  const { outputs, state: after } = Machine.reduce(before, input)
-  const step = running.step + 1
-  running.state = after
-  running.step = step
-  for (const output of outputs) {
-    if (output._tag === "Commit" && output.change.origin !== undefined) running.committed.set(step, output.change)
-  }
-  return { _tag: "Step", step, at, input, before, after, outputs, events: eventsOf(outputs, sequence, at, running) }
 }
 
 const eventsOf = (

@@ -12,7 +12,7 @@ import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import * as HashMap from "effect/HashMap"
 import { randomBytes } from "node:crypto"
-import type { Outcome } from "../core/Change.ts"
+import type { Change, Outcome } from "../core/Change.ts"
 import * as ClientId from "../core/ClientId.ts"
 import type { Connection, ConnectionId } from "../core/Connection.ts"
 import type { Input } from "../core/Input.ts"
@@ -167,14 +167,25 @@ export class Shell {
     this.#inputs.push(input)
     if (this.#isStepping) return
     this.#isStepping = true
-    for (let input = this.#inputs.shift(); input !== undefined; input = this.#inputs.shift()) this.#reduce(input)
+    for (let input = this.#inputs.shift(); input !== undefined; input = this.#inputs.shift()) {
+      this.#reduce(input)
+      this.#recording?.settle()
+    }
     this.#isStepping = false
   }
 
-  /** The engine tells of something. */
+  /** Takes an outcome that the engine tells by itself. */
   happened(outcome: Outcome): void {
     this.#host.probe?.happened(outcome)
     this.step({ _tag: "Happened", now: this.now, outcome })
+  }
+
+  /** Commits a change. An engine that carries it out at once returns the outcome, which is the next step. */
+  #commit(change: Change, now: number): void {
+    const outcome = this.#parts.engine.commit(change)
+    if (outcome === undefined) return
+    this.#host.probe?.happened(outcome)
+    this.#reduce({ _tag: "Happened", now, outcome })
   }
 
   /** A step that throws is our own bug. It is told, the state stays as it was, and everybody else is served. */
@@ -212,8 +223,7 @@ export class Shell {
         this.#parts.monitor.emit(output.event, now)
         return
       case "Commit":
-        this.#parts.engine.commit(output.change)
-        return
+        return this.#commit(output.change, now)
       case "Bind":
         this.#connections.get(output.connection)?.bind(output.clientId)
         return

@@ -63,17 +63,18 @@ export class Trial {
   /** Takes a step and the steps that follow from it; gives what came out. */
   step(event: TimelineEvent): ReadonlyArray<Output> {
     const before = this.outputs.length
-    const inputs = [{ ...event, now: this.now } as Input]
-    for (let input = inputs.shift(); input !== undefined; input = inputs.shift()) {
-      const step = Machine.reduce(this.state, input)
-      this.steps.push({ state: this.state, input, step })
-      this.state = step.state
-      for (const output of step.outputs) {
-        if (output._tag !== "Commit") this.outputs.push(output)
-        else inputs.push({ _tag: "Happened", now: this.now, outcome: this.#outcome(output.change) })
-      }
-    }
+    this.#take({ ...event, now: this.now })
     return this.outputs.slice(before)
+  }
+
+  #take(input: Input): void {
+    const step = Machine.reduce(this.state, input)
+    this.steps.push({ state: this.state, input, step })
+    this.state = step.state
+    for (const output of step.outputs) {
+      if (output._tag !== "Commit") this.outputs.push(output)
+      else this.#take({ _tag: "Happened", now: this.now, outcome: this.#outcome(output.change) })
+    }
   }
 
   #outcome(change: Change): Outcome {

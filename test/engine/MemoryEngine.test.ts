@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Exit, Layer, Queue, Scope } from "effect"
 import type { Change } from "../../src/core/Change.ts"
-import { Engine, EngineError } from "../../src/engine/Engine.ts"
+import type { ClientId } from "../../src/core/ClientId.ts"
+import { Engine, EngineError, type Listener } from "../../src/engine/Engine.ts"
 import * as MemoryEngine from "../../src/engine/MemoryEngine.ts"
 import * as Monitor from "../../src/monitor/Monitor.ts"
 import * as Bayeux from "../../src/service/Bayeux.ts"
@@ -9,20 +10,29 @@ import { Client, engineLaws, failure, layerTransports, turn } from "./laws.ts"
 
 engineLaws("MemoryEngine", MemoryEngine.layer)
 
-/** The same, but each order is carried out some turns of the event loop later, as by an engine that asks a store. */
+/** The same, but each change is carried out some turns of the event loop later, as by an engine that asks a store. */
 const layerDeliberate = Layer.effect(
   Engine,
   Effect.gen(function*() {
     const engine = yield* Engine
     const changes = yield* Queue.unbounded<Change>()
+    let listener: Listener | undefined
     let count = 0
     yield* Effect.gen(function*() {
       const change = yield* Queue.take(changes)
       count += 1
       for (let turns = count % 4; turns >= 0; turns--) yield* turn
-      engine.commit(change)
+      const outcome = engine.commit(change)
+      if (outcome !== undefined) listener?.onOutcome(outcome)
     }).pipe(Effect.forever, Effect.forkScoped)
-    return Engine.of({ ...engine, commit: (change) => void Queue.offerUnsafe(changes, change) })
+    return Engine.of({
+      ...engine,
+      listen: (service) => Effect.suspend(() => engine.listen(listener = service)),
+      commit: (change) => {
+        Queue.offerUnsafe(changes, change)
+        return undefined
+      }
+    })
   })
 ).pipe(Layer.provide(MemoryEngine.layer))
 
@@ -65,6 +75,28 @@ describe("MemoryEngine", () => {
       const second = yield* serve
       yield* Client.subscribed(second.bayeux, "/c")
       assert.deepStrictEqual([...(yield* engine.counts).subscribers].map(String), ["/c,1"])
+    }).pipe(Effect.provide(MemoryEngine.layer)))
+
+  it.effect("returns the outcome of a change, and has the sessions that the service has", () =>
+    Effect.gen(function*() {
+      const engine = yield* Engine
+      const end = (clientId: string) =>
+        engine.commit({
+          _tag: "EndSession",
+          clientId: clientId as ClientId,
+          cause: { _tag: "Shutdown" },
+          origin: undefined
+        })
+      assert.isUndefined(end("nobody"), "nobody is served yet")
+      const { bayeux, stop } = yield* serve
+      const { clientId } = yield* Client.subscribed(bayeux, "/a", "/b")
+      assert.include(end("nobody"), { _tag: "Refused" })
+      const ended = end(clientId)
+      assert(ended?._tag === "SessionEnded")
+      assert.sameMembers(ended.patterns.map(String), ["/a", "/b"])
+      assert.isTrue(yield* engine.hasSession(clientId as ClientId), "the outcome was not applied")
+      yield* stop
+      assert.isFalse(yield* engine.hasSession(clientId as ClientId))
     }).pipe(Effect.provide(MemoryEngine.layer)))
 
   it.effect("gives out counts that do not change any more", () =>

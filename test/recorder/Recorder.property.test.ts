@@ -165,8 +165,11 @@ class Flight {
   }
 }
 
-/** Flies, records, and replays; a new file is begun where the actions say so. */
-const fly = async (actions: ReadonlyArray<Action>, clientIds: "hashed" | "plain") => {
+/**
+ * Flies, records, and replays; a new file is begun where the actions say so. The engine returns its outcomes (`isAtOnce`)
+ * or tells them later.
+ */
+const fly = async (actions: ReadonlyArray<Action>, clientIds: "hashed" | "plain", isAtOnce: boolean) => {
   const folder = mkdtempSync(join(tmpdir(), "bayeux-recording-"))
   const file = join(folder, "recording")
   try {
@@ -182,12 +185,19 @@ const fly = async (actions: ReadonlyArray<Action>, clientIds: "hashed" | "plain"
       limits: { ofFile: 1_000_000, ofMemory: 1_000_000 },
       log: (message) => assert.fail(message)
     })
+    let at = 0
+    /** Records a step, and those of the outcomes that the engine returns. */
+    const take = (): void => {
+      const { input, step } = trial.steps[at++] ?? assert.fail("there is no step")
+      recording.take(input, step.outputs)
+      sequence += eventsIn(step.outputs).length
+      for (const output of step.outputs) if (output._tag === "Commit" && isAtOnce) take()
+    }
     for (const action of actions) {
-      const before = trial.steps.length
       flight.do(action)
-      for (const { input, step } of trial.steps.slice(before)) {
-        recording.take(input, step.outputs)
-        sequence += eventsIn(step.outputs).length
+      while (at < trial.steps.length) {
+        take()
+        recording.settle()
       }
       recording.endTurn()
       if (action.do === "newFile") recording.turnOver()
@@ -211,8 +221,8 @@ const actions = fc.array(action, { minLength: 1, maxLength: 80 })
 describe("a recording", () => {
   it("happens again, output by output", async () => {
     await fc.assert(
-      fc.asyncProperty(actions, async (actions) => {
-        const { told, trial } = await fly(actions, "plain")
+      fc.asyncProperty(actions, fc.boolean(), async (actions, isAtOnce) => {
+        const { told, trial } = await fly(actions, "plain", isAtOnce)
         const steps = told.flatMap((told) => told._tag === "Step" ? [told] : [])
         assert.deepStrictEqual(told.at(-1), { _tag: "End", steps: steps.length, isWhole: true })
         const recorded = trial.steps.slice(-steps.length || trial.steps.length)
@@ -229,8 +239,8 @@ describe("a recording", () => {
 
   it("happens again under other names, event by event", async () => {
     await fc.assert(
-      fc.asyncProperty(actions, async (actions) => {
-        const { told, trial } = await fly(actions, "hashed")
+      fc.asyncProperty(actions, fc.boolean(), async (actions, isAtOnce) => {
+        const { told, trial } = await fly(actions, "hashed", isAtOnce)
         const steps = told.flatMap((told) => told._tag === "Step" ? [told] : [])
         assert.strictEqual(told.length, steps.length + 1)
         const events = steps.flatMap(({ events }) => events.map(({ _tag }) => _tag))

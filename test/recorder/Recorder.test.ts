@@ -6,10 +6,16 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync }
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { crc32 } from "node:zlib"
+import * as Machine from "../../src/core/Machine.ts"
 import type { Lagged, MonitorEvent } from "../../src/core/MonitorEvent.ts"
+import * as Settings from "../../src/core/Settings.ts"
+import * as State from "../../src/core/State.ts"
 import * as MemoryEngine from "../../src/engine/MemoryEngine.ts"
 import * as Monitor from "../../src/monitor/Monitor.ts"
+import * as Pseudonymiser from "../../src/recorder/Pseudonymiser.ts"
 import * as Recorder from "../../src/recorder/Recorder.ts"
+import { Recording } from "../../src/recorder/Recording.ts"
+import { RecordingFile } from "../../src/recorder/RecordingFile.ts"
 import * as Replay from "../../src/recorder/Replay.ts"
 import * as Timeline from "../../src/recorder/Timeline.ts"
 import * as TimelineText from "../../src/recorder/TimelineText.ts"
@@ -88,6 +94,35 @@ describe("Recorder", () => {
       assert.include(told.at(-1), { _tag: "End", isWhole: true })
       assert.isTrue(told.slice(0, -1).every(({ _tag }) => _tag === "Step"))
     }))
+
+  it.effect("writes a change and its outcome as one line where the engine carries it out at once", () =>
+    Effect.gen(function*() {
+      const file = freshFile()
+      yield* record({ file }, flight)
+      const tags = linesOf(file).map((line) => (JSON.parse(line) as [number, string])[1])
+      assert.notInclude(text(file), "Happened")
+      assert.strictEqual(tags.filter((tag) => tag === "Publish").length, 2)
+      assert.strictEqual((yield* replay(file)).filter(({ _tag }) => _tag === "Step").length, 21)
+    }))
+
+  it("writes the step that a process was taking when it ended", async () => {
+    const file = freshFile()
+    const recordingFile = new RecordingFile(file)
+    await recordingFile.open()
+    const state = State.make(Settings.defaults, [])
+    const recording = new Recording("run", {
+      source: { node: "node", sequence: () => 0, state: () => state, now: () => 1 },
+      recordingFile,
+      pseudonymiser: Pseudonymiser.make("plain", undefined),
+      limits: { ofFile: 100_000, ofMemory: 100_000 },
+      log: (message) => assert.fail(message)
+    })
+    const input = { _tag: "DeadlinePassed", now: 1 } as const
+    recording.take(input, Machine.reduce(state, input).outputs)
+    recording.endNow()
+    await recordingFile.close()
+    assert.deepStrictEqual([...Replay.tell(file)].map(({ _tag }) => _tag), ["Step", "End"])
+  })
 
   it.effect("stops behind the event that it is told", () =>
     Effect.gen(function*() {

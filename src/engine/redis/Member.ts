@@ -11,7 +11,7 @@ import type * as Scope from "effect/Scope"
 import { randomBytes } from "node:crypto"
 import { hostname } from "node:os"
 import * as MonotonicClock from "../../base/MonotonicClock.ts"
-import type { Change } from "../../core/Change.ts"
+import type { Change, Outcome } from "../../core/Change.ts"
 import type { ClientId } from "../../core/ClientId.ts"
 import type { State } from "../../core/State.ts"
 import { EngineError, type Health, type Listener } from "../Engine.ts"
@@ -36,7 +36,7 @@ export interface Parts {
 export interface Member {
   /** How the store calls it. */
   readonly name: string
-  readonly commit: (change: Change) => void
+  readonly commit: (change: Change) => Outcome | undefined
   /**
    * Asks the store. The answer knows of everything that was ordered here before, and the service knows what the answer
    * knows.
@@ -96,11 +96,6 @@ export const join = Effect.fnUntraced(function*(parts: Parts): Effect.fn.Return<
   let kept: QueueReplay.Part | undefined
   let keptSince = 0
 
-  const commit = (change: Change): void => {
-    const refused = node.commit(change, now())
-    if (refused !== undefined) listener.onOutcome(refused)
-  }
-
   // -------------------------------------------------------------------------------------------------------------------
   // reading
 
@@ -139,8 +134,11 @@ export const join = Effect.fnUntraced(function*(parts: Parts): Effect.fn.Return<
     })
   }
 
-  const lose = (clientId: ClientId): void =>
-    commit({ _tag: "EndSession", clientId, cause: { _tag: "EngineLost" }, origin: undefined })
+  const lose = (clientId: ClientId): void => {
+    const change = { _tag: "EndSession", clientId, cause: { _tag: "EngineLost" }, origin: undefined } as const
+    const refused = node.commit(change, now())
+    if (refused !== undefined) listener.onOutcome(refused)
+  }
 
   const read = Effect.fnUntraced(function*(
     reader: RedisConnection.Connection,
@@ -307,7 +305,7 @@ export const join = Effect.fnUntraced(function*(parts: Parts): Effect.fn.Return<
 
   return {
     name: node.name,
-    commit,
+    commit: (change) => node.commit(change, now()),
     ask: (question) =>
       Effect.gen(function*() {
         yield* node.outbox.awaitSettled
