@@ -113,7 +113,8 @@ describe("effect-bayeux replay", () => {
     const file = freshFile()
     const program = `
       import { Effect, Layer } from "effect"
-      import { Bayeux, MemoryEngine, Monitor, Recorder } from "effect-bayeux"
+      import { Bayeux, MemoryEngine, Monitor } from "effect-bayeux"
+      import { Recorder } from "effect-bayeux/recorder"
       const service = Bayeux.layer().pipe(
         Layer.provide(Recorder.layer({ file: ${JSON.stringify(file)} })),
         Layer.provide(MemoryEngine.layer),

@@ -2,7 +2,6 @@
  * Sending metrics and traces to a collector of OpenTelemetry: what `--otlp` does. Effect's exporters do it, and take what
  * else there is to say (headers, intervals, attributes of the service) from OpenTelemetry's own `OTEL_…` variables.
  */
-import * as Config from "effect/Config"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
 import * as FetchHttpClient from "effect/http/FetchHttpClient"
@@ -11,12 +10,6 @@ import * as OtlpMetrics from "effect/observability/OtlpMetrics"
 import * as OtlpSerialization from "effect/observability/OtlpSerialization"
 import * as OtlpTracer from "effect/observability/OtlpTracer"
 import * as Options from "../base/Options.ts"
-
-/** Where the collector is, as the environment says. */
-export const endpoint: Config.Config<string> = Config.orElse(
-  Config.nested(Config.String("OTLP"), "BAYEUX"),
-  () => Config.String("OTEL_EXPORTER_OTLP_ENDPOINT")
-)
 
 /** What holds where the environment says nothing else: Effect's exporters send nothing unless they are named there. */
 const defaults = ConfigProvider.fromUnknown({

@@ -3,10 +3,15 @@ import * as Flag from "effect/cli/Flag"
 import * as Config from "effect/Config"
 import type * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
-import * as Telemetry from "./Otlp.ts"
 
 /** Each option can be set in the environment, too: `--log-events` is `BAYEUX_LOG_EVENTS`. */
 const fromEnvironment = <A>(config: Config.Config<A>) => Flag.withFallbackConfig(Config.nested(config, "BAYEUX"))
+
+/** The URL of the collector, as the environment says. */
+const collector: Config.Config<string> = Config.orElse(
+  Config.nested(Config.String("OTLP"), "BAYEUX"),
+  () => Config.String("OTEL_EXPORTER_OTLP_ENDPOINT")
+)
 
 /** The options of `effect-bayeux`. */
 export const flags = {
@@ -124,7 +129,7 @@ export const flags = {
     Flag.withDescription(
       "Send metrics and traces to this collector of OpenTelemetry, such as http://127.0.0.1:4318; OTEL_… variables say more"
     ),
-    Flag.withFallbackConfig(Telemetry.endpoint),
+    Flag.withFallbackConfig(collector),
     Flag.optional
   ),
   record: Flag.String("record").pipe(

@@ -1,6 +1,4 @@
 /** `effect-bayeux inspect FILE`: tells the story of a session or of a message. */
-import * as Command from "effect/cli/Command"
-import * as Flag from "effect/cli/Flag"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -8,7 +6,7 @@ import * as Stream from "effect/Stream"
 import * as Printable from "../base/Printable.ts"
 import * as Timeline from "../recorder/Timeline.ts"
 import * as TimelineText from "../recorder/TimelineText.ts"
-import { file, NoRecording, noRecording } from "./replay.ts"
+import { NoRecording, noRecording } from "./replay.ts"
 
 interface Options {
   readonly file: string
@@ -27,7 +25,8 @@ const print = (told: Timeline.Line, isJson: boolean, isNamed: boolean): Effect.E
   return Console.log(isJson ? Printable.json(told) : TimelineText.print(told, isNamed))
 }
 
-const inspect = Effect.fnUntraced(function*(options: Options) {
+/** Prints the timeline of a session or of a message. */
+export const inspect = Effect.fnUntraced(function*(options: Options) {
   const subject = subjectOf(options)
   if (subject === undefined) {
     return yield* new NoRecording({ reason: "Say whose story it is to be: give either --client or --message" })
@@ -47,20 +46,3 @@ const inspect = Effect.fnUntraced(function*(options: Options) {
     )
   }
 })
-
-export const command = Command.make(
-  "inspect",
-  {
-    file,
-    client: Flag.String("client").pipe(
-      Flag.withDescription("The story of this session, by the name that it has in the recording"),
-      Flag.optional
-    ),
-    message: Flag.Int("message").pipe(
-      Flag.withDescription("The story of a message, by the number of its Publish event"),
-      Flag.optional
-    ),
-    json: Flag.Boolean("json").pipe(Flag.withDescription("Print a JSON object a line"), Flag.withDefault(false))
-  },
-  inspect
-).pipe(Command.withDescription("Tell the story of a session or of a message out of a recording"))

@@ -2,12 +2,8 @@
  * `effect-bayeux replay FILE`: makes what was recorded happen again. The events go to standard output as `--log-events`
  * prints them, everything else to standard error.
  */
-import * as Argument from "effect/cli/Argument"
-import * as Command from "effect/cli/Command"
-import * as Flag from "effect/cli/Flag"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
 import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
@@ -38,7 +34,8 @@ const print = (told: Replay.ReplayEvent, until: number): Effect.Effect<void> => 
 
 const isFlaw = ({ _tag }: Replay.ReplayEvent): boolean => _tag !== "Step" && _tag !== "End"
 
-const replay = Effect.fnUntraced(function*(file: string, until: number) {
+/** Replays a recording up to the event of that number. */
+export const replay = Effect.fnUntraced(function*(file: string, until: number) {
   const flaws = yield* Replay.run(file, { until }).pipe(
     Stream.tap((told) => print(told, until)),
     Stream.filter(isFlaw),
@@ -47,25 +44,3 @@ const replay = Effect.fnUntraced(function*(file: string, until: number) {
   )
   if (flaws > 0) return yield* new NotTheSame()
 })
-
-/** The argument of all commands about recordings. */
-export const file = Argument.String("file").pipe(
-  Argument.withDescription("The file of the recording; the older one beside it, FILE.1, is read with it")
-)
-
-export const command = Command.make(
-  "replay",
-  {
-    file,
-    until: Flag.Int("until").pipe(
-      Flag.withDescription("Stop after the event of this number"),
-      Flag.optional
-    )
-  },
-  ({ file, until }) => replay(file, Option.getOrElse(until, () => Infinity))
-).pipe(
-  Command.withDescription(
-    "Make what was recorded happen again, and print its events. Ends with 0 if all is there and the same came out, else " +
-      "with 1, and with 2 if the file is not a recording"
-  )
-)

@@ -10,15 +10,9 @@ import * as Scope from "effect/Scope"
 import { createServer } from "node:http"
 import * as Engine from "../engine/Engine.ts"
 import * as MemoryEngine from "../engine/MemoryEngine.ts"
-import * as RedisEngine from "../engine/redis/RedisEngine.ts"
 import * as Monitor from "../monitor/Monitor.ts"
-import * as MonitorPage from "../page/MonitorPage.ts"
-import * as Recorder from "../recorder/Recorder.ts"
+import { isLoopback } from "../page/Access.ts"
 import * as Bayeux from "../service/Bayeux.ts"
-import * as Metrics from "../telemetry/Metrics.ts"
-import * as MetricsPage from "../telemetry/MetricsPage.ts"
-import * as Tracing from "../telemetry/Tracing.ts"
-import * as CallbackPollingTransport from "../transport/CallbackPollingTransport.ts"
 import * as EventSourceTransport from "../transport/EventSourceTransport.ts"
 import * as FayeClient from "../transport/FayeClient.ts"
 import { respondError } from "../transport/Http.ts"
@@ -26,13 +20,12 @@ import * as LongPollingTransport from "../transport/LongPollingTransport.ts"
 import * as NodeServer from "../transport/NodeServer.ts"
 import * as WebSocketTransport from "../transport/WebSocketTransport.ts"
 import * as ChatPage from "./ChatPage.ts"
-import * as EventLog from "./EventLog.ts"
 import type { ServeFlags } from "./flags.ts"
-import * as Telemetry from "./Otlp.ts"
+import * as Loading from "./Loading.ts"
 
 /** Whether this machine alone can reach the server, and no proxy is meant to. */
 const isLocal = ({ host, socket }: ServeFlags): boolean =>
-  Option.isNone(socket) && (host === "localhost" || MonitorPage.isLoopback(host))
+  Option.isNone(socket) && (host === "localhost" || isLoopback(host))
 
 /** Whether the monitor page may be served: beyond this machine it needs a token. */
 const isMonitored = (flags: ServeFlags): boolean => Option.isSome(flags.monitorToken) || isLocal(flags)
@@ -59,10 +52,11 @@ const noMonitor = "The monitor page is not served: give --monitor-token or BAYEU
 /** The monitor page; or in its place a sentence, for those who look for it and for those who read the log. */
 const monitorLayer = (settings: ServeFlags) => {
   if (isMonitored(settings)) {
-    return MonitorPage.layer({
-      path: monitorPath,
-      ...Option.match(settings.monitorToken, { onNone: () => undefined, onSome: (token) => ({ token }) })
-    })
+    const token = Option.match(settings.monitorToken, { onNone: () => undefined, onSome: (token) => ({ token }) })
+    return Loading.layer(
+      () => import("../page/MonitorPage.ts"),
+      (module) => module.layer({ path: monitorPath, ...token })
+    )
   }
   return Layer.effectDiscard(Effect.gen(function*() {
     const { server } = yield* NodeServer.NodeServer
@@ -92,23 +86,43 @@ const engineLayer = ({ engine, lease }: ServeFlags) => {
   const url = new URL(engine)
   const namespace = url.searchParams.get("namespace")
   url.search = ""
-  return RedisEngine.layer({ url: url.href, lease: lease * 1000, ...(namespace === null ? undefined : { namespace }) })
+  const options = { url: url.href, lease: lease * 1000, ...(namespace === null ? undefined : { namespace }) }
+  return Loading.layer(() => import("../engine/redis/RedisEngine.ts"), (module) => module.layer(options))
 }
 
 /** What watches the service, as far as it is asked for. */
 const telemetryLayer = ({ metrics, otlp }: ServeFlags) =>
   Layer.mergeAll(
-    metrics || Option.isSome(otlp) ? Metrics.layer() : Layer.empty,
-    Option.isSome(otlp) ? Tracing.layer() : Layer.empty
+    metrics || Option.isSome(otlp)
+      ? Loading.layer(() => import("../telemetry/Metrics.ts"), (module) => module.layer())
+      : Layer.empty,
+    Option.isSome(otlp)
+      ? Loading.layer(() => import("../telemetry/Tracing.ts"), (module) => module.layer())
+      : Layer.empty
   )
 
 const recorderLayer = ({ record, recordPlain, recordRedact, recordSize }: ServeFlags) =>
-  record === "" ? Layer.empty : Recorder.layer({
-    file: record,
-    maxBytes: Math.floor(recordSize * 1_000_000),
-    clientIds: recordPlain ? "plain" : "hashed",
-    redact: recordRedact
+  record === "" ? Layer.empty : Loading.layer(() => import("../recorder/Recorder.ts"), (module) =>
+    module.layer({
+      file: record,
+      maxBytes: Math.floor(recordSize * 1_000_000),
+      clientIds: recordPlain ? "plain" : "hashed",
+      redact: recordRedact
+    }))
+
+const metricsPageLayer = ({ metrics }: ServeFlags) =>
+  metrics ? Loading.layer(() => import("../telemetry/MetricsPage.ts"), (module) => module.layer()) : Layer.empty
+
+const otlpLayer = ({ otlp }: ServeFlags) =>
+  Option.match(otlp, {
+    onNone: () => Layer.empty,
+    onSome: (url) => Loading.layer(() => import("./Otlp.ts"), (module) => module.layer(url))
   })
+
+const jsonpLayer = ({ faye, jsonp }: ServeFlags) =>
+  faye || jsonp
+    ? Loading.layer(() => import("../transport/CallbackPollingTransport.ts"), (module) => module.layer)
+    : Layer.empty
 
 const listening = ({ host, port, socket, socketMode }: ServeFlags) =>
   Option.match(socket, {
@@ -123,13 +137,13 @@ const times = ({ sessionTimeout, timeout }: ServeFlags) =>
   })
 
 const serverLayer = (settings: ServeFlags) => {
-  const { faye, interval, jsonp, mount, ping } = settings
+  const { faye, interval, mount, ping } = settings
   const maxMessage = Option.getOrElse(settings.maxMessage, () => faye ? 1 << 26 : 1 << 20)
   const transports = Layer.mergeAll(
     WebSocketTransport.layer({ ping: ping * 1000, maxMessage }),
     EventSourceTransport.layer({ ping: ping * 1000 }),
     LongPollingTransport.layer({ maxMessage }),
-    faye || jsonp ? CallbackPollingTransport.layer : Layer.empty,
+    jsonpLayer(settings),
     FayeClient.layer
   )
   const outside = ChatPage.serve(mount, isMonitored(settings))
@@ -139,14 +153,14 @@ const serverLayer = (settings: ServeFlags) => {
     origins: originsOf(settings),
     createServer: () => createServer(outside)
   })
-  return Layer.mergeAll(monitorLayer(settings), settings.metrics ? MetricsPage.layer() : Layer.empty).pipe(
+  return Layer.mergeAll(monitorLayer(settings), metricsPageLayer(settings)).pipe(
     Layer.provideMerge(server),
     Layer.provide(transports),
     Layer.provide(telemetryLayer(settings)),
     Layer.provideMerge(Bayeux.layer({ ...times(settings), interval })),
     Layer.provide(recorderLayer(settings)),
     Layer.provideMerge(engineLayer(settings)),
-    Layer.provide(Option.match(settings.otlp, { onNone: () => Layer.empty, onSome: Telemetry.layer }))
+    Layer.provide(otlpLayer(settings))
   )
 }
 
@@ -158,7 +172,10 @@ const announce = Effect.gen(function*() {
 
 /** Prints events in a scope that outlives the monitor, whose end is the end of the events. */
 const logEvents = Effect.fnUntraced(function*(scope: Scope.Scope) {
-  const print = yield* Scope.provide(EventLog.make(process.stdout), scope)
+  const print = yield* Loading.effect(
+    () => import("./EventLog.ts"),
+    (module) => Scope.provide(module.make(process.stdout), scope)
+  )
   const printing = yield* Effect.forkIn(print, scope)
   yield* Scope.addFinalizer(scope, Effect.timeoutOption(Fiber.await(printing), "1 second"))
 })
