@@ -253,6 +253,12 @@ it("README.md is short", () => {
   assert.isAtMost(readFileSync(new URL("README.md", root), "utf8").split("\n").length - 1, 120)
 })
 
+it("docs/images has small pictures", () => {
+  for (const file of readdirSync(new URL("docs/images", root))) {
+    assert.isBelow(readFileSync(new URL(`docs/images/${file}`, root)).length, 150_000, file)
+  }
+})
+
 it("docs/README.md lists each page", () => {
   const index = read("README.md")
   for (const file of readdirSync(new URL("docs", root))) {
