@@ -1,4 +1,5 @@
 /** The pages of the API reference: Markdown, a page for each module, and an index of all entries. */
+import { dirname } from "node:path"
 import type { Declaration, Entry, Item, Module } from "./Declarations.ts"
 
 /** A page: its path below `docs/api`, and its text. */
@@ -46,7 +47,8 @@ const linked = (text: string, place: Place, places: ReadonlyArray<Place>): strin
     const shown = label?.trim() ?? `\`${target}\``
     const [head = "", tail] = target.split(/[.#]/)
     if (place.module.items.some(({ name }) => name === head)) return `[${shown}](#${head.toLowerCase()})`
-    const other = places.find(({ module }) => module.name === head)
+    const others = places.filter(({ module }) => module.name === head)
+    const other = others.find(({ path }) => dirname(path) === dirname(place.path)) ?? others[0]
     if (other === undefined) return shown
     const isThere = tail !== undefined && other.module.items.some(({ name }) => name === tail)
     return `[${shown}](${depth(place.path)}${other.path}${isThere ? `#${tail.toLowerCase()}` : ""})`
@@ -85,7 +87,8 @@ const firstSentence = (text: string): string =>
 
 const introductions: { readonly [specifier: string]: string } = {
   "effect-bayeux/core": "Unstable: for tests of the protocol.",
-  "effect-bayeux/recorder": "Unstable: for tools that read recordings."
+  "effect-bayeux/recorder": "Unstable: for tools that read recordings.",
+  "effect-bayeux/service": "Unstable: contracts for engines, transports and servers of your own."
 }
 
 const indexOf = (entries: ReadonlyArray<Named>, places: ReadonlyArray<Place>): Page => {
@@ -98,7 +101,7 @@ const indexOf = (entries: ReadonlyArray<Named>, places: ReadonlyArray<Place>): P
     parts.push(`## ${named.specifier}`)
     const introduction = introductions[named.specifier]
     if (introduction !== undefined) parts.push(introduction)
-    const own = placesOf(named)
+    const own = placesOf(named).toSorted((one, other) => one.module.name < other.module.name ? -1 : 1)
     const rows = own.map((place) => {
       const text = linked(firstSentence(place.module.doc), {
         ...place,
