@@ -141,6 +141,29 @@ describe("effect-bayeux", () => {
     assert.strictEqual(command.stdout, "")
   })
 
+  it("goes on where the reader of its events has stopped, whatever is published", async () => {
+    const command = new Command(["--port", "0", "--log-events"], { NODE_OPTIONS: "--max-old-space-size=96" })
+    const server = await command.listening()
+    command.process.stdout.pause()
+    const string = JSON.stringify("x".repeat(1_000_000))
+    const trees = `[${"[],".repeat(100_000)}1]`
+    for (let round = 0; round < 60; round++) {
+      const body = `[{"channel":"/a","data":${round % 9 === 0 ? trees : string}}]`
+      const headers = { "Content-Type": "application/json" }
+      const { messages } = await request(server.url, { method: "POST", headers, body })
+      assert.isTrue(messages[0]?.successful)
+    }
+    assert.notInclude(command.stdout, "Lagged")
+    command.process.stdout.resume()
+    await post(server, [{ channel: "/a", data: "the last" }])
+    await until("all that is left", () => /"the last".*\n/.test(command.stdout.slice(-1_000)))
+    const tags = command.stdout.split("\n").map((line) => /^\{"_tag":"(\w+)"/.exec(line)?.[1])
+    assert.include(tags, "Lagged")
+    assert.isAbove(tags.filter((tag) => tag === "Publish").length, 5)
+    command.process.kill()
+    assert.strictEqual(await command.exit(), 0)
+  })
+
   it("takes its options", async () => {
     const command = start(
       "--host",

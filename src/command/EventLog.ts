@@ -18,7 +18,7 @@ const whenGone = (output: Writable): Effect.Effect<void> =>
 
 /**
  * Subscribes at once and gives the effect that prints until the service has stopped. Where the reader of the output is
- * too slow for 65,536 events, the oldest are lost and a line `{"_tag":"Lagged",…}` says so; where it has gone, printing ends.
+ * too slow for 65,536 events or 16 MiB of them, the oldest are lost and a line `{"_tag":"Lagged",…}` says so; where it has gone, printing ends.
  */
 export const make = Effect.fnUntraced(function*(output: Writable) {
   const monitor = yield* Monitor

@@ -13,6 +13,7 @@ import type * as Pull from "effect/Pull"
 import * as Stream from "effect/Stream"
 import type { Snapshot } from "../core/folds/Snapshot.ts"
 import type { Lagged, MonitorEvent } from "../core/MonitorEvent.ts"
+import * as EventSize from "./EventSize.ts"
 
 /**
  * What a consumer loses that has fallen behind by its capacity.
@@ -31,6 +32,11 @@ export interface SubscribeOptions {
   readonly name?: string
   /** The number of events its buffer holds. Default: 16,384. */
   readonly capacity?: number
+  /**
+   * The number of bytes its buffer holds, by an estimate of what events take in memory. An event that is larger is lost. As
+   * much again may be in the hands of the consumer. Default: 16 MiB.
+   */
+  readonly maxBytes?: number
   /** Default: `sliding`. */
   readonly strategy?: Strategy
 }
@@ -41,6 +47,10 @@ export interface Lag {
   readonly strategy: Strategy
   /** `Infinity` where the strategy is `unbounded`. */
   readonly capacity: number
+  /** `Infinity` where the strategy is `unbounded`. */
+  readonly maxBytes: number
+  /** The number of bytes that wait in its buffer. */
+  readonly bytes: number
   /** How many events have happened since the last of those that it is known to be done with. */
   readonly behind: number
   /** How many events it has lost for good. */
@@ -60,14 +70,18 @@ export interface Source<S extends Snapshot> {
 type Watched<S extends Snapshot> = MonitorEvent | Lagged | S
 
 const defaultCapacity = 16_384
+const defaultMaxBytes = 1 << 24
 
 /** A consumer, from the events on that happen after it was made. */
 export class Consumer<S extends Snapshot = never> {
   readonly #name: string
   readonly #strategy: Strategy
   readonly #capacity: number
+  readonly #maxBytes: number
   readonly #source: Source<S>
   readonly #waiting = MutableList.make<MonitorEvent>()
+  /** The bytes of what waits. */
+  #bytes = 0
   readonly #isSomething = Latch.makeUnsafe(false)
   /** The snapshot with which it begins, until it is told. */
   #first: S | undefined
@@ -81,10 +95,12 @@ export class Consumer<S extends Snapshot = never> {
   #missed = 0
   #isOver = false
 
-  constructor(name: string, { capacity = defaultCapacity, strategy = "sliding" }: SubscribeOptions, source: Source<S>) {
+  constructor(name: string, options: SubscribeOptions, source: Source<S>) {
+    const { capacity = defaultCapacity, maxBytes = defaultMaxBytes, strategy = "sliding" } = options
     this.#name = name
     this.#strategy = strategy
     this.#capacity = strategy === "unbounded" ? Infinity : capacity
+    this.#maxBytes = strategy === "unbounded" ? Infinity : maxBytes
     this.#source = source
     this.#first = source.snapshot?.()
     this.#last = this.#done = this.#newest = source.newest()
@@ -96,6 +112,8 @@ export class Consumer<S extends Snapshot = never> {
       name: this.#name,
       strategy: this.#strategy,
       capacity: this.#capacity,
+      maxBytes: this.#maxBytes,
+      bytes: this.#bytes,
       behind: this.#source.newest() - this.#done,
       missed: this.#missed + Math.max(0, this.#newest - this.#last) - this.#waiting.length
     }
@@ -124,28 +142,37 @@ export class Consumer<S extends Snapshot = never> {
   }
 
   #keep(events: ReadonlyArray<MonitorEvent>): void {
-    const room = this.#capacity - this.#waiting.length
-    if (this.#strategy === "sampling") return this.#sample(events)
-    if (this.#strategy === "dropping" && events.length > room) {
-      MutableList.appendAllUnsafe(this.#waiting, events.slice(0, room))
-      return
+    for (const event of events) {
+      const size = EventSize.of(event)
+      if (size > this.#maxBytes || event.sequence % this.#stride !== 0) continue
+      if (this.#strategy === "dropping" && !this.#hasRoom(1, size)) continue
+      MutableList.append(this.#waiting, event)
+      this.#bytes += size
+      while (!this.#hasRoom(0, 0)) this.#lose()
     }
-    MutableList.appendAllUnsafe(this.#waiting, events)
-    if (events.length > room) MutableList.takeNVoid(this.#waiting, events.length - room)
   }
 
-  /** Only events whose number it divides are kept. */
+  #hasRoom(events: number, bytes: number): boolean {
+    return this.#waiting.length + events <= this.#capacity && this.#bytes + bytes <= this.#maxBytes
+  }
+
+  /** Only events whose number it divides are kept by a sample. */
   #stride = 1
 
-  #sample(events: ReadonlyArray<MonitorEvent>): void {
-    for (const event of events) {
-      if (event.sequence % this.#stride !== 0) continue
-      MutableList.append(this.#waiting, event)
-      while (this.#waiting.length > this.#capacity) {
-        this.#stride *= 2
-        MutableList.filter(this.#waiting, ({ sequence }) => sequence % this.#stride === 0)
-      }
-    }
+  #lose(): void {
+    if (this.#strategy === "sampling") return this.#thinOut()
+    const oldest = MutableList.take(this.#waiting)
+    if (oldest !== MutableList.Empty) this.#bytes -= EventSize.of(oldest)
+  }
+
+  #thinOut(): void {
+    this.#stride *= 2
+    this.#bytes = 0
+    MutableList.filter(this.#waiting, (event) => {
+      if (event.sequence % this.#stride !== 0) return false
+      this.#bytes += EventSize.of(event)
+      return true
+    })
   }
 
   #isWaking = false
@@ -180,6 +207,7 @@ export class Consumer<S extends Snapshot = never> {
   #take(): ReadonlyArray<Watched<S>> {
     if (this.#first !== undefined) return this.#begin(this.#first)
     const events = MutableList.takeAll(this.#waiting)
+    this.#bytes = 0
     this.#stride = 1
     const last = events.at(-1)?.sequence
     if (last === undefined) return this.#newest > this.#last ? this.#miss(this.#newest) : []
@@ -219,6 +247,7 @@ export class Consumer<S extends Snapshot = never> {
     if (snapshot === undefined) return undefined
     flush()
     MutableList.clear(this.#waiting)
+    this.#bytes = 0
     return snapshot()
   }
 }

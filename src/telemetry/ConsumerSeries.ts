@@ -26,8 +26,13 @@ export const register = (series: Series, read: () => ReadonlyArray<Lag>): void =
       { name: "bayeux_monitor_missed_events", description: "Events that a consumer has lost", attributes },
       () => named(consumer).reduce((sum, { missed }) => sum + missed, 0)
     )
+    const removeBytes = series.gauge(
+      { name: "bayeux_monitor_waiting_bytes", description: "Bytes of events that wait for a consumer", attributes },
+      () => named(consumer).reduce((sum, { bytes }) => sum + bytes, 0)
+    )
     return () => {
       removeBehind()
+      removeBytes()
       removeMissed()
     }
   }

@@ -9,6 +9,7 @@ import { runInNewContext } from "node:vm"
 import * as ClientId from "../../src/core/ClientId.ts"
 import type { Event, Lagged, MonitorEvent } from "../../src/core/MonitorEvent.ts"
 import * as MemoryEngine from "../../src/engine/MemoryEngine.ts"
+import * as EventSize from "../../src/monitor/EventSize.ts"
 import * as Monitor from "../../src/monitor/Monitor.ts"
 import * as Bayeux from "../../src/service/Bayeux.ts"
 import { ask, Client, forAll, layerTransports, record, turn, until } from "../engine/laws.ts"
@@ -25,6 +26,20 @@ const happen = (monitor: MonitorService, count: number): Effect.Effect<void> =>
     monitor.flush()
     return turn
   })
+
+/** A turn in which messages of these lengths are published. */
+const publish = (monitor: MonitorService, ...lengths: ReadonlyArray<number>): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    for (const length of lengths) {
+      monitor.emit({ _tag: "Publish", clientId: null, channel: "/a" as never, data: "x".repeat(length) }, 0)
+    }
+    monitor.flush()
+    return turn
+  })
+
+/** The size of an event without data, and the default of `maxBytes`. */
+const small = EventSize.of({ ...event(1), sequence: 1, at: 0, node: "" })
+const maxBytes = 16 * 1024 * 1024
 
 /** Events by their numbers, and what was missed by the first and the last of it. */
 const numbers = (told: ReadonlyArray<Told>): ReadonlyArray<number | string> =>
@@ -226,6 +241,69 @@ describe("a consumer that falls behind", () => {
       assert.deepStrictEqual(numbers(other.told), ["1 to 1 missed", ...range(2, 16_385)])
     }))
 
+  describe("in bytes", () => {
+    for (
+      const [strategy, expected] of [
+        ["sliding", ["1 to 4 missed", 5, 6, 7]],
+        ["dropping", [1, 2, "3 to 4 missed", 5, "6 to 7 missed"]],
+        ["sampling", ["1 to 3 missed", 4, "5 to 7 missed"]]
+      ] as const
+    ) {
+      scenario(
+        `loses what it loses when it has fallen behind in events: ${strategy}`,
+        (monitor) =>
+          Effect.gen(function*() {
+            const stream = yield* monitor.subscribe({ maxBytes: 10_000, strategy })
+            yield* publish(monitor, 4_000, 4_000, 4_000, 2_000)
+            yield* publish(monitor, 1_000, 4_000, 3_500)
+            const { told } = yield* consume(stream)
+            yield* turn
+            assert.deepStrictEqual(numbers(told), expected)
+            assert.strictEqual((yield* monitor.consumers)[0]?.bytes, 0)
+          })
+      )
+    }
+
+    for (const strategy of ["sliding", "dropping", "sampling"] as const) {
+      scenario(
+        `loses an event that is larger than all of its buffer, and no other: ${strategy}`,
+        (monitor) =>
+          Effect.gen(function*() {
+            const stream = yield* monitor.subscribe({ maxBytes: 10_000, strategy })
+            yield* publish(monitor, 10)
+            yield* publish(monitor, 10, 20_000, 10)
+            const { told } = yield* consume(stream)
+            yield* turn
+            assert.deepStrictEqual(numbers(told), [1, 2, "3 to 3 missed", 4])
+          })
+      )
+    }
+
+    scenario("may fall behind by 16 MiB, if it does not say otherwise", (monitor) =>
+      Effect.gen(function*() {
+        const stream = yield* monitor.subscribe()
+        yield* publish(monitor, ...Array.from({ length: 20 }, () => 1_000_000))
+        const { told } = yield* consume(stream)
+        yield* turn
+        assert.deepStrictEqual(numbers(told), ["1 to 4 missed", ...range(5, 20)])
+      }))
+
+    scenario("keeps nothing of what it has lost, whatever was published with it", (monitor) =>
+      Effect.gen(function*() {
+        for (const strategy of ["sliding", "dropping", "sampling"] as const) {
+          yield* Effect.asVoid(monitor.subscribe({ maxBytes: 3_000_000, strategy }))
+        }
+        const before = heapInUse()
+        for (let round = 0; round < 100; round++) {
+          const data = JSON.parse(`[${"[],".repeat(30_000)}${round}]`) as ReadonlyArray<[]>
+          yield* publish(monitor, 1)
+          monitor.emit({ _tag: "Publish", clientId: null, channel: "/a" as never, data }, 0)
+          yield* publish(monitor, 1, 1)
+        }
+        assert.isBelow(heapInUse() - before, 12_000_000, "all of it is 120 MB")
+      }))
+  })
+
   scenario("is told again each time it misses something", (monitor) =>
     Effect.gen(function*() {
       const stuck = Latch.makeUnsafe()
@@ -275,6 +353,7 @@ describe("a consumer that falls behind", () => {
 
   const traffic = fc.record({
     capacity: fc.integer({ min: 1, max: 5 }),
+    maxBytes: fc.integer({ min: small - 1, max: 5 * small }),
     strategy: fc.constantFrom(
       "sliding" as const,
       "dropping" as const,
@@ -293,11 +372,11 @@ describe("a consumer that falls behind", () => {
     })
 
   it.effect("hears of each number once, with its event or as missed, however it reads", () =>
-    forAll(traffic, 200, ({ capacity, steps, strategy }) =>
+    forAll(traffic, 200, ({ capacity, maxBytes, steps, strategy }) =>
       Effect.scoped(Effect.gen(function*() {
         const { monitor } = yield* start
         const permits = yield* Queue.unbounded<void>()
-        const stream = yield* monitor.subscribe({ capacity, strategy })
+        const stream = yield* monitor.subscribe({ capacity, maxBytes, strategy })
         const { told } = yield* consume(stream, Queue.take(permits))
         for (const step of steps) {
           yield* happen(monitor, step.happen)
@@ -323,15 +402,24 @@ describe("consumers", () => {
       yield* happen(monitor, 1)
       yield* happen(monitor, 9)
       const all = [
-        { name: "unread", strategy: "dropping", capacity: 3, behind: 10, missed: 7 },
-        { name: "consumer 2", strategy: "sliding", capacity: 4, behind: 10, missed: 5 },
-        { name: "a page", strategy: "unbounded", capacity: Infinity, behind: 0, missed: 0 }
+        { name: "unread", strategy: "dropping", capacity: 3, maxBytes, bytes: 3 * small, behind: 10, missed: 7 },
+        { name: "consumer 2", strategy: "sliding", capacity: 4, maxBytes, bytes: 4 * small, behind: 10, missed: 5 },
+        {
+          name: "a page",
+          strategy: "unbounded",
+          capacity: Infinity,
+          maxBytes: Infinity,
+          bytes: 0,
+          behind: 0,
+          missed: 0
+        }
       ]
       assert.deepStrictEqual<unknown>(yield* monitor.consumers, all)
       yield* stuck.open
       yield* consume(unread)
       yield* turn
-      assert.deepStrictEqual<unknown>(yield* monitor.consumers, all.map((consumer) => ({ ...consumer, behind: 0 })))
+      const caughtUp = all.map((consumer) => ({ ...consumer, behind: 0, bytes: 0 }))
+      assert.deepStrictEqual<unknown>(yield* monitor.consumers, caughtUp)
     }))
 
   scenario("are not listed any more when they have left, and their streams end", (monitor) =>

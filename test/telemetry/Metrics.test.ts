@@ -259,8 +259,10 @@ describe("the number of series", () => {
       "bayeux_monitor_consumers": 3,
       "bayeux_monitor_behind_events{consumer=\"alarm\"}": 3,
       "bayeux_monitor_missed_events{consumer=\"alarm\"}": 1,
+      "bayeux_monitor_waiting_bytes{consumer=\"alarm\"}": 260,
       "bayeux_monitor_behind_events{consumer=\"unnamed\"}": 3,
-      "bayeux_monitor_missed_events{consumer=\"unnamed\"}": 2
+      "bayeux_monitor_missed_events{consumer=\"unnamed\"}": 2,
+      "bayeux_monitor_waiting_bytes{consumer=\"unnamed\"}": 518
     })
     await server.run(Scope.close(consumers.scope, Effect.runSync(Effect.exit(Effect.void))))
     await server.run(Stream.runDrain(consumers.alarm))
