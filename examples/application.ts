@@ -23,7 +23,7 @@ const program = Effect.gen(function*() {
     Effect.forkScoped
   )
 
-  // What the owner of a server needs: who is there, who would get a message, and to end a session.
+  // Sessions, recipients of a message, and the end of a session.
   yield* Console.log(yield* bayeux.subscribers("/greetings/anything"))
   for (const { clientId, local, subscriptions } of yield* bayeux.sessions) {
     yield* Console.log(local ? "the application" : "a client", "has subscribed to", subscriptions)

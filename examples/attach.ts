@@ -3,7 +3,7 @@ import { Effect, Layer } from "effect"
 import { Bayeux, MemoryEngine, Monitor, NodeServer, Transports } from "effect-bayeux"
 import { createServer } from "node:http"
 
-// Any Node server: one of express or fastify, or one with TLS, as well.
+// Any Node server: also that of express or fastify, or one with TLS.
 const server = createServer((_request, response) => response.end("the rest of the application\n"))
 server.listen(8000, "127.0.0.1")
 

@@ -13,7 +13,7 @@ const Service = Bayeux.layer().pipe(
   Layer.provideMerge(Monitor.layer())
 )
 
-// Something goes on, and is over.
+// A service that runs for a moment.
 const flight = Effect.gen(function*() {
   const bayeux = yield* Bayeux.Bayeux
   const news = yield* bayeux.subscription("/news/*")
@@ -21,7 +21,7 @@ const flight = Effect.gen(function*() {
   yield* Stream.runDrain(Stream.take(news, 1))
 }).pipe(Effect.scoped, Effect.provide(Service))
 
-// The same happens again, without a server: first all events, then what became of the message.
+// Replays it without a server: all events, then the timeline of the message.
 const investigation = Effect.gen(function*() {
   yield* Replay.run(file).pipe(
     Stream.flatMap((told) => Stream.fromIterable(told._tag === "Step" ? told.events : [])),

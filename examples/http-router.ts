@@ -11,8 +11,8 @@ const Routes = Layer.mergeAll(
 )
 
 const Server = HttpRouter.serve(Routes, { disableLogger: true }).pipe(
-  // The port opens when this layer is built, and nobody answers before the routes are there: so it comes last, and what
-  // the routes need, which may take a while, stands below it.
+  // The port opens when this layer is built, and requests that arrive before the routes exist are not answered. So it
+  // is provided first: the layers below are built before it.
   Layer.provide(NodeHttpServer.layer(() => NodeServer.tune(createServer()), { port: 8000, host: "127.0.0.1" })),
   Layer.provide(Transports.layer),
   Layer.provide(Bayeux.layer()),

@@ -9,7 +9,7 @@ const Server = NodeServer.layer({ port: 8000 }).pipe(
   Layer.provideMerge(Layer.mergeAll(MemoryEngine.layer, Monitor.layer()))
 )
 
-// http://127.0.0.1:8000/monitor: for this machine, or with MONITOR_TOKEN for whoever knows the token.
+// http://127.0.0.1:8000/monitor: for this machine only, or with the token in MONITOR_TOKEN.
 const Page = Layer.unwrap(Effect.gen(function*() {
   const token = yield* Config.option(Config.Redacted("MONITOR_TOKEN"))
   return MonitorPage.layer(Option.match(token, { onNone: () => ({}), onSome: (token) => ({ token }) }))

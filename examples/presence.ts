@@ -4,7 +4,7 @@ import { Bayeux, Extension, MemoryEngine, Message, Monitor, NodeServer, Presence
 
 const users = new Map<unknown, string>([["rabbit", "alice"], ["turtle", "bob"]])
 
-/** Who shakes hands needs a token, in `ext.token`; by it the server knows who it is. */
+/** A handshake needs a token in `ext.token`, which identifies the user. */
 const authenticate: Extension.Extension = {
   name: "authenticate",
   incoming: (message) => {
@@ -22,7 +22,7 @@ const Server = NodeServer.layer({ port: 8000 }).pipe(
   Layer.provide(Layer.mergeAll(MemoryEngine.layer, Monitor.layer()))
 )
 
-// First who is there, then who comes and goes. A second tab is no join, and a page change is no leave.
+// The members, then each join and leave. A second tab is no join, and a page change is no leave.
 const program = Effect.gen(function*() {
   const presence = yield* Presence.Presence
   yield* Stream.runForEach(presence.watch(), (told) => {

@@ -2,7 +2,7 @@ import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Config, Effect, Layer, Redacted } from "effect"
 import { Bayeux, Channel, Extension, MemoryEngine, Message, Monitor, NodeServer, Transports } from "effect-bayeux"
 
-/** Only who knows the password may publish; everybody may subscribe. The password does not reach the subscribers. */
+/** Only clients that know the password may publish; everybody may subscribe. Subscribers do not get the password. */
 const pushOnly = (password: Redacted.Redacted): Extension.Extension => ({
   name: "push only",
   incoming: (message, { local }) => {

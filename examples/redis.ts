@@ -13,7 +13,7 @@ const Server = NodeServer.layer({ port: 8000 }).pipe(
   Layer.provideMerge(Layer.mergeAll(Engine, Monitor.layer()))
 )
 
-// What happens in all processes, in one order; and what is there now.
+// The number of sessions in all processes, then their events in one order.
 const program = Effect.gen(function*() {
   yield* Console.log("sessions of all processes:", (yield* Monitor.counts).sessions)
   yield* Stream.runForEach(Monitor.cluster(), Console.log)

@@ -11,7 +11,7 @@ const program = Effect.gen(function*() {
   const bayeux = yield* Bayeux.Bayeux
   const monitor = yield* Monitor.Monitor
 
-  // Three consumers that do not get round to anything. They are in nobody's way.
+  // Three consumers that never read. They delay nobody.
   const newest = yield* monitor.subscribe({ name: "newest", capacity: 3, strategy: "sliding" })
   const oldest = yield* monitor.subscribe({ name: "oldest", capacity: 3, strategy: "dropping" })
   const sample = yield* monitor.subscribe({ name: "sample", capacity: 3, strategy: "sampling" })

@@ -13,14 +13,14 @@ const Server = Layer.mergeAll(NodeServer.layer({ port: 8000 }), Transports.layer
   Layer.provide(Monitor.layer())
 )
 
-// Effect's exporter: metrics, traces and logs to a collector of OpenTelemetry, every now and then.
+// Effect's exporter sends metrics, traces and logs to an OpenTelemetry collector.
 const Telemetry = Otlp.layerJson({
   baseUrl: process.env["COLLECTOR_URL"] ?? "http://127.0.0.1:4318",
   resource: { serviceName: "shop" },
   tracerExportInterval: "1 second"
 }).pipe(Layer.provide(FetchHttpClient.layer))
 
-// What the application does with a message is a part of the trace of whoever has published it.
+// Spans of the application join the trace of the publisher.
 const program = Effect.gen(function*() {
   const bayeux = yield* Bayeux.Bayeux
   yield* Stream.runForEach(bayeux.subscribe("/orders/*"), (message) =>

@@ -9,7 +9,7 @@ const Server = NodeServer.layer({ port: 8000 }).pipe(
   Layer.provideMerge(Monitor.layer())
 )
 
-// A snapshot, then every event: what is folded is right at any time, wherever one begins and whatever one misses.
+// A snapshot, then every event: the folded state is right at any time, also after lost events.
 const program = Effect.gen(function*() {
   const monitor = yield* Monitor.Monitor
   yield* monitor.watch().pipe(

@@ -9,7 +9,7 @@ const Server = NodeServer.layer({ port: 8000 }).pipe(
   Layer.provideMerge(Monitor.layer())
 )
 
-// The union is closed: the compiler says so when a cause is forgotten.
+// The union is closed: a forgotten cause is a compile error.
 const why = (cause: MonitorEvent.Cause): string => {
   switch (cause._tag) {
     case "ClientRequest":
@@ -28,7 +28,7 @@ const why = (cause: MonitorEvent.Cause): string => {
   }
 }
 
-// An Unsubscribe that came with the end of its session is told with the Disconnect, and not on its own.
+// The end of a session ends its subscriptions: one line for all of them.
 const program = Effect.gen(function*() {
   const { events } = yield* Monitor.Monitor
   yield* Stream.runForEach(events, (event) => {
