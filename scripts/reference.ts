@@ -1,6 +1,7 @@
 /**
- * `npm run docs:api`: makes the API reference in `docs/api` from the doc comments of each entry of the package, as it was
- * built. With `--check` it writes nothing and fails if the reference is not up to date.
+ * A part of `npm run api`: makes the API reference in `docs/api` from the doc comments of each entry of the package, as it was
+ * built. With `--check`, as `npm run check:api` calls it, it
+ * writes nothing and fails if the reference is not up to date.
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { dirname } from "node:path"

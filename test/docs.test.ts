@@ -20,6 +20,7 @@ import {
   Tracing,
   WebSocketTransport
 } from "../src/index.ts"
+import * as main from "../src/index.ts"
 import * as MonitorPage from "../src/page/MonitorPage.ts"
 import * as Recorder from "../src/recorder/Recorder.ts"
 import { serveMeasured } from "./telemetry/measured.ts"
@@ -215,21 +216,36 @@ const options = new Set(
   Object.keys(flags).map((name) => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`)
 )
 
+/** Fails if a relative link of a document leads to no file, or to no heading of it. */
+const checkLinks = (path: string): void => {
+  const folder = new URL(path, root)
+  const anchors = (text: string) =>
+    [...text.matchAll(/^#+ (.*)$/gm)].map(([, title = ""]) =>
+      title.toLowerCase().replace(/[^\w -]/g, "").replaceAll(" ", "-")
+    )
+  const document = readFileSync(folder, "utf8")
+  for (const [, path = "", , anchor] of document.matchAll(/\]\((?!https?:)([^)#\s]*)(#([^)\s]+))?\)/g)) {
+    const target = new URL(path === "" ? folder : path, folder)
+    assert.isTrue(existsSync(target), path)
+    if (anchor !== undefined) assert.include(anchors(readFileSync(target, "utf8")), anchor, path)
+  }
+}
+
+describe("docs/api", () => {
+  const pages = readdirSync(new URL("docs/api", root), { recursive: true, encoding: "utf8" })
+    .filter((file) => file.endsWith(".md"))
+
+  it.each(pages)("%s has links that lead somewhere", (page) => checkLinks(`docs/api/${page}`))
+
+  it("has a page for each module of the main entry", () => {
+    assert.includeMembers(pages, Object.keys(main).map((name) => `${name}.md`))
+  })
+})
+
 describe.each(documents())("%s", (path) => {
   const document = readFileSync(new URL(path, root), "utf8")
-  const folder = new URL(path, root)
 
-  it("has links that lead somewhere", () => {
-    const anchors = (text: string) =>
-      [...text.matchAll(/^#+ (.*)$/gm)].map(([, title = ""]) =>
-        title.toLowerCase().replace(/[^\w -]/g, "").replaceAll(" ", "-")
-      )
-    for (const [, path = "", , anchor] of document.matchAll(/\]\((?!https?:)([^)#\s]*)(#([^)\s]+))?\)/g)) {
-      const target = new URL(path === "" ? folder : path, folder)
-      assert.isTrue(existsSync(target), path)
-      if (anchor !== undefined) assert.include(anchors(readFileSync(target, "utf8")), anchor, path)
-    }
-  })
+  it("has links that lead somewhere", () => checkLinks(path))
 
   it("names files and folders that exist", () => {
     const paths = (pattern: RegExp) => [...document.matchAll(pattern)].map(([, path = ""]) => path)
