@@ -1,6 +1,6 @@
 /**
- * Options as users write them, checked when a layer is built: an option that does not exist or has a wrong value is an
- * error that names it, the rule and the mend.
+ * Checks of the options of layers, at their construction. An unknown option or a wrong value is an error that names the
+ * option, the rule and the mend.
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -8,7 +8,7 @@ import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 
-/** Options were given that cannot be used. */
+/** Error: options that are not valid. `owner` is the layer, `issue` the description. */
 export class OptionsInvalid extends Schema.TaggedError<OptionsInvalid>()("OptionsInvalid", {
   owner: Schema.String,
   issue: Schema.String
@@ -29,7 +29,7 @@ export const Time: Schema.declare<Duration.Input> = Schema.declare(isDuration, {
   expected: "a time that is not negative, such as \"45 seconds\" or a number of milliseconds"
 })
 
-/** A time that is longer than nothing. */
+/** A time above 0. */
 export const PositiveTime: Schema.declare<Duration.Input> = Schema.declare(
   (input): input is Duration.Input => isDuration(input) && Duration.toMillis(Duration.fromInputUnsafe(input)) > 0,
   { expected: "a time above 0, such as \"45 seconds\" or a number of milliseconds" }
@@ -38,7 +38,7 @@ export const PositiveTime: Schema.declare<Duration.Input> = Schema.declare(
 /** A whole number from 1. */
 export const Count = Schema.Int.check(Schema.isGreaterThanOrEqualTo(1))
 
-/** Checks what was given against a schema; unknown fields are refused. */
+/** Decodes options by a schema. Unknown fields and wrong values fail with `OptionsInvalid`. */
 export const decode = <S extends Schema.ConstraintDecoder<unknown>>(
   owner: string,
   schema: S,

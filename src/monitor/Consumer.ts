@@ -1,8 +1,8 @@
 /**
- * A consumer of the monitoring stream: what waits for it, and what it is told of what it has missed.
+ * A consumer of the monitoring stream: its bounded buffer, and the report of events that it lost.
  *
- * The events of a turn are offered to it when the turn has ended, whether its stream is run or not, and it decides at once
- * what it keeps: what it has not read is bounded, and nobody waits for it.
+ * `Monitor` offers the events of each turn after its end, whether the consumer's stream is run or not. The consumer
+ * decides at once which of them to keep, so its buffer is bounded and nobody waits for it.
  */
 import * as Arr from "effect/Array"
 import * as Cause from "effect/Cause"
@@ -16,97 +16,97 @@ import type { Lagged, MonitorEvent } from "../core/MonitorEvent.ts"
 import * as EventSize from "./EventSize.ts"
 
 /**
- * What a consumer loses that has fallen behind by its capacity.
+ * Events that are lost when the buffer of a consumer is full.
  *
- * - `sliding`: the oldest events.
- * - `dropping`: the newest.
- * - `sampling`: every other event, then all but every fourth, and so on: what is left is spread evenly over all that has
- *   happened, for as long as it takes. When it has caught up it gets every event again.
- * - `unbounded`: none; it may use up the memory.
+ * - `sliding`: the oldest ones.
+ * - `dropping`: the newest ones.
+ * - `sampling`: every other event, then three of four, and so on. The rest is spread evenly over the time that the
+ *   consumer is behind. A consumer that has caught up gets every event again.
+ * - `unbounded`: none. The buffer may use up the memory.
  */
 export type Strategy = "sliding" | "dropping" | "sampling" | "unbounded"
 
-/** How much a consumer may fall behind, and what it loses then. */
+/** The buffer of a consumer. */
 export interface SubscribeOptions {
-  /** What it is called in `Monitor.consumers`. Default: `consumer` and a number. */
+  /** Name in `Monitor.consumers`. Default: `consumer` and a number. */
   readonly name?: string
-  /** The number of events its buffer holds. Default: 16,384. */
+  /** Number of events that the buffer holds. Default: 16,384. */
   readonly capacity?: number
   /**
-   * The number of bytes its buffer holds, by an estimate of what events take in memory. An event that is larger is lost. As
-   * much again may be in the hands of the consumer. Default: 16 MiB.
+   * Number of bytes that the buffer holds, by an estimate of the memory of events. A larger event is lost. The consumer may
+   * have as much again in its hands. Default: 16 MiB.
    */
   readonly maxBytes?: number
   /** Default: `sliding`. */
   readonly strategy?: Strategy
 }
 
-/** How a consumer keeps up. */
+/** Progress of a consumer. */
 export interface Lag {
   readonly name: string
   readonly strategy: Strategy
-  /** `Infinity` where the strategy is `unbounded`. */
+  /** Number of events that the buffer holds; `Infinity` for `unbounded`. */
   readonly capacity: number
-  /** `Infinity` where the strategy is `unbounded`. */
+  /** Number of bytes that the buffer holds; `Infinity` for `unbounded`. */
   readonly maxBytes: number
-  /** The number of bytes that wait in its buffer. */
+  /** Number of bytes in the buffer. */
   readonly bytes: number
-  /** How many events have happened since the last of those that it is known to be done with. */
+  /** Number of events since the last one that it has processed. */
   readonly behind: number
-  /** How many events it has lost for good. */
+  /** Number of events that it has lost. */
   readonly missed: number
 }
 
-/** What a consumer has to know of the monitor. `S` is `Snapshot` where it wants snapshots, else `never`. */
-export interface Source<S extends Snapshot> {
-  /** The number of the last event. */
+/** The monitor, as a consumer needs it. `S` is `Snapshot` for consumers that want snapshots, else `never`. */
+export interface ConsumerSource<S extends Snapshot> {
+  /** Returns the number of the last event. */
   readonly newest: () => number
-  /** Hands out the events that have not been handed out yet. */
+  /** Offers pending events to all consumers. */
   readonly flush: () => void
-  /** What it begins with, and gets in the place of what it has missed. */
+  /** Takes a snapshot: the first item of the stream, and the replacement for lost events. */
   readonly snapshot: (() => S) | undefined
 }
 
-type Watched<S extends Snapshot> = MonitorEvent | Lagged | S
+type Item<S extends Snapshot> = MonitorEvent | Lagged | S
 
 const defaultCapacity = 16_384
 const defaultMaxBytes = 1 << 24
 
-/** A consumer, from the events on that happen after it was made. */
+/** A consumer of the events that follow its construction. */
 export class Consumer<S extends Snapshot = never> {
   readonly #name: string
   readonly #strategy: Strategy
   readonly #capacity: number
   readonly #maxBytes: number
-  readonly #source: Source<S>
-  readonly #waiting = MutableList.make<MonitorEvent>()
+  readonly #source: ConsumerSource<S>
+  readonly #buffer = MutableList.make<MonitorEvent>()
   /** The bytes of what waits. */
   #bytes = 0
-  readonly #isSomething = Latch.makeUnsafe(false)
-  /** The snapshot with which it begins, until it is told. */
-  #first: S | undefined
-  /** The number of the last event that it has been told, or told to have missed, or that its snapshot knows of. */
-  #last: number
-  /** The same when it asked for more the last time: up to here it is done. */
-  #done: number
-  /** The number of the last event that it was offered. */
-  #newest: number
-  /** How many events it has been told to have missed. */
+  readonly #hasNews = Latch.makeUnsafe(false)
+  /** The snapshot with which the stream begins, until it is read. */
+  #initial: S | undefined
+  /** Number of the last event that was read, reported as lost or included in the snapshot. */
+  #read: number
+  /** `#read` as of the last pull. The consumer is done with everything up to here. */
+  #processed: number
+  /** Number of the last event that was offered. */
+  #offered: number
+  /** Number of events that were reported as lost. */
   #missed = 0
   #isOver = false
 
-  constructor(name: string, options: SubscribeOptions, source: Source<S>) {
+  constructor(name: string, options: SubscribeOptions, source: ConsumerSource<S>) {
     const { capacity = defaultCapacity, maxBytes = defaultMaxBytes, strategy = "sliding" } = options
     this.#name = name
     this.#strategy = strategy
     this.#capacity = strategy === "unbounded" ? Infinity : capacity
     this.#maxBytes = strategy === "unbounded" ? Infinity : maxBytes
     this.#source = source
-    this.#first = source.snapshot?.()
-    this.#last = this.#done = this.#newest = source.newest()
+    this.#initial = source.snapshot?.()
+    this.#read = this.#processed = this.#offered = source.newest()
   }
 
-  /** How it keeps up. */
+  /** Its progress. */
   get lag(): Lag {
     return {
       name: this.#name,
@@ -114,61 +114,61 @@ export class Consumer<S extends Snapshot = never> {
       capacity: this.#capacity,
       maxBytes: this.#maxBytes,
       bytes: this.#bytes,
-      behind: this.#source.newest() - this.#done,
-      missed: this.#missed + Math.max(0, this.#newest - this.#last) - this.#waiting.length
+      behind: this.#source.newest() - this.#processed,
+      missed: this.#missed + Math.max(0, this.#offered - this.#read) - this.#buffer.length
     }
   }
 
   // -------------------------------------------------------------------------------------------------------------------
   // in
 
-  /** Events have happened. What its snapshot knows of already is not told again. */
+  /** Offers events. Those that the snapshot includes are skipped. */
   offer(events: Arr.NonEmptyReadonlyArray<MonitorEvent>): void {
     const newest = Arr.lastNonEmpty(events).sequence
-    if (newest <= this.#last) return
-    this.#newest = newest
-    this.#keep(Arr.headNonEmpty(events).sequence > this.#last ? events : events.filter((event) => this.#isNew(event)))
+    if (newest <= this.#read) return
+    this.#offered = newest
+    this.#add(Arr.headNonEmpty(events).sequence > this.#read ? events : events.filter((event) => this.#isNew(event)))
     this.#wake()
   }
 
   #isNew({ sequence }: MonitorEvent): boolean {
-    return sequence > this.#last
+    return sequence > this.#read
   }
 
-  /** Nothing more happens. */
+  /** Ends the stream behind the events in the buffer. */
   end(): void {
     this.#isOver = true
     this.#wake()
   }
 
-  #keep(events: ReadonlyArray<MonitorEvent>): void {
+  #add(events: ReadonlyArray<MonitorEvent>): void {
     for (const event of events) {
       const size = EventSize.of(event)
       if (size > this.#maxBytes || event.sequence % this.#stride !== 0) continue
       if (this.#strategy === "dropping" && !this.#hasRoom(1, size)) continue
-      MutableList.append(this.#waiting, event)
+      MutableList.append(this.#buffer, event)
       this.#bytes += size
       while (!this.#hasRoom(0, 0)) this.#lose()
     }
   }
 
   #hasRoom(events: number, bytes: number): boolean {
-    return this.#waiting.length + events <= this.#capacity && this.#bytes + bytes <= this.#maxBytes
+    return this.#buffer.length + events <= this.#capacity && this.#bytes + bytes <= this.#maxBytes
   }
 
-  /** Only events whose number it divides are kept by a sample. */
+  /** Divisor of the numbers of those events that a sample keeps. */
   #stride = 1
 
   #lose(): void {
     if (this.#strategy === "sampling") return this.#thinOut()
-    const oldest = MutableList.take(this.#waiting)
+    const oldest = MutableList.take(this.#buffer)
     if (oldest !== MutableList.Empty) this.#bytes -= EventSize.of(oldest)
   }
 
   #thinOut(): void {
     this.#stride *= 2
     this.#bytes = 0
-    MutableList.filter(this.#waiting, (event) => {
+    MutableList.filter(this.#buffer, (event) => {
       if (event.sequence % this.#stride !== 0) return false
       this.#bytes += EventSize.of(event)
       return true
@@ -177,76 +177,76 @@ export class Consumer<S extends Snapshot = never> {
 
   #isWaking = false
 
-  /** It goes on by itself, not within the call of whom it watches. */
+  /** Wakes the consumer in a microtask: none of its code runs within a step of the service. */
   #wake(): void {
     if (this.#isWaking) return
     this.#isWaking = true
     queueMicrotask(() => {
       this.#isWaking = false
-      this.#isSomething.openUnsafe()
+      this.#hasNews.openUnsafe()
     })
   }
 
   // -------------------------------------------------------------------------------------------------------------------
   // out
 
-  /** All that it is told, until it has ended and everything is told. */
-  get stream(): Stream.Stream<Watched<S>> {
+  /** The events, reports of losses and snapshots, until the service has ended and the buffer is empty. */
+  get stream(): Stream.Stream<Item<S>> {
     return Stream.fromPull(Effect.succeed(this.#next))
   }
 
-  readonly #next: Pull.Pull<Arr.NonEmptyReadonlyArray<Watched<S>>> = Effect.suspend(() => {
-    this.#done = this.#last
-    const told = this.#take()
-    if (Arr.isReadonlyArrayNonEmpty(told)) return Effect.succeed(told)
+  readonly #next: Pull.Pull<Arr.NonEmptyReadonlyArray<Item<S>>> = Effect.suspend(() => {
+    this.#processed = this.#read
+    const items = this.#take()
+    if (Arr.isReadonlyArrayNonEmpty(items)) return Effect.succeed(items)
     if (this.#isOver) return Cause.done()
-    this.#isSomething.closeUnsafe()
-    return Effect.andThen(this.#isSomething.await, this.#next)
+    this.#hasNews.closeUnsafe()
+    return Effect.andThen(this.#hasNews.await, this.#next)
   })
 
-  #take(): ReadonlyArray<Watched<S>> {
-    if (this.#first !== undefined) return this.#begin(this.#first)
-    const events = MutableList.takeAll(this.#waiting)
+  #take(): ReadonlyArray<Item<S>> {
+    if (this.#initial !== undefined) return this.#begin(this.#initial)
+    const events = MutableList.takeAll(this.#buffer)
     this.#bytes = 0
     this.#stride = 1
     const last = events.at(-1)?.sequence
-    if (last === undefined) return this.#newest > this.#last ? this.#miss(this.#newest) : []
-    if (last !== this.#last + events.length) return this.#withHoles(events)
-    this.#last = last
+    if (last === undefined) return this.#offered > this.#read ? this.#reportLoss(this.#offered) : []
+    if (last !== this.#read + events.length) return this.#withGaps(events)
+    this.#read = last
     return events
   }
 
-  #begin(first: S): ReadonlyArray<Watched<S>> {
-    this.#first = undefined
+  #begin(first: S): ReadonlyArray<Item<S>> {
+    this.#initial = undefined
     return [first]
   }
 
-  #withHoles(events: ReadonlyArray<MonitorEvent>): ReadonlyArray<Watched<S>> {
-    const told: Array<Watched<S>> = []
+  #withGaps(events: ReadonlyArray<MonitorEvent>): ReadonlyArray<Item<S>> {
+    const items: Array<Item<S>> = []
     for (const event of events) {
-      if (event.sequence > this.#last + 1) told.push(...this.#miss(event.sequence - 1))
-      if (event.sequence <= this.#last) break
-      told.push(event)
-      this.#last = event.sequence
+      if (event.sequence > this.#read + 1) items.push(...this.#reportLoss(event.sequence - 1))
+      if (event.sequence <= this.#read) break
+      items.push(event)
+      this.#read = event.sequence
     }
-    return told
+    return items
   }
 
-  /** Events up to this one were lost. A snapshot makes up for them, and for all that has happened by now. */
-  #miss(to: number): ReadonlyArray<Watched<S>> {
-    const from = this.#last + 1
-    const snapshot = this.#resume()
-    this.#last = snapshot?.sequence ?? to
-    this.#missed += this.#last - from + 1
-    const lagged: Lagged = { _tag: "Lagged", from, to: this.#last }
+  /** Reports the loss of events up to this one. A snapshot replaces them and all other events up to now. */
+  #reportLoss(to: number): ReadonlyArray<Item<S>> {
+    const from = this.#read + 1
+    const snapshot = this.#newSnapshot()
+    this.#read = snapshot?.sequence ?? to
+    this.#missed += this.#read - from + 1
+    const lagged: Lagged = { _tag: "Lagged", from, to: this.#read }
     return snapshot === undefined ? [lagged] : [lagged, snapshot]
   }
 
-  #resume(): S | undefined {
+  #newSnapshot(): S | undefined {
     const { flush, snapshot } = this.#source
     if (snapshot === undefined) return undefined
     flush()
-    MutableList.clear(this.#waiting)
+    MutableList.clear(this.#buffer)
     this.#bytes = 0
     return snapshot()
   }

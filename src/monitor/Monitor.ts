@@ -1,9 +1,9 @@
 /**
- * What goes on inside, as a stream: each event of the machine, numbered, with the time and the node.
+ * The monitoring stream: each event of the machine with a number, the time and the node.
  *
- * The service collects the events of a turn and publishes them together to one sliding `PubSub`. Each consumer drains it
- * into a bounded buffer of its own (`Consumer`), so one that is slow or stuck loses events of its own and delays neither
- * delivery nor another consumer; what it has lost it is told as `Lagged`. With nobody listening an event costs a number.
+ * The service collects the events of a turn and publishes them together to one sliding `PubSub`. A fiber per consumer
+ * moves them to the bounded buffer of that consumer (`Consumer`). So a slow consumer loses only its own events, reported
+ * as `Lagged`, and delays neither delivery nor other consumers. Without consumers an event costs one increment.
  */
 import * as Arr from "effect/Array"
 import * as Context from "effect/Context"
@@ -21,7 +21,7 @@ import type { Event, Lagged, MonitorEvent, Move } from "../core/MonitorEvent.ts"
 import * as Session from "../core/Session.ts"
 import * as State from "../core/State.ts"
 import { type ClusterEvent, type Counts, Engine, type EngineError } from "../engine/Engine.ts"
-import { Consumer, type Lag, type Source, type SubscribeOptions } from "./Consumer.ts"
+import { Consumer, type ConsumerSource, type Lag, type SubscribeOptions } from "./Consumer.ts"
 import * as Pseudonym from "./Pseudonym.ts"
 
 export type { Lag, Strategy, SubscribeOptions } from "./Consumer.ts"
@@ -29,67 +29,66 @@ export type { Lag, Strategy, SubscribeOptions } from "./Consumer.ts"
 /** The monitoring stream. */
 export class Monitor extends Context.Service<Monitor, {
   /**
-   * Every event from the moment the stream is run, with a sliding buffer of 16,384 events. The stream ends when the
-   * service has stopped and all is read.
+   * Every event from the moment that the stream is run, with a sliding buffer of 16,384 events. The stream ends when the
+   * service has stopped and all events are read.
    */
   readonly events: Stream.Stream<MonitorEvent | Lagged>
   /**
-   * Every event from now on: the consumer is in place when the effect ends, whenever the stream is run. With its scope
-   * it ends.
+   * Adds a consumer: its stream has every event from now on, whenever it is run. It ends with the scope.
    */
   readonly subscribe: (
     options?: SubscribeOptions
   ) => Effect.Effect<Stream.Stream<MonitorEvent | Lagged>, never, Scope.Scope>
   /**
-   * The sessions of this process as they are when the stream is run, after event n, and then every event from n + 1.
-   * Where events were missed a new snapshot follows the `Lagged` at once, so `Snapshot.fold` always gives the truth.
+   * The sessions of this process when the stream is run, after event n, then every event from n + 1. Behind a `Lagged`
+   * there is a new snapshot at once, so `Snapshot.fold` is always right.
    */
   readonly watch: (
     options?: SubscribeOptions
   ) => Stream.Stream<Snapshot.Snapshot | MonitorEvent | Lagged>
-  /** All sessions of this process. */
+  /** The sessions of this process. */
   readonly sessions: Effect.Effect<ReadonlyArray<Session.Info>>
-  /** The session of that name, if it is with this process. */
+  /** The session with that client id; none if it is not in this process. */
   readonly session: (clientId: string) => Effect.Effect<Option.Option<Session.Info>>
-  /** The sessions of this process that would get a message on the channel, each once, by whatever pattern. */
+  /** The sessions of this process that would get a message on the channel, each once, over all patterns that match. */
   readonly subscribers: (channel: string) => Effect.Effect<ReadonlyArray<ClientId.ClientId>>
-  /** How each consumer keeps up, in the order in which they came. */
+  /** Progress of each consumer, the oldest first. */
   readonly consumers: Effect.Effect<ReadonlyArray<Lag>>
-  /** How this process is called in its events. */
+  /** Name of this process in its events. */
   readonly node: string
-  /** The number of the last event, 0 before the first one. */
+  /** Returns the number of the last event, 0 before the first one. */
   readonly newest: () => number
-  /** Numbers an event that has just happened. For the service. */
+  /** Numbers an event. For the service. */
   readonly emit: (event: Event | Move, at: number) => void
-  /** Hands the events since the last flush to the consumers. For the service, at the end of each turn. */
+  /** Publishes the events since the last flush. For the service, at the end of each turn. */
   readonly flush: () => void
-  /** Lets the state of a service be looked at for as long as the scope is open. For the service. */
+  /** Makes the state of a service readable while the scope is open. For the service. */
   readonly observe: (state: () => State.State) => Effect.Effect<void, never, Scope.Scope>
 }>()("effect-bayeux/monitor/Monitor") {}
 
-/** What is in store now, over all processes that share the engine: exact, whatever this process has seen of it. */
+/** Counts of sessions and subscriptions over all processes that share the engine, read from its store. */
 export const counts: Effect.Effect<Counts, EngineError, Engine> = Engine.use((engine) => engine.counts)
 
-/** Which events of the cluster are wanted, and how. */
+/** The options of {@link cluster}. */
 export interface ClusterOptions {
-  /** The `position` of the last event that the consumer has dealt with; without one it begins now. */
+  /** The `position` of the last event that was processed. Default: the end of the log. */
   readonly from?: string
-  /** With a key, client ids are shown as keyed hashes (HMAC-SHA-256): who holds a client id can act as its client. */
+  /** Key of the hashes (HMAC-SHA-256) that replace client ids, which are secrets. Default: client ids stay. */
   readonly key?: Redacted.Redacted
 }
 
 /**
- * Every event of all processes that share the engine, each exactly once, in the order of the log. A consumer that has kept
- * the `position` of the last event it dealt with goes on behind it after a restart. The stream outlives interruptions of
- * the connection; it fails when the log has been trimmed past the position.
+ * Every event of all processes that share the engine, exactly once, in the order of the log. A consumer that stores the
+ * `position` of the last event it has processed continues behind it after a restart. Interruptions of the connection do
+ * not end the stream; it fails if the log has been trimmed beyond the position.
  */
 export const cluster = ({ from, key }: ClusterOptions = {}): Stream.Stream<ClusterEvent, EngineError, Engine> =>
   Stream.unwrap(Engine.useSync((engine) => {
     const events = engine.cluster(from)
-    return key === undefined ? events : Stream.map(events, (event) => hide(event, key))
+    return key === undefined ? events : Stream.map(events, (event) => pseudonymise(event, key))
   }))
 
-const hide = (event: ClusterEvent, key: Redacted.Redacted): ClusterEvent => {
+const pseudonymise = (event: ClusterEvent, key: Redacted.Redacted): ClusterEvent => {
   if (event.clientId === null) return event
   return { ...event, clientId: ClientId.make(Pseudonym.hash(event.clientId, key)) }
 }
@@ -100,27 +99,27 @@ type Turn = Arr.NonEmptyReadonlyArray<MonitorEvent> | typeof end
 const end = Symbol("end")
 
 /**
- * How many turns the hub holds for consumers whose fibers do not get their turn, because somebody keeps the event loop
- * to himself. They get it once a turn otherwise, so this is far more than it ever has to hold.
+ * Number of turns in the hub. Fibers of consumers run once a turn, so the hub fills only if something blocks the event
+ * loop.
  */
 const hubCapacity = 256
 
-/** Hands what is in the hub to the consumer, whether its stream is run or not; it never waits for the consumer. */
-const hand = (turns: ReadonlyArray<Turn>, consumer: Drain): void => {
+/** Offers turns to a consumer, whether its stream is run or not. Never waits for it. */
+const deliver = (turns: ReadonlyArray<Turn>, consumer: AnyConsumer): void => {
   for (const turn of turns) {
     if (turn === end) consumer.end()
     else consumer.offer(turn)
   }
 }
 
-type Drain = Pick<Consumer, "end" | "lag" | "offer">
+type AnyConsumer = Pick<Consumer, "end" | "lag" | "offer">
 
 const make = Effect.fnUntraced(function*(node: string) {
   const hub = yield* PubSub.sliding<Turn>(hubCapacity)
-  const consumers = new Set<Drain>()
+  const consumers = new Set<AnyConsumer>()
   const states = new Set<() => State.State>()
   let sequence = 0
-  let entered = 0
+  let subscribed = 0
   let isOver = false
   let pending: Array<MonitorEvent> = []
 
@@ -131,12 +130,12 @@ const make = Effect.fnUntraced(function*(node: string) {
     Effect.runSync(PubSub.publish(hub, events))
   }
 
-  const look = () => Array.from(states, (state) => state())
-  const takeSnapshot = () => Snapshot.take(sequence, look())
+  const currentStates = () => Array.from(states, (state) => state())
+  const takeSnapshot = () => Snapshot.take(sequence, currentStates())
 
-  const add = <S extends Snapshot.Snapshot>(options: SubscribeOptions, snapshot: Source<S>["snapshot"]) => {
-    entered += 1
-    const consumer = new Consumer(options.name ?? `consumer ${entered}`, options, {
+  const add = <S extends Snapshot.Snapshot>(options: SubscribeOptions, snapshot: ConsumerSource<S>["snapshot"]) => {
+    subscribed += 1
+    const consumer = new Consumer(options.name ?? `consumer ${subscribed}`, options, {
       newest: () => sequence,
       flush,
       snapshot
@@ -146,10 +145,10 @@ const make = Effect.fnUntraced(function*(node: string) {
     return consumer
   }
 
-  /** Whoever enters in the middle of a turn gets nothing of what has happened before, and whoever leaves all until then. */
-  const enter = Effect.fnUntraced(function*<S extends Snapshot.Snapshot>(
+  /** Adds a consumer. In the middle of a turn it gets nothing from before; at its end it gets everything until then. */
+  const subscribe = Effect.fnUntraced(function*<S extends Snapshot.Snapshot>(
     options: SubscribeOptions = {},
-    snapshot?: Source<S>["snapshot"]
+    snapshot?: ConsumerSource<S>["snapshot"]
   ) {
     const turns = yield* PubSub.subscribe(hub)
     flush()
@@ -157,13 +156,13 @@ const make = Effect.fnUntraced(function*(node: string) {
     yield* Effect.addFinalizer(() =>
       Effect.gen(function*() {
         flush()
-        hand(yield* PubSub.takeUpTo(turns, hubCapacity), consumer)
+        deliver(yield* PubSub.takeUpTo(turns, hubCapacity), consumer)
         consumer.end()
         consumers.delete(consumer)
       })
     )
-    const drain = Effect.map(PubSub.takeAll(turns), (turns) => hand(turns, consumer))
-    yield* Effect.forkScoped(Effect.forever(drain), { startImmediately: true })
+    const forward = Effect.map(PubSub.takeAll(turns), (turns) => deliver(turns, consumer))
+    yield* Effect.forkScoped(Effect.forever(forward), { startImmediately: true })
     return consumer.stream
   })
 
@@ -176,17 +175,17 @@ const make = Effect.fnUntraced(function*(node: string) {
   )
 
   return Monitor.of({
-    events: Stream.unwrap(enter<never>()),
-    subscribe: (options) => enter<never>(options),
-    watch: (options) => Stream.unwrap(enter(options, takeSnapshot)),
-    sessions: Effect.sync(() => look().flatMap(State.infos)),
+    events: Stream.unwrap(subscribe<never>()),
+    subscribe: (options) => subscribe<never>(options),
+    watch: (options) => Stream.unwrap(subscribe(options, takeSnapshot)),
+    sessions: Effect.sync(() => currentStates().flatMap(State.infos)),
     session: (clientId) =>
       Effect.sync(() =>
-        Arr.findFirst(look(), (state) => Option.fromUndefinedOr(State.session(state, clientId))).pipe(
+        Arr.findFirst(currentStates(), (state) => Option.fromUndefinedOr(State.session(state, clientId))).pipe(
           Option.map(Session.info)
         )
       ),
-    subscribers: (channel) => Effect.sync(() => look().flatMap((state) => State.subscribers(state, channel))),
+    subscribers: (channel) => Effect.sync(() => currentStates().flatMap((state) => State.subscribers(state, channel))),
     consumers: Effect.sync(() => {
       flush()
       return Array.from(consumers, ({ lag }) => lag)
@@ -203,6 +202,6 @@ const make = Effect.fnUntraced(function*(node: string) {
   })
 })
 
-/** `node` names this process in its events; default: the host's name and the process id. */
+/** Provides the monitor. `node` names this process in its events. Default: host name and process id. */
 export const layer = (options: { readonly node?: string } = {}): Layer.Layer<Monitor> =>
   Layer.effect(Monitor, make(options.node ?? `${hostname()}:${process.pid}`))

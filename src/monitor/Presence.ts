@@ -1,9 +1,9 @@
 /**
- * Who is there: members by the identity that the application gives their sessions (`Extension.identify`), whatever
- * becomes of sessions and connections. Somebody with three open pages is one member, and a page change is no leave.
+ * Presence: the members that are online, by the identity that the application gives their sessions
+ * (`Extension.identify`). Somebody with three open pages is one member, and a change of page is not a leave.
  *
- * It reads what the monitor tells, or with an engine that is shared what the log tells; then it is exact over all
- * processes. What is made of that is in `PresenceState`.
+ * Its input is the monitor, or the log of a shared engine; then it is exact over all processes. The rules are in
+ * `PresenceState`, the watchers in `PresenceHub`.
  */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -28,90 +28,90 @@ export type { PresenceEvent, Present } from "./PresenceHub.ts"
 
 /** The options of {@link layer}; each may be left out. Times are `"10 seconds"`, milliseconds or a `Duration`. */
 export const PresenceOptions = Schema.Struct({
-  /** How long a member stays whose last session has ended, unless it comes back. Default: 10 seconds. */
+  /** Grace period: the time that a member stays after the end of its last session. Default: 10 seconds. */
   gracePeriod: Schema.optionalKey(Options.Time)
 })
 /** The options of {@link layer}. */
 export type PresenceOptions = typeof PresenceOptions.Type
 
-/** Who is there. Without a channel that is: on the server; with one: who would get a message on it, by whatever pattern. */
+/** Members of the server or, if a channel is given, those that would get a message on it, over all patterns that match. */
 export class Presence extends Context.Service<Presence, {
-  /** The members that are there now, by their identities. */
+  /** The members now, by identity. */
   readonly members: (channel?: string) => Effect.Effect<ReadonlyMap<string, PresenceState.Member>>
   /**
-   * First who is there (`Present`), then each `Join` and `Leave` from then on: no gap, nothing twice, and for each
-   * identity one after the other in turn. The stream ends with the service.
+   * The members (`Present`), then each `Join` and `Leave` from then on, without gaps and repeats; joins and leaves of an
+   * identity alternate. The stream ends with the service.
    */
   readonly watch: (channel?: string) => Stream.Stream<PresenceEvent>
 }>()("effect-bayeux/monitor/Presence") {}
 
-/** What it is called among the consumers of the monitor. */
+/** Name among the consumers of the monitor. */
 const consumerName = "effect-bayeux/Presence"
 
 const snapshotOf = ({ sessions }: Snapshot, at: number): PresenceState.PresenceSnapshot => {
-  const found = new Map<ClientId, PresenceState.IdentifiedSession>()
+  const identified = new Map<ClientId, PresenceState.IdentifiedSession>()
   for (const [clientId, { createdAt, identity, subscriptions }] of sessions) {
-    if (identity !== undefined) found.set(clientId, { identity, since: createdAt, subscriptions })
+    if (identity !== undefined) identified.set(clientId, { identity, since: createdAt, subscriptions })
   }
-  return { _tag: "Reading", at, sessions: found }
+  return { _tag: "Reading", at, sessions: identified }
 }
 
-/** No timer is set for longer. */
-const longest = 3_600_000
+/** Longest time for which a timer is set, in milliseconds. */
+const maxSleep = 3_600_000
 
 /**
- * Tells what happens in this process. `allIsTold` is done when everything is told that has happened before.
+ * Feeds the hub from the monitor of this process. `caughtUp` completes when all earlier events are applied.
  *
- * When a member may have to leave, that comes first: who is back just in time does not leave. At the end those leave who
- * linger, since nobody would be there to tell it later.
+ * Time passes only after that, so a member that is back just in time does not leave. When the scope closes, all grace
+ * periods end, because nobody could report a leave later.
  */
-const attend = Effect.fnUntraced(function*(monitor: Monitor["Service"], hub: PresenceHub) {
+const feedOwn = Effect.fnUntraced(function*(monitor: Monitor["Service"], hub: PresenceHub) {
   const now = MonotonicClock.make(yield* Clock.Clock)
-  const isLingering = Latch.makeUnsafe(false)
+  const hasLingering = Latch.makeUnsafe(false)
 
-  const tell = (all: ReadonlyArray<Snapshot | MonitorEvent | Lagged>) =>
+  const apply = (inputs: ReadonlyArray<Snapshot | MonitorEvent | Lagged>) =>
     Effect.sync(() => {
-      for (const told of all) {
-        if (told._tag === "Snapshot") hub.tell(snapshotOf(told, now()))
-        else if (told._tag !== "Lagged" && !isMove(told)) hub.tell(told)
+      for (const input of inputs) {
+        if (input._tag === "Snapshot") hub.apply(snapshotOf(input, now()))
+        else if (input._tag !== "Lagged" && !isMove(input)) hub.apply(input)
       }
-      if (PresenceState.nextLapse(hub.state) < Infinity) isLingering.openUnsafe()
+      if (PresenceState.nextLapse(hub.state) < Infinity) hasLingering.openUnsafe()
     })
 
-  const allIsTold: Effect.Effect<void> = Effect.flatMap(monitor.consumers, (consumers) => {
+  const caughtUp: Effect.Effect<void> = Effect.flatMap(monitor.consumers, (consumers) => {
     const behind = consumers.find(({ name }) => name === consumerName)?.behind ?? 0
-    return behind === 0 ? Effect.void : Effect.andThen(Effect.yieldNow, allIsTold)
+    return behind === 0 ? Effect.void : Effect.andThen(Effect.yieldNow, caughtUp)
   })
 
-  const pass = Effect.fnUntraced(function*(at: number) {
-    yield* allIsTold
-    hub.tell({ _tag: "Passed", at })
+  const advance = Effect.fnUntraced(function*(at: number) {
+    yield* caughtUp
+    hub.apply({ _tag: "Passed", at })
   })
 
   const keepTime = Effect.gen(function*() {
     for (;;) {
       const left = PresenceState.nextLapse(hub.state) - now()
-      if (left <= 0) yield* pass(now())
-      else if (left < Infinity) yield* Effect.sleep(Duration.millis(Math.min(left, longest)))
+      if (left <= 0) yield* advance(now())
+      else if (left < Infinity) yield* Effect.sleep(Duration.millis(Math.min(left, maxSleep)))
       else {
-        isLingering.closeUnsafe()
-        yield* isLingering.await
+        hasLingering.closeUnsafe()
+        yield* hasLingering.await
       }
     }
   })
 
-  const watching = Stream.runForEachArray(monitor.watch({ name: consumerName }), tell)
+  const watching = Stream.runForEachArray(monitor.watch({ name: consumerName }), apply)
   yield* Effect.forkScoped(watching, { startImmediately: true })
   yield* Effect.forkScoped(keepTime)
-  yield* Effect.addFinalizer(() => pass(Infinity))
-  return { allIsTold }
+  yield* Effect.addFinalizer(() => advance(Infinity))
+  return { caughtUp }
 })
 
-/** Tells what happens in all processes, when this one gets to know of it. */
+/** Feeds the hub from the log of a shared engine. */
 const feedAll = (presenceFeed: Stream.Stream<PresenceState.PresenceInput>, hub: PresenceHub) =>
-  Stream.runForEach(presenceFeed, (told) => Effect.sync(() => hub.tell(told))).pipe(
+  Stream.runForEach(presenceFeed, (input) => Effect.sync(() => hub.apply(input))).pipe(
     Effect.forkScoped,
-    Effect.as({ allIsTold: Effect.void })
+    Effect.as({ caughtUp: Effect.void })
   )
 
 const make = Effect.fnUntraced(function*(input: unknown) {
@@ -120,17 +120,17 @@ const make = Effect.fnUntraced(function*(input: unknown) {
   const hub = new PresenceHub(gracePeriod)
   const { presenceFeed } = yield* Engine
   yield* Effect.addFinalizer(() => Effect.sync(() => hub.end()))
-  const { allIsTold } = presenceFeed === undefined
-    ? yield* attend(yield* Monitor, hub)
+  const { caughtUp } = presenceFeed === undefined
+    ? yield* feedOwn(yield* Monitor, hub)
     : yield* feedAll(presenceFeed(gracePeriod), hub)
   const place = (channel: string | undefined) => channel === undefined ? "server" : PresenceState.onChannel(channel)
   return Presence.of({
-    members: (channel) => Effect.andThen(allIsTold, hub.members(place(channel))),
-    watch: (channel) => Stream.unwrap(Effect.as(allIsTold, hub.watch(place(channel))))
+    members: (channel) => Effect.andThen(caughtUp, hub.members(place(channel))),
+    watch: (channel) => Stream.unwrap(Effect.as(caughtUp, hub.watch(place(channel))))
   })
 })
 
-/** Tells who is there. Options that make no sense fail with `OptionsInvalid`. */
+/** Provides presence. Options that are not valid fail with `OptionsInvalid`. */
 export const layer = (
   options: PresenceOptions = {}
 ): Layer.Layer<Presence, Options.OptionsInvalid, Engine | Monitor> => Layer.effect(Presence, make(options))

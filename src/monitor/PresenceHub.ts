@@ -1,8 +1,8 @@
 /**
- * Those who watch who is there: each is told first who is, then who comes and goes, each change once and in order.
+ * The presence state and its watchers. A watcher gets the members first, then each join and leave, once and in order.
  *
- * What waits for a watcher is bounded, and nobody waits for it. One that has fallen behind too far is told the difference
- * between what it knows and what is, when it gets round to it; so what it knows is right again.
+ * The queue of a watcher is bounded, and nobody waits for it. A watcher that has fallen behind too far gets the
+ * difference between the state that it knows and the current one with its next read, and is right again.
  */
 import * as Arr from "effect/Array"
 import * as Cause from "effect/Cause"
@@ -12,117 +12,117 @@ import type * as Pull from "effect/Pull"
 import * as Stream from "effect/Stream"
 import * as PresenceState from "../core/folds/PresenceState.ts"
 
-/** Who is there: what a watch begins with. */
+/** The members at the beginning of a watch. */
 export interface Present {
   readonly _tag: "Present"
   readonly members: ReadonlyMap<string, PresenceState.Member>
 }
 
-/** What a watcher is told. */
+/** An item of a watch. */
 export type PresenceEvent = Present | PresenceState.Join | PresenceState.Leave
 
 /** A watcher of a place. */
 class Watcher {
   readonly #place: PresenceState.Place
   readonly #capacity: number
-  /** What is known to whoever has taken all that has waited; nothing to one that has not begun. */
+  /** The state as of the last read; undefined before the first one. */
   #known: PresenceState.PresenceState | undefined
-  /** What is, and since when. */
-  #now: PresenceState.PresenceState
+  /** The current state, and the time of its last change in milliseconds. */
+  #current: PresenceState.PresenceState
   #at = 0
   #waiting: Array<PresenceEvent> = []
-  #hasMissed = false
+  #hasOverflowed = false
   #isOver = false
-  readonly #isSomething = Latch.makeUnsafe(false)
+  readonly #hasNews = Latch.makeUnsafe(false)
 
   constructor(now: PresenceState.PresenceState, place: PresenceState.Place, capacity: number) {
-    this.#now = now
+    this.#current = now
     this.#place = place
     this.#capacity = capacity
   }
 
   offer(step: PresenceState.Step): void {
-    const change = PresenceState.change(this.#now, step, this.#place)
-    this.#now = step.state
+    const change = PresenceState.change(this.#current, step, this.#place)
+    this.#current = step.state
     this.#at = step.at
     if (change === undefined) return
-    this.#hasMissed ||= this.#waiting.length === this.#capacity
-    if (!this.#hasMissed) this.#waiting.push(change)
-    this.#isSomething.openUnsafe()
+    this.#hasOverflowed ||= this.#waiting.length === this.#capacity
+    if (!this.#hasOverflowed) this.#waiting.push(change)
+    this.#hasNews.openUnsafe()
   }
 
   end(): void {
     this.#isOver = true
-    this.#isSomething.openUnsafe()
+    this.#hasNews.openUnsafe()
   }
 
   #take(): ReadonlyArray<PresenceEvent> {
-    const [known, waiting, hasMissed] = [this.#known, this.#waiting, this.#hasMissed]
-    this.#known = this.#now
+    const [known, waiting, hasOverflowed] = [this.#known, this.#waiting, this.#hasOverflowed]
+    this.#known = this.#current
     this.#waiting = []
-    this.#hasMissed = false
-    if (known === undefined) return [{ _tag: "Present", members: PresenceState.members(this.#now, this.#place) }]
-    return hasMissed ? PresenceState.difference(known, this.#now, this.#place, this.#at) : waiting
+    this.#hasOverflowed = false
+    if (known === undefined) return [{ _tag: "Present", members: PresenceState.members(this.#current, this.#place) }]
+    return hasOverflowed ? PresenceState.difference(known, this.#current, this.#place, this.#at) : waiting
   }
 
   readonly next: Pull.Pull<Arr.NonEmptyReadonlyArray<PresenceEvent>> = Effect.suspend(() => {
-    const told = this.#take()
-    if (Arr.isReadonlyArrayNonEmpty(told)) return Effect.succeed(told)
+    const items = this.#take()
+    if (Arr.isReadonlyArrayNonEmpty(items)) return Effect.succeed(items)
     if (this.#isOver) return Cause.done()
-    this.#isSomething.closeUnsafe()
-    return Effect.andThen(this.#isSomething.await, this.next)
+    this.#hasNews.closeUnsafe()
+    return Effect.andThen(this.#hasNews.await, this.next)
   })
 }
 
-/** Who is there now, and all who watch that. */
+/** The current presence state and all its watchers. */
 export class PresenceHub {
   #state: PresenceState.PresenceState
   readonly #capacity: number
   readonly #watchers = new Set<Watcher>()
-  readonly #hasBegun = Latch.makeUnsafe(false)
+  readonly #isReady = Latch.makeUnsafe(false)
 
-  /** At most `capacity` changes wait for a watcher. */
+  /** `gracePeriod` is in milliseconds, `capacity` the number of changes in the queue of a watcher. */
   constructor(gracePeriod: number, capacity = 16_384) {
     this.#state = PresenceState.make(gracePeriod)
     this.#capacity = capacity
   }
 
-  /** Who is there now. */
+  /** The current state. */
   get state(): PresenceState.PresenceState {
     return this.#state
   }
 
-  /** Something happens; before the first reading it is not known who is there. */
-  tell(told: PresenceState.PresenceInput): void {
-    for (const step of PresenceState.steps(this.#state, told)) {
+  /** Applies an input. Members are known from the first snapshot on. */
+  apply(input: PresenceState.PresenceInput): void {
+    for (const step of PresenceState.steps(this.#state, input)) {
       this.#state = step.state
       for (const watcher of this.#watchers) watcher.offer(step)
     }
-    if (told._tag === "Reading") this.#hasBegun.openUnsafe()
+    if (input._tag === "Reading") this.#isReady.openUnsafe()
   }
 
-  /** Nothing happens any more. */
+  /** Ends all watches. */
   end(): void {
-    this.#hasBegun.openUnsafe()
+    this.#isReady.openUnsafe()
     for (const watcher of this.#watchers) watcher.end()
   }
 
-  /** The members, when it is known who is there. */
+  /** The members. Waits for the first snapshot. */
   members(place: PresenceState.Place): Effect.Effect<ReadonlyMap<string, PresenceState.Member>> {
-    return Effect.map(this.#hasBegun.await, () => PresenceState.members(this.#state, place))
+    return Effect.map(this.#isReady.await, () => PresenceState.members(this.#state, place))
   }
 
-  /** Who is there when the stream is run, and every change from then on. */
+  /** The members when the stream is run, then every change. Waits for the first snapshot. */
   watch(place: PresenceState.Place): Stream.Stream<PresenceEvent> {
-    const enter = Effect.sync(() => {
+    const acquire = Effect.sync(() => {
       const watcher = new Watcher(this.#state, place, this.#capacity)
       this.#watchers.add(watcher)
       return watcher
     })
-    const leave = (watcher: Watcher) => Effect.sync(() => this.#watchers.delete(watcher))
-    const entered = Effect.acquireRelease(enter, leave)
+    const release = (watcher: Watcher) => Effect.sync(() => this.#watchers.delete(watcher))
+    const watcher = Effect.acquireRelease(acquire, release)
     return Stream.unwrap(
-      Effect.map(Effect.andThen(this.#hasBegun.await, entered), ({ next }) => Stream.fromPull(Effect.succeed(next)))
+      Effect.map(Effect.andThen(this.#isReady.await, watcher), ({ next }) => Stream.fromPull(Effect.succeed(next)))
     )
   }
 }

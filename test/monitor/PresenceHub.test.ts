@@ -18,7 +18,7 @@ class Timeline {
 
   constructor(capacity: number) {
     this.hub = new PresenceHub(0, capacity)
-    this.hub.tell({ _tag: "Reading", at: 0, sessions: new Map() })
+    this.hub.apply({ _tag: "Reading", at: 0, sessions: new Map() })
   }
 
   /** Somebody comes, or goes if already there. */
@@ -26,11 +26,11 @@ class Timeline {
     const at = ++this.#now
     const clientId = ClientId.make(this.#here.get(identity) ?? `c${at}`)
     if (this.#here.delete(identity)) {
-      this.hub.tell({ _tag: "Disconnect", at, clientId, cause: clientRequest })
-      this.hub.tell({ _tag: "Passed", at })
+      this.hub.apply({ _tag: "Disconnect", at, clientId, cause: clientRequest })
+      this.hub.apply({ _tag: "Passed", at })
     } else {
       this.#here.set(identity, clientId)
-      this.hub.tell({ _tag: "Handshake", at, clientId, identity })
+      this.hub.apply({ _tag: "Handshake", at, clientId, identity })
     }
   }
 
@@ -90,7 +90,7 @@ describe("a watcher", () => {
       yield* turn
       assert.deepStrictEqual([told, asked.pollUnsafe()], [[], undefined])
       const since = { since: 3, identity: "alice", subscriptions: [] }
-      hub.tell({ _tag: "Reading", at: 4, sessions: new Map([[ClientId.make("x"), since]]) })
+      hub.apply({ _tag: "Reading", at: 4, sessions: new Map([[ClientId.make("x"), since]]) })
       yield* until("the beginning", () => told.length === 1)
       assert.deepStrictEqual(known(told), ["alice"])
     }))
