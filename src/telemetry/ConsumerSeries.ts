@@ -1,16 +1,16 @@
 /**
- * How the consumers of the monitoring stream keep up, as metrics, one series for each name. Consumers come and go, and
- * their series with them: who has come since the last reading is in the next one.
+ * Metrics of the consumers of the monitoring stream, one series for each name. The series come and go with the
+ * consumers: a new consumer is in the first collection after its beginning.
  */
 import type { Lag } from "../monitor/Monitor.ts"
 import type { Series } from "./Series.ts"
 
-/** What `Monitor.consumers` calls those that were given no name: one series is enough for them. */
+/** Default names in `Monitor.consumers`. These consumers share one series. */
 const unnamed = /^consumer \d+$/
 
 const labelOf = ({ name }: Lag): string => unnamed.test(name) ? "unnamed" : name
 
-/** Registers the series of all consumers that there are and will be. */
+/** Registers the series of present and future consumers. */
 export const register = (series: Series, read: () => ReadonlyArray<Lag>): void => {
   const registered = new Map<string, () => void>()
   let lags: ReadonlyArray<Lag> = []
@@ -37,7 +37,7 @@ export const register = (series: Series, read: () => ReadonlyArray<Lag>): void =
     }
   }
 
-  const look = (): void => {
+  const refresh = (): void => {
     lags = read()
     const names = new Set(lags.map(labelOf))
     for (const name of names) if (!registered.has(name)) registered.set(name, add(name))
@@ -49,7 +49,7 @@ export const register = (series: Series, read: () => ReadonlyArray<Lag>): void =
   }
 
   series.gauge({ name: "bayeux_monitor_consumers", description: "Consumers of the monitoring stream" }, () => {
-    look()
+    refresh()
     return lags.length
   })
 }

@@ -1,28 +1,29 @@
 /**
- * How late the event loop is with what is due, measured by Node: nothing else in the process is served meanwhile.
+ * Delay of the event loop, measured by Node: the time that timers fire late, in which nothing in the process is served.
  *
- * Two measurements run, of which the older is asked and, once the younger is long enough, begun anew. So what is read
- * covers the last half to full minute if it is read often, and readers do not disturb each other.
+ * Two histograms run. The older one is read; once the younger one is half a minute old, the older one is reset and they
+ * change places. So a reading covers the last half to full minute, and readers do not disturb each other.
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { monitorEventLoopDelay } from "node:perf_hooks"
 
-/** How often Node looks, in milliseconds; that long it is late by its own measure when it is not late at all. */
+/** Interval of Node's measurement in milliseconds. Its result includes it, even without any delay. */
 const resolution = 20
 
-const longEnough = 30_000
+/** Age in milliseconds at which the younger histogram replaces the older one. */
+const halfWindow = 30_000
 
-/** The delay that a share of all looks did not exceed, in seconds. */
+/** Returns a quantile (`share` from 0 to 1) of the delay, in seconds. */
 export type EventLoopDelay = (share: number) => number
 
-/** Measures for as long as the scope is open. */
+/** Measures while the scope is open. */
 export const make: Effect.Effect<EventLoopDelay, never, Scope.Scope> = Effect.gen(function*() {
   let older = yield* measurement
   let younger = yield* measurement
   let began = performance.now()
   return (share) => {
-    if (performance.now() - began > longEnough) {
+    if (performance.now() - began > halfWindow) {
       older.reset()
       ;[older, younger] = [younger, older]
       began = performance.now()

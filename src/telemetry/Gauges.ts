@@ -1,34 +1,34 @@
 /**
- * How much there is of everything at one moment, read from the state of the service and never counted along: one walk
- * over the sessions, however many numbers of the same state are asked for.
+ * Gauges, read from the state of the service and never counted along. They cost one walk over the sessions for each
+ * state, however many of them are read.
  */
 import * as HashMap from "effect/HashMap"
 import * as HashSet from "effect/HashSet"
 import * as Session from "../core/Session.ts"
 import type { State } from "../core/State.ts"
 
-/** What there is. */
+/** Numbers of sessions and of their parts in one state. */
 export interface Gauges {
   readonly sessions: number
-  /** Subscriptions of sessions: a session that has subscribed to two patterns has two. */
+  /** Number of pairs of a session and a pattern to which it has subscribed. */
   readonly subscriptions: number
   readonly connectsHeld: number
-  /** Messages that wait for sessions, or to be acknowledged. */
+  /** Number of messages that wait for their sessions, or to be acknowledged. */
   readonly queuedMessages: number
 }
 
-const taken = new WeakMap<State, Gauges>()
+const cache = new WeakMap<State, Gauges>()
 
-/** What there is in a state. */
+/** Returns the gauges of a state. They are cached: a state is an immutable value. */
 export const of = (state: State): Gauges => {
-  const known = taken.get(state)
+  const known = cache.get(state)
   if (known !== undefined) return known
-  const gauges = take(state)
-  taken.set(state, gauges)
+  const gauges = count(state)
+  cache.set(state, gauges)
   return gauges
 }
 
-const take = (state: State): Gauges => {
+const count = (state: State): Gauges => {
   let subscriptions = 0
   let connectsHeld = 0
   let queuedMessages = 0

@@ -1,6 +1,4 @@
-/**
- * How long deliveries have taken, as a histogram of plain numbers: entering one costs a clock and a comparison or two.
- */
+/** Histogram of the latency of deliveries. Recording one costs a reading of the clock and a few comparisons. */
 import type * as Metric from "effect/Metric"
 
 /** Upper bounds of the buckets, in seconds. */
@@ -24,8 +22,9 @@ export const boundaries: ReadonlyArray<number> = [
 ]
 
 /**
- * A message is as old as its turn, by the service's clock, and what has passed in this turn, by the system's finest one:
- * within the turn of its arrival that is exact to the microsecond, later on to the millisecond.
+ * The latency of a message is the time from its arrival to the current turn by the service's clock, plus the time since
+ * the beginning of this turn by `performance.now`. It is exact to the microsecond within the turn of its arrival, else to
+ * the millisecond.
  */
 export class Latency {
   readonly #counts = new Array<number>(boundaries.length + 1).fill(0)
@@ -35,13 +34,13 @@ export class Latency {
   #turn = 0
   #turnBegan = 0
 
-  /** A turn begins, at this time of the service's clock (milliseconds). */
+  /** Begins a turn at this time of the service's clock, in milliseconds. */
   turnBegan(now: number): void {
     this.#turn = now
     this.#turnBegan = performance.now()
   }
 
-  /** So many messages that arrived at this time are delivered now. Where it is not known (`NaN`) they are left out. */
+  /** Records the delivery of messages that arrived at this time; `NaN` if it is not known, then they are left out. */
   delivered(arrivedAt: number, messages: number): void {
     const seconds = Math.max(0, this.#turn - arrivedAt + performance.now() - this.#turnBegan) / 1_000
     if (Number.isNaN(seconds)) return
@@ -53,7 +52,7 @@ export class Latency {
     if (seconds > this.#max) this.#max = seconds
   }
 
-  /** The histogram as Effect's metrics have it: counts are of all that took so long or less. */
+  /** The histogram for Effect's metrics, with cumulative counts. */
   get state(): Metric.HistogramState {
     let count = 0
     const buckets = boundaries.map((

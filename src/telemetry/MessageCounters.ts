@@ -1,7 +1,7 @@
 /**
- * What is counted as it happens: plain numbers that only grow, read when metrics are collected. How many of something
- * there are now is not counted here: counts that are kept from events are wrong as soon as one is missed, and the state
- * knows (`Reading`).
+ * Counters of messages, losses and ends of sessions: plain numbers that only grow, read when metrics are collected.
+ * Current numbers, such as that of sessions, are not counted along, because one missed event would make them wrong for
+ * good. They are read from the state (`Gauges`).
  */
 import type { Outcome } from "../core/Change.ts"
 import * as Channel from "../core/Channel.ts"
@@ -12,7 +12,7 @@ import type { LossReason, Probe } from "../service/Probe.ts"
 import { Latency } from "./Latency.ts"
 import { Templates } from "./Templates.ts"
 
-/** The channels of the protocol, each of which is its own template. */
+/** The meta channels. Each of them is its own template. */
 const meta = [Channel.handshake, Channel.connect, Channel.subscribe, Channel.unsubscribe, Channel.disconnect]
 
 const causes = {
@@ -33,16 +33,16 @@ const add = (counts: Array<number>, template: number, messages: number): void =>
   counts[template] = (counts[template] ?? 0) + messages
 }
 
-/** So many messages of one template that have arrived in the same turn. */
-interface Lot {
+/** Messages of one template that arrived in the same turn. */
+interface Batch {
   readonly template: number
   readonly arrivedAt: number
   messages: number
 }
 
-const nothing: ReadonlyArray<Delivery> = []
+const none: ReadonlyArray<Delivery> = []
 
-/** The numbers of a service since they are counted. */
+/** The counters of a service since their construction. */
 export class MessageCounters implements Probe {
   readonly keepsTraces = false
   readonly latency = new Latency()
@@ -51,9 +51,9 @@ export class MessageCounters implements Probe {
   readonly #templates: Templates
   readonly #received: Array<number>
   readonly #delivered: Array<number>
-  /** What the frame delivers that was sent last: the next one is often the same. */
-  #deliveries = nothing
-  #lots: Array<Lot> = []
+  /** Deliveries of the last frame. The next frame often has the same. */
+  #deliveries = none
+  #batches: Array<Batch> = []
 
   constructor(templates: ReadonlyArray<string>) {
     this.#templates = new Templates([...meta, ...templates])
@@ -61,17 +61,17 @@ export class MessageCounters implements Probe {
     this.#delivered = this.#templates.names.map(() => 0)
   }
 
-  /** The templates of what is counted: the channels of the protocol, those that were declared, `other`. */
+  /** Names of the templates: the meta channels, the declared ones, `other`. */
   get templates(): ReadonlyArray<string> {
     return this.#templates.names
   }
 
-  /** How many messages have arrived, by template. */
+  /** Number of messages that arrived, by template. */
   get messagesReceived(): ReadonlyArray<number> {
     return this.#received
   }
 
-  /** How many messages have been delivered, each to each session, by template. */
+  /** Number of messages that were delivered, counted for each session, by template. */
   get messagesDelivered(): ReadonlyArray<number> {
     return this.#delivered
   }
@@ -81,7 +81,7 @@ export class MessageCounters implements Probe {
   }
 
   turnEnded(): void {
-    this.#deliveries = nothing
+    this.#deliveries = none
   }
 
   received(message: Incoming): void {
@@ -94,22 +94,22 @@ export class MessageCounters implements Probe {
 
   sent({ deliveries }: Pick<Frame, "deliveries">): void {
     if (deliveries.length === 0) return
-    if (deliveries !== this.#deliveries) this.#read(deliveries)
-    for (const { arrivedAt, messages, template } of this.#lots) {
+    if (deliveries !== this.#deliveries) this.#group(deliveries)
+    for (const { arrivedAt, messages, template } of this.#batches) {
       add(this.#delivered, template, messages)
       this.latency.delivered(arrivedAt, messages)
     }
   }
 
-  /** Messages of one lot mostly follow each other; it does no harm if they do not. */
-  #read(deliveries: ReadonlyArray<Delivery>): void {
-    let lot: Lot | undefined
+  /** Groups deliveries into batches. Messages of a batch usually follow each other; others make a second batch. */
+  #group(deliveries: ReadonlyArray<Delivery>): void {
+    let batch: Batch | undefined
     this.#deliveries = deliveries
-    this.#lots = []
+    this.#batches = []
     for (const { arrivedAt, channel } of deliveries) {
       const template = this.#templates.indexOf(channel)
-      if (lot?.template === template && lot.arrivedAt === arrivedAt) lot.messages++
-      else this.#lots.push(lot = { template, arrivedAt, messages: 1 })
+      if (batch?.template === template && batch.arrivedAt === arrivedAt) batch.messages++
+      else this.#batches.push(batch = { template, arrivedAt, messages: 1 })
     }
   }
 

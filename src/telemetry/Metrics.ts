@@ -1,9 +1,9 @@
 /**
- * The numbers of a service as Effect's metrics: install the layer, and whoever reads the registry has them, Effect's
- * Prometheus route, its OTLP exporter or a {@link MetricsPage}. What each of them says is in `docs/monitoring.md`.
+ * The metrics of a service in Effect's registry, for all its readers: Effect's Prometheus route, its OTLP exporter, a
+ * {@link MetricsPage}. The document `docs/metrics.md` describes each of them.
  *
- * What there is (sessions, queues, …) is read from the state when it is asked for; what has happened is counted as it
- * happens (`MessageCounters`). Without the layer nothing is counted and nothing registered.
+ * Gauges (sessions, queues, …) are read from the state at collection (`Gauges`); counters grow as things happen
+ * (`MessageCounters`). Without the layer nothing is counted and nothing is registered.
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -23,16 +23,15 @@ import { Template } from "./Templates.ts"
 /** The options of {@link layer}. */
 export const MetricsOptions = Schema.Struct({
   /**
-   * Which channels are told apart, such as `/rooms/{room}`: the label `template` of a message is the first that matches
-   * its channel, or `other`. Default: none.
+   * Channel templates, such as `/rooms/{room}`. The label `template` of a message is the first one that matches its
+   * channel, or `other`. Default: none.
    */
   templates: Schema.optionalKey(Schema.Array(Template))
 })
 /** The options of {@link layer}. */
 export type MetricsOptions = typeof MetricsOptions.Type
 
-/** What there is. */
-const registerReading = (series: Series.Series, read: () => Gauges.Gauges): void => {
+const registerGauges = (series: Series.Series, read: () => Gauges.Gauges): void => {
   series.gauge(
     { name: "bayeux_sessions", description: "Sessions of this process" },
     () => read().sessions
@@ -71,7 +70,7 @@ const registerMessages = (series: Series.Series, counters: MessageCounters): voi
   })
 }
 
-/** What was lost, what has ended, and how long it took. */
+/** Registers losses, ends of sessions, and latency. */
 const registerLosses = (series: Series.Series, { ends, latency, losses }: MessageCounters): void => {
   for (const reason of Object.keys(losses) as ReadonlyArray<keyof typeof losses>) {
     const description = "Messages that were not delivered, each for each session"
@@ -108,7 +107,7 @@ const registerProcess = (
   series.gauge({ name: "bayeux_engine_up", description }, () => Number(isUp()))
 }
 
-/** What the engine and the monitor say of themselves, at once. */
+/** Synchronous reads of the health of the engine and of the consumers. */
 const isUp = (bayeux: Bayeux["Service"]) => (): boolean => Effect.runSync(bayeux.health).status === "up"
 const lags = (monitor: Monitor["Service"]) => () => Effect.runSync(monitor.consumers)
 
@@ -119,7 +118,7 @@ const make = Effect.fnUntraced(function*(input: unknown) {
   const counters = new MessageCounters(templates)
   yield* bayeux.addProbe(counters)
   const series = yield* Series.make
-  registerReading(series, () => Gauges.of(bayeux.state()))
+  registerGauges(series, () => Gauges.of(bayeux.state()))
   registerMessages(series, counters)
   registerLosses(series, counters)
   registerProcess(series, yield* EventLoopDelay.make, isUp(bayeux))
@@ -127,8 +126,8 @@ const make = Effect.fnUntraced(function*(input: unknown) {
 })
 
 /**
- * Registers the metrics of the service in the registry that is there when the layer is built, for as long as it lives.
- * Two services in one registry need different `Metric.CurrentMetricAttributes`.
+ * Registers the metrics of the service in the current registry (`Metric.MetricRegistry`) for the life of the layer. Two
+ * services in one registry need different `Metric.CurrentMetricAttributes`.
  */
 export const layer = (options: MetricsOptions = {}): Layer.Layer<never, Options.OptionsInvalid, Bayeux | Monitor> =>
   Layer.effectDiscard(make(options))

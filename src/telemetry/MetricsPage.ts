@@ -1,6 +1,6 @@
 /**
- * The metrics in Prometheus' text format, as a page beside the service on a Node server. It is all of the registry: the
- * service's own series and whatever else the application measures. In an `HttpRouter` Effect's own route does the same
+ * The metrics in the text format of Prometheus, on a path of a Node server. The page has the whole registry: the series
+ * of the service and those of the application. In an `HttpRouter` Effect's own route does the same
  * (`PrometheusMetrics.layerHttp`).
  */
 import type * as Context from "effect/Context"
@@ -16,7 +16,7 @@ import { type AnyServer, NodeServer, type PathHandler, servePath } from "../tran
 
 /** The options of {@link layer} and {@link attach}. */
 export const MetricsPageOptions = Schema.Struct({
-  /** Where the page is found. Default: `/metrics`. */
+  /** Path of the page. Default: `/metrics`. */
   path: Schema.optionalKey(MountPath)
 })
 /** The options of {@link layer} and {@link attach}. */
@@ -35,7 +35,7 @@ const page = (context: Context.Context<never>, path: string): PathHandler => (re
   respond(response, 200, { "Content-Type": contentType }, PrometheusMetrics.formatUnsafe(context))
 }
 
-/** Serves the page on a server that exists, for as long as the scope is open. */
+/** Serves the page on an existing server while the scope is open. */
 export const attach = Effect.fnUntraced(function*(
   server: AnyServer,
   options: MetricsPageOptions = {}
@@ -44,7 +44,7 @@ export const attach = Effect.fnUntraced(function*(
   yield* servePath(server, path, page(yield* Effect.context(), path))
 })
 
-/** Serves the page on the service's own server. It has no password: whoever reaches the server can read it. */
+/** Serves the page on the server of the service. It has no password: everybody who can reach the server can read it. */
 export const layer = (options: MetricsPageOptions = {}): Layer.Layer<never, Options.OptionsInvalid, NodeServer> =>
   Layer.effectDiscard(Effect.gen(function*() {
     const { path = "/metrics" } = yield* Options.decode("MetricsPage.layer", MetricsPageOptions, options)

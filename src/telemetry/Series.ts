@@ -1,22 +1,22 @@
 /**
- * Series of Effect's metrics that are read when somebody collects them, and not kept up to date meanwhile: a scrape, an
- * export, a snapshot each ask anew.
+ * Series of Effect's metrics whose values are read at each collection (a scrape, an export, a snapshot) and are not kept
+ * up to date meanwhile.
  */
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
 import type * as Scope from "effect/Scope"
 
-/** What a series is called, what it says, and its labels. */
-export interface Name {
+/** Name, description and labels of a series. */
+export interface Description {
   readonly name: string
   readonly description: string
   readonly attributes?: Metric.Metric.AttributeSet
 }
 
-const nothing = (): void => {}
+const ignore = (): void => {}
 
-/** The series of one owner, in the registry of whoever has made it. */
+/** The series of one owner, in the registry of `context`. */
 export class Series {
   readonly #context: Context.Context<never>
   readonly #registrations = new Set<Metric.Registration>()
@@ -25,30 +25,34 @@ export class Series {
     this.#context = context
   }
 
-  /** A number that only grows. */
-  counter({ name, ...options }: Name, read: () => number): void {
+  /** Registers a number that only grows. */
+  counter({ name, ...options }: Description, read: () => number): void {
     const incremental = true
     this.#register(Metric.counter(name, { ...options, incremental }), () => ({ count: read(), incremental }))
   }
 
-  /** A number that is as it is. Gives a function that takes the series out. */
-  gauge({ name, ...options }: Name, read: () => number): () => void {
+  /** Registers a number that may change both ways. Returns a function that removes the series. */
+  gauge({ name, ...options }: Description, read: () => number): () => void {
     return this.#register(Metric.gauge(name, options), () => ({ value: read() }))
   }
 
-  /** How often what was measured was how much. */
-  histogram({ name, ...options }: Name, boundaries: ReadonlyArray<number>, read: () => Metric.HistogramState): void {
+  /** Registers a histogram. */
+  histogram(
+    { name, ...options }: Description,
+    boundaries: ReadonlyArray<number>,
+    read: () => Metric.HistogramState
+  ): void {
     this.#register(Metric.histogram(name, { ...options, boundaries }), read)
   }
 
-  /** Takes all of them out. */
+  /** Removes all series. */
   remove(): void {
     for (const registration of this.#registrations) registration.remove()
     this.#registrations.clear()
   }
 
   #register<Input, State>(metric: Metric.Metric<Input, State>, get: () => State): () => void {
-    const registration = Metric.registerUnsafe(metric, this.#context, { get, update: nothing, modify: nothing })
+    const registration = Metric.registerUnsafe(metric, this.#context, { get, update: ignore, modify: ignore })
     this.#registrations.add(registration)
     return () => {
       registration.remove()
@@ -57,7 +61,7 @@ export class Series {
   }
 }
 
-/** None yet; with the scope they all go. The registry is the one of whoever runs this (`Metric.MetricRegistry`). */
+/** Creates an empty set of series for the current registry (`Metric.MetricRegistry`). They are removed with the scope. */
 export const make: Effect.Effect<Series, never, Scope.Scope> = Effect.acquireRelease(
   Effect.contextWith((context: Context.Context<never>) => Effect.succeed(new Series(context))),
   (series) => Effect.sync(() => series.remove())

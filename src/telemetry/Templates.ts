@@ -1,6 +1,6 @@
 /**
- * Channel templates, `/rooms/{room}`: what an application declares so that its channels can be told apart in metrics and
- * traces. There may be any number of channels; there are as many templates as were declared, and {@link other}.
+ * Channel templates such as `/rooms/{room}`: groups of channels for the labels of metrics and the names of spans. The
+ * number of channels has no bound; that of labels is the number of declared templates, and {@link other}.
  */
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
@@ -11,20 +11,20 @@ const placeholder = /\/\{[A-Za-z_][A-Za-z0-9_]*\}(?=\/|$)/g
 const isTemplate = (text: string): boolean =>
   Result.isSuccess(Channel.parse(text.replaceAll(placeholder, "/x"), Number.POSITIVE_INFINITY))
 
-/** A template: a channel of which any segment may be a `{name}`, which stands for one segment, whatever it is. */
+/** A template: a channel in which a segment may be `{name}`, which matches any one segment. */
 export const Template = Schema.String.check(
   Schema.makeFilter(isTemplate, {
     expected: "a channel template such as \"/rooms/{room}\": each {name} is a whole segment"
   })
 )
 
-/** Stands for all channels that no template matches. */
+/** Name for all channels that no template matches. */
 export const other = "other"
 
-/** More channels than this are not remembered at a time. */
-const mostRemembered = 10_000
+/** Number of channels whose template is cached. */
+const maxCached = 10_000
 
-/** Templates in their order: the first that matches a channel is the channel's. */
+/** Templates in order: the first one that matches a channel applies to it. */
 export class Templates {
   /** The templates, and {@link other} at the end. */
   readonly names: ReadonlyArray<string>
@@ -37,17 +37,17 @@ export class Templates {
     this.#segments = distinct.map((template) => template.split("/"))
   }
 
-  /** The place of a channel's template among the names. */
+  /** Index of a channel's template in {@link names}. */
   indexOf(channel: string): number {
     const known = this.#byChannel.get(channel)
     if (known !== undefined) return known
-    if (this.#byChannel.size === mostRemembered) this.#byChannel.clear()
+    if (this.#byChannel.size === maxCached) this.#byChannel.clear()
     const index = this.#find(channel.split("/"))
     this.#byChannel.set(channel, index)
     return index
   }
 
-  /** The template of a channel, if it has one. */
+  /** The template of a channel; undefined if none matches. */
   of(channel: string): string | undefined {
     const index = this.indexOf(channel)
     return index === this.#segments.length ? undefined : this.names[index]

@@ -1,13 +1,13 @@
 /**
- * The way of a message through the service as spans of Effect's tracer, for messages whose publisher traces them: it
- * puts its trace context into `ext.traceparent` of what it publishes. The message keeps that, so a subscriber can go on
- * with the trace; and the service adds what it has done:
+ * Spans of Effect's tracer for messages whose publisher has a trace: the publisher puts its trace context into
+ * `ext.traceparent` of the message (W3C Trace Context). The message keeps it, so a subscriber can continue the trace. The
+ * service adds two spans:
  *
  * - `publish {template}`, kind `server`: from the arrival of the message to when the engine has accepted it.
- * - `deliver {template}`, kind `internal`: the writing of it, once for all sessions that get it in the same turn.
+ * - `deliver {template}`, kind `internal`: the writing of the message, once for all sessions that get it in a turn.
  *
- * Both are children of the publisher's span. Names and attributes are OpenTelemetry's for messaging; the kinds `producer`
- * and `consumer` are left to the two at the ends, between whom the service stands.
+ * Both are children of the publisher's span. Names and attributes follow OpenTelemetry's conventions for messaging; the
+ * kinds `producer` and `consumer` are left to publisher and subscriber.
  */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -28,14 +28,14 @@ import { Template, Templates } from "./Templates.ts"
 
 /** The options of {@link layer}. */
 export const TracingOptions = Schema.Struct({
-  /** Which channels are told apart, such as `/rooms/{room}`: the name of a span has the first that matches. Default: none. */
+  /** Channel templates, such as `/rooms/{room}`. The name of a span has the first one that matches. Default: none. */
   templates: Schema.optionalKey(Schema.Array(Template))
 })
 /** The options of {@link layer}. */
 export type TracingOptions = typeof TracingOptions.Type
 
-/** Sessions that collect a message later, one after the other, have so many spans of the same message at the most. */
-const mostDeliveries = 10
+/** Highest number of `deliver` spans of a message, which sessions may collect in different turns. */
+const maxDeliverySpans = 10
 
 const external = (traceparent: Traceparent.Traceparent): Tracer.ExternalSpan =>
   Tracer.externalSpan({
@@ -44,11 +44,11 @@ const external = (traceparent: Traceparent.Traceparent): Tracer.ExternalSpan =>
     sampled: Traceparent.isSampled(traceparent)
   })
 
-/** The span that has published a message, if it was traced: parent or link of what the application does with it. */
+/** The publisher's span of a message with a trace: parent or link for spans of the application. */
 export const publisher = ({ ext }: Delivery): Option.Option<Tracer.ExternalSpan> =>
   Option.map(Option.fromUndefinedOr(ext), ({ traceparent }) => external(traceparent))
 
-/** The trace context of a message, if its trace is recorded. */
+/** Returns the trace context if its trace is recorded. */
 const recorded = (traceparent: Traceparent.Traceparent | undefined): Traceparent.Traceparent | undefined =>
   traceparent !== undefined && Traceparent.isSampled(traceparent) ? traceparent : undefined
 
@@ -61,8 +61,8 @@ interface Operation {
   readonly attributes: { readonly [name: string]: unknown }
 }
 
-/** What is being delivered in this turn: since when (nanoseconds), and to how many sessions by now. */
-interface Delivering {
+/** Delivery of a message in this turn: its beginning in nanoseconds, and the number of sessions so far. */
+interface OngoingDelivery {
   readonly startTime: bigint
   sessions: number
 }
@@ -73,7 +73,7 @@ class TraceProbe implements Probe {
   readonly #clock: Clock.Clock
   readonly #templates: Templates
   readonly #arrivals = new WeakMap<Incoming, bigint>()
-  readonly #delivering = new Map<Delivery, Delivering>()
+  readonly #ongoing = new Map<Delivery, OngoingDelivery>()
   readonly #delivered = new WeakMap<Delivery, number>()
 
   constructor(tracer: Tracer.Tracer, clock: Clock.Clock, templates: ReadonlyArray<string>) {
@@ -105,21 +105,21 @@ class TraceProbe implements Probe {
 
   #sent(message: Delivery): void {
     if (recorded(message.ext?.traceparent) === undefined) return
-    const delivering = this.#delivering.get(message)
-    if (delivering !== undefined) delivering.sessions++
-    else this.#delivering.set(message, { startTime: this.#clock.currentTimeNanosUnsafe(), sessions: 1 })
+    const ongoing = this.#ongoing.get(message)
+    if (ongoing !== undefined) ongoing.sessions++
+    else this.#ongoing.set(message, { startTime: this.#clock.currentTimeNanosUnsafe(), sessions: 1 })
   }
 
   turnEnded(): void {
-    if (this.#delivering.size === 0) return
-    for (const [message, delivering] of this.#delivering) this.#recordDelivery(message, delivering)
-    this.#delivering.clear()
+    if (this.#ongoing.size === 0) return
+    for (const [message, ongoing] of this.#ongoing) this.#recordDelivery(message, ongoing)
+    this.#ongoing.clear()
   }
 
-  #recordDelivery(message: Delivery, { sessions, startTime }: Delivering): void {
+  #recordDelivery(message: Delivery, { sessions, startTime }: OngoingDelivery): void {
     const traceparent = message.ext?.traceparent
     const before = this.#delivered.get(message) ?? 0
-    if (traceparent === undefined || before === mostDeliveries) return
+    if (traceparent === undefined || before === maxDeliverySpans) return
     this.#delivered.set(message, before + 1)
     const attributes = { "messaging.bayeux.sessions": sessions }
     this.#record({ name: "deliver", kind: "internal", traceparent, startTime, message, attributes })
@@ -148,8 +148,8 @@ class TraceProbe implements Probe {
 }
 
 /**
- * Traces with the tracer that is there when the layer is built (Effect's `OtlpTracer`, for one), for as long as it lives.
- * A message without a `traceparent`, or with one that says that nothing is recorded, has no span.
+ * Traces with the current tracer (such as Effect's `OtlpTracer`) for the life of the layer. A message without a
+ * `traceparent`, or with one that is not sampled, has no span.
  */
 export const layer = (options: TracingOptions = {}): Layer.Layer<never, Options.OptionsInvalid, Bayeux> =>
   Layer.effectDiscard(Effect.gen(function*() {
