@@ -1,8 +1,8 @@
-/** The page that the command serves at `/`: a chat between open tabs, the first thing that a newcomer sees working. */
+/** The page at `/` of the command: a chat between open tabs, for a first try of the server. */
 import type { IncomingMessage, ServerResponse } from "node:http"
 import { respond, respondError } from "../transport/Http.ts"
 
-const monitorLink = ` <a href="monitor/">See what goes on inside.</a>`
+const monitorLink = ` <a href="monitor/">See sessions and events live.</a>`
 
 const page = (mount: string, isMonitored: boolean): string =>
   `<!doctype html>
@@ -74,8 +74,8 @@ const headers = {
 }
 
 /**
- * Answers a request outside the mount: the page at `/`, with a link to the monitor page if there is one, and a plain
- * sentence elsewhere.
+ * Answers requests outside of the mount: the page at `/`, with a link to the monitor page if it is served, and an error
+ * elsewhere.
  */
 export const serve = (mount: string, isMonitored: boolean) => {
   const html = page(mount, isMonitored)

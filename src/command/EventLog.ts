@@ -1,4 +1,4 @@
-/** Prints each monitoring event as one line of JSON: what `--log-events` does. */
+/** Prints each monitoring event as a line of JSON (`--log-events`). */
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import type { Writable } from "node:stream"
@@ -10,19 +10,19 @@ const print = (output: Writable, line: string): Effect.Effect<void> =>
     output.write(line, () => resume(Effect.void))
   })
 
-/** Done when nobody reads the output any more. */
-const whenGone = (output: Writable): Effect.Effect<void> =>
+/** Completes when the reader of the output has closed it. */
+const whenClosed = (output: Writable): Effect.Effect<void> =>
   Effect.callback((resume) => {
     output.on("error", () => resume(Effect.void))
   })
 
 /**
- * Subscribes at once and gives the effect that prints until the service has stopped. Where the reader of the output is
- * too slow for 65,536 events or 16 MiB of them, the oldest are lost and a line `{"_tag":"Lagged",…}` says so; where it has gone, printing ends.
+ * Subscribes, and returns the effect that prints until the service has stopped or the reader of the output has closed it.
+ * If the reader is more than 65,536 events or 16 MiB behind, the oldest are lost; a line `{"_tag":"Lagged",…}` reports that.
  */
 export const make = Effect.fnUntraced(function*(output: Writable) {
   const monitor = yield* Monitor
   const events = yield* monitor.subscribe({ capacity: 65_536 })
   const printing = Stream.runForEach(events, (event) => print(output, `${Printable.json(event)}\n`))
-  return Effect.raceFirst(printing, whenGone(output))
+  return Effect.raceFirst(printing, whenClosed(output))
 })

@@ -1,7 +1,6 @@
 /**
- * The console of the command: whatever goes to standard error, log lines and complaints, may have text from peers in it,
- * so it is printed without characters that a terminal obeys. Standard output is not for log lines; who prints there
- * escapes what it prints.
+ * The console of the command. Log lines and errors on standard error may contain text of peers, so control characters are
+ * escaped. Standard output has no log lines; the functions that print there escape their output.
  */
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
@@ -9,16 +8,16 @@ import * as Layer from "effect/Layer"
 import { format } from "node:util"
 import * as Printable from "../base/Printable.ts"
 
-/** The most characters that are printed at once: a peer may have sent a megabyte. */
-const longest = 16_384
+/** Longest text in characters: peers may send a megabyte. */
+const maxLength = 16_384
 
 const cut = (text: string): string =>
-  text.length <= longest ? text : `${text.slice(0, longest)}… and ${text.length - longest} characters more`
+  text.length <= maxLength ? text : `${text.slice(0, maxLength)}… and ${text.length - maxLength} characters more`
 
 const make = (console: Console.Console): Console.Console =>
   Object.assign(Object.create(console) as Console.Console, {
     error: (...args: ReadonlyArray<unknown>) => console.error("%s", Printable.lines(cut(format(...args))))
   })
 
-/** Puts it in the place of the console that is there. */
+/** Replaces the console. */
 export const layer: Layer.Layer<never> = Layer.effect(Console.Console, Effect.map(Console.Console, make))

@@ -1,6 +1,6 @@
 /**
- * Sending metrics and traces to a collector of OpenTelemetry: what `--otlp` does. Effect's exporters do it, and take what
- * else there is to say (headers, intervals, attributes of the service) from OpenTelemetry's own `OTEL_…` variables.
+ * Export of metrics and traces to an OpenTelemetry collector (`--otlp`), by Effect's exporters. Headers, intervals and
+ * attributes of the service come from OpenTelemetry's own `OTEL_…` variables.
  */
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
@@ -11,14 +11,14 @@ import * as OtlpSerialization from "effect/observability/OtlpSerialization"
 import * as OtlpTracer from "effect/observability/OtlpTracer"
 import * as Options from "../base/Options.ts"
 
-/** What holds where the environment says nothing else: Effect's exporters send nothing unless they are named there. */
+/** Defaults for the environment. Effect's exporters send nothing unless they are named. */
 const defaults = ConfigProvider.fromUnknown({
   OTEL_SERVICE_NAME: "effect-bayeux",
   OTEL_METRICS_EXPORTER: ["otlp"],
   OTEL_TRACES_EXPORTER: ["otlp"]
 })
 
-const configured = (url: string) =>
+const configProvider = (url: string) =>
   Effect.map(
     ConfigProvider.ConfigProvider,
     (environment) =>
@@ -28,7 +28,7 @@ const configured = (url: string) =>
       )
   )
 
-const refused = (url: string) =>
+const invalid = (url: string) =>
   Layer.effectDiscard(Effect.fail(
     new Options.OptionsInvalid({
       owner: "effect-bayeux",
@@ -40,9 +40,9 @@ const exporters = (url: string) =>
   Layer.mergeAll(OtlpMetrics.layerFromConfig(), OtlpTracer.layerFromConfig()).pipe(
     Layer.provide(OtlpSerialization.layerJson),
     Layer.provide(FetchHttpClient.layer),
-    Layer.provide(ConfigProvider.layer(configured(url)))
+    Layer.provide(ConfigProvider.layer(configProvider(url)))
   )
 
-/** Effect's exporters, sending to the collector at this URL. */
+/** Provides Effect's exporters to the collector at this URL. A URL that is not HTTP fails with `OptionsInvalid`. */
 export const layer = (url: string): Layer.Layer<never, Options.OptionsInvalid> =>
-  URL.canParse(url) && /^https?:/.test(url) ? exporters(url) : refused(url)
+  URL.canParse(url) && /^https?:/.test(url) ? exporters(url) : invalid(url)

@@ -25,9 +25,9 @@ const { version } = JSON.parse(readFileSync(new URL("../../package.json", import
   readonly version: string
 }
 
-/** The argument of both commands about recordings. */
+/** Argument of the commands for recordings. */
 const file = Argument.String("file").pipe(
-  Argument.withDescription("The file of the recording; the older one beside it, FILE.1, is read with it")
+  Argument.withDescription("File of the recording; the older part beside it, FILE.1, is read as well")
 )
 
 const replay = Command.make(
@@ -35,7 +35,7 @@ const replay = Command.make(
   {
     file,
     until: Flag.Int("until").pipe(
-      Flag.withDescription("Stop after the event of this number"),
+      Flag.withDescription("Stop after the event with this number"),
       Flag.optional
     )
   },
@@ -46,8 +46,8 @@ const replay = Command.make(
     )
 ).pipe(
   Command.withDescription(
-    "Make what was recorded happen again, and print its events. Ends with 0 if all is there and the same came out, else " +
-      "with 1, and with 2 if the file is not a recording"
+    "Run a recording again and print its events. Exits with 0 if the recording is complete and its replay is the same, " +
+      "with 1 if not, and with 2 if the file is not a recording"
   )
 )
 
@@ -56,17 +56,17 @@ const inspect = Command.make(
   {
     file,
     client: Flag.String("client").pipe(
-      Flag.withDescription("The story of this session, by the name that it has in the recording"),
+      Flag.withDescription("Session, by its name in the recording"),
       Flag.optional
     ),
     message: Flag.Int("message").pipe(
-      Flag.withDescription("The story of a message, by the number of its Publish event"),
+      Flag.withDescription("Message, by the number of its Publish event"),
       Flag.optional
     ),
-    json: Flag.Boolean("json").pipe(Flag.withDescription("Print a JSON object a line"), Flag.withDefault(false))
+    json: Flag.Boolean("json").pipe(Flag.withDescription("Print a JSON object for each line"), Flag.withDefault(false))
   },
   (options) => Loading.effect(() => import("./inspect.ts"), (module) => module.inspect(options))
-).pipe(Command.withDescription("Tell the story of a session or of a message out of a recording"))
+).pipe(Command.withDescription("Print the timeline of a session or of a message from a recording"))
 
 const command = Command.make(
   "effect-bayeux",
@@ -78,7 +78,7 @@ const command = Command.make(
   Command.run({ version })
 )
 
-/** What is wrong with a call goes to standard error, with where to read more: standard output is for events. */
+/** Prints errors of a call to standard error, with a pointer to --help. Standard output is for events. */
 const presenter: CliOutput.Presenter = {
   present: (event) =>
     event._tag === "InvalidInvocation"
@@ -86,15 +86,15 @@ const presenter: CliOutput.Presenter = {
       : CliOutput.defaultPresenter.present(event)
 }
 
-/** A stop by signal is a success: it ends in good order. */
+/** Exits with 0 after a stop by signal, which is graceful. */
 const teardown: Runtime.Teardown = (exit, onExit) =>
   Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause) ? onExit(0) : Runtime.defaultTeardown(exit, onExit)
 
-const isSentence = (error: unknown): error is Error => error instanceof Error && error.message !== ""
+const hasMessage = (error: unknown): error is Error => error instanceof Error && error.message !== ""
 
 command.pipe(
   Effect.tapError((error) =>
-    CliError.isCliError(error) || !isSentence(error) ? Effect.void : Console.error(error.message)
+    CliError.isCliError(error) || !hasMessage(error) ? Effect.void : Console.error(error.message)
   ),
   Effect.provideService(References.LogToStderr, true),
   Effect.provideService(CliOutput.Presenter, presenter),

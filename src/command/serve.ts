@@ -1,6 +1,6 @@
 /**
- * `effect-bayeux`: a server with all transports, in memory or with Redis, with a page to try it and one that shows what goes
- * on. Events go to standard output if asked for.
+ * `effect-bayeux`: a server with all transports, in memory or with Redis, a page for a first try and the monitor page.
+ * Events go to standard output with `--log-events`.
  */
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -23,36 +23,37 @@ import * as ChatPage from "./ChatPage.ts"
 import type { ServeFlags } from "./flags.ts"
 import * as Loading from "./Loading.ts"
 
-/** Whether this machine alone can reach the server, and no proxy is meant to. */
+/** Whether only this machine can reach the server, and no proxy is expected. */
 const isLocal = ({ host, socket }: ServeFlags): boolean =>
   Option.isNone(socket) && (host === "localhost" || isLoopback(host))
 
-/** Whether the monitor page may be served: beyond this machine it needs a token. */
-const isMonitored = (flags: ServeFlags): boolean => Option.isSome(flags.monitorToken) || isLocal(flags)
+/** Whether the monitor page is served. A server for other machines or for a proxy needs a token for that. */
+const servesMonitor = (flags: ServeFlags): boolean => Option.isSome(flags.monitorToken) || isLocal(flags)
 
-/** Origins of pages that are let in. */
+/** Origins of pages that may use the service. */
 const originsOf = (flags: ServeFlags): "any" | "loopback" | ReadonlyArray<string> => {
   if (Option.isNone(flags.origin)) return flags.faye || !isLocal(flags) ? "any" : "loopback"
   const { value } = flags.origin
   return value === "any" || value === "loopback" ? value : value.split(",").map((origin) => origin.trim())
 }
 
-const allIsOpen = "Pages of every origin may use the service: give --origin or BAYEUX_ORIGIN the origins of yours " +
-  "(https://app.example), or any if that is meant"
+const anyOriginWarning = "Pages of every origin may use the service: give --origin or BAYEUX_ORIGIN your origins " +
+  "(https://app.example), or any if that is intended"
 
-/** Says what is open, unless somebody has asked for it. */
+/** Warns that pages of every origin may use the service, unless that was requested. */
 const warnOfOrigins = (flags: ServeFlags) =>
-  Option.isNone(flags.origin) && !flags.faye && !isLocal(flags) ? Effect.logWarning(allIsOpen) : Effect.void
+  Option.isNone(flags.origin) && !flags.faye && !isLocal(flags) ? Effect.logWarning(anyOriginWarning) : Effect.void
 
 const monitorPath = "/monitor"
 
-const noMonitor = "The monitor page is not served: give --monitor-token or BAYEUX_MONITOR_TOKEN, without which it is " +
-  "there on a loopback address only"
+const noMonitor =
+  "The monitor page is not served: give --monitor-token or BAYEUX_MONITOR_TOKEN, without a token it is " +
+  "served on loopback addresses only"
 
-/** The monitor page; or in its place a sentence, for those who look for it and for those who read the log. */
-const monitorLayer = (settings: ServeFlags) => {
-  if (isMonitored(settings)) {
-    const token = Option.match(settings.monitorToken, { onNone: () => undefined, onSome: (token) => ({ token }) })
+/** Serves the monitor page; if that is not possible, explains why on its path and in the log. */
+const monitorLayer = (flags: ServeFlags) => {
+  if (servesMonitor(flags)) {
+    const token = Option.match(flags.monitorToken, { onNone: () => undefined, onSome: (token) => ({ token }) })
     return Loading.layer(
       () => import("../page/MonitorPage.ts"),
       (module) => module.layer({ path: monitorPath, ...token })
@@ -69,7 +70,7 @@ const monitorLayer = (settings: ServeFlags) => {
   }))
 }
 
-/** The engine that is meant: its name, or the URL of Redis with the namespace as a parameter. */
+/** Provides the engine: `memory`, or Redis at a URL with the namespace as a parameter. */
 const engineLayer = ({ engine, lease }: ServeFlags) => {
   if (engine === "memory") return MemoryEngine.layer
   if (!/^rediss?:\/\//.test(engine) || !URL.canParse(engine)) {
@@ -90,7 +91,7 @@ const engineLayer = ({ engine, lease }: ServeFlags) => {
   return Loading.layer(() => import("../engine/redis/RedisEngine.ts"), (module) => module.layer(options))
 }
 
-/** What watches the service, as far as it is asked for. */
+/** Provides metrics and traces if they are switched on. */
 const telemetryLayer = ({ metrics, otlp }: ServeFlags) =>
   Layer.mergeAll(
     metrics || Option.isSome(otlp)
@@ -124,43 +125,43 @@ const jsonpLayer = ({ faye, jsonp }: ServeFlags) =>
     ? Loading.layer(() => import("../transport/CallbackPollingTransport.ts"), (module) => module.layer)
     : Layer.empty
 
-const listening = ({ host, port, socket, socketMode }: ServeFlags) =>
+const listenOptions = ({ host, port, socket, socketMode }: ServeFlags) =>
   Option.match(socket, {
     onNone: () => ({ host, port }),
     onSome: (socketPath) => ({ socketPath, socketMode })
   })
 
-const times = ({ sessionTimeout, timeout }: ServeFlags) =>
+const timeouts = ({ sessionTimeout, timeout }: ServeFlags) =>
   Option.match(sessionTimeout, {
     onNone: () => ({ timeout: timeout * 1000 }),
     onSome: (seconds) => ({ timeout: timeout * 1000, sessionTimeout: seconds * 1000 })
   })
 
-const serverLayer = (settings: ServeFlags) => {
-  const { faye, interval, mount, ping } = settings
-  const maxMessage = Option.getOrElse(settings.maxMessage, () => faye ? 1 << 26 : 1 << 20)
+const serverLayer = (flags: ServeFlags) => {
+  const { faye, interval, mount, ping } = flags
+  const maxMessage = Option.getOrElse(flags.maxMessage, () => faye ? 1 << 26 : 1 << 20)
   const transports = Layer.mergeAll(
     WebSocketTransport.layer({ ping: ping * 1000, maxMessage }),
     EventSourceTransport.layer({ ping: ping * 1000 }),
     LongPollingTransport.layer({ maxMessage }),
-    jsonpLayer(settings),
+    jsonpLayer(flags),
     FayeClient.layer
   )
-  const outside = ChatPage.serve(mount, isMonitored(settings))
+  const chatPage = ChatPage.serve(mount, servesMonitor(flags))
   const server = NodeServer.layer({
-    ...listening(settings),
+    ...listenOptions(flags),
     mount,
-    origins: originsOf(settings),
-    createServer: () => createServer(outside)
+    origins: originsOf(flags),
+    createServer: () => createServer(chatPage)
   })
-  return Layer.mergeAll(monitorLayer(settings), metricsPageLayer(settings)).pipe(
+  return Layer.mergeAll(monitorLayer(flags), metricsPageLayer(flags)).pipe(
     Layer.provideMerge(server),
     Layer.provide(transports),
-    Layer.provide(telemetryLayer(settings)),
-    Layer.provideMerge(Bayeux.layer({ ...times(settings), interval })),
-    Layer.provide(recorderLayer(settings)),
-    Layer.provideMerge(engineLayer(settings)),
-    Layer.provide(otlpLayer(settings))
+    Layer.provide(telemetryLayer(flags)),
+    Layer.provideMerge(Bayeux.layer({ ...timeouts(flags), interval })),
+    Layer.provide(recorderLayer(flags)),
+    Layer.provideMerge(engineLayer(flags)),
+    Layer.provide(otlpLayer(flags))
   )
 }
 
@@ -170,7 +171,7 @@ const announce = Effect.gen(function*() {
   yield* Effect.logInfo(`Listening on ${url}${page}`)
 })
 
-/** Prints events in a scope that outlives the monitor, whose end is the end of the events. */
+/** Prints events in a scope that outlives the monitor, so that the last events are printed, too. */
 const logEvents = Effect.fnUntraced(function*(scope: Scope.Scope) {
   const print = yield* Loading.effect(
     () => import("./EventLog.ts"),
@@ -180,11 +181,11 @@ const logEvents = Effect.fnUntraced(function*(scope: Scope.Scope) {
   yield* Scope.addFinalizer(scope, Effect.timeoutOption(Fiber.await(printing), "1 second"))
 })
 
-/** Serves until it is interrupted. */
-export const serve = Effect.fnUntraced(function*(settings: ServeFlags) {
+/** Serves until interruption. */
+export const serve = Effect.fnUntraced(function*(flags: ServeFlags) {
   const scope = yield* Effect.scope
-  const serving = Effect.all([warnOfOrigins(settings), announce, Effect.never], { discard: true })
-  const running = Effect.provide(serving, serverLayer(settings))
-  const monitored = settings.logEvents ? Effect.andThen(logEvents(scope), running) : running
+  const serving = Effect.all([warnOfOrigins(flags), announce, Effect.never], { discard: true })
+  const running = Effect.provide(serving, serverLayer(flags))
+  const monitored = flags.logEvents ? Effect.andThen(logEvents(scope), running) : running
   return yield* Effect.provide(monitored, Monitor.layer())
 }, Effect.scoped)
