@@ -4,7 +4,7 @@
  */
 import { get } from "node:http"
 import { parseArgs } from "node:util"
-import type { Events } from "../src/page/PageProtocol.ts"
+import type { EventBatch } from "../src/page/PageProtocol.ts"
 import { endWithThisProgram } from "./harness/Child.ts"
 import { median } from "./harness/Median.ts"
 import { run } from "./harness/Run.ts"
@@ -35,7 +35,7 @@ const open = (port: number): () => void => {
       for (const block of blocks) {
         const data = /^event: events\ndata: (.*)$/m.exec(block)?.[1]
         if (data === undefined) continue
-        const { matched, rows } = JSON.parse(data) as Events
+        const { matched, rows } = JSON.parse(data) as EventBatch
         seen.matched += matched
         seen.shown += rows.length
       }

@@ -1,18 +1,18 @@
 /**
- * Sessions, subscriptions and messages over time, each in a card with its number as it is now. Pointing at a moment in one
- * chart shows the numbers of that moment in all.
+ * Charts of sessions, subscriptions and messages over time, each in a card with its current number. Pointing at a moment
+ * in one chart shows the numbers of that moment in all charts.
  * @import { Now, Point } from "../src/page/PageProtocol.ts"
  */
-import { byId, clock, find, make, number, say } from "./dom.js"
+import { byId, clock, find, make, number, setText } from "./dom.js"
 import uPlot from "./uPlot.js"
 
-/** A second without its numbers: where points are missing, the line has a gap. */
+/** A second; its numbers are null where the line has a gap. */
 /** @typedef {readonly [at: number, ...numbers: Array<number | null>]} Sample */
 
-/** Seconds that are kept, at most. */
-const kept = 15 * 60
+/** Number of seconds that are kept. */
+const maxPoints = 15 * 60
 
-/** Seconds without a point that are shown as a gap. */
+/** Seconds between two points from which on the line has a gap. */
 const gap = 3
 
 const series = [
@@ -25,7 +25,7 @@ const series = [
 const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim()
 
 /** @param {number} value */
-const short = (value) =>
+const shortNumber = (value) =>
   value >= 10_000 ? `${Math.round(value / 1000)}k` : value >= 1000 ? `${Math.round(value / 100) / 10}k` : String(value)
 
 /** @type {Partial<uPlot.Axis>} */
@@ -45,7 +45,7 @@ export class Charts {
 
   constructor() {
     const root = byId("charts", HTMLElement)
-    this.#cards = series.map((one, at) => this.#card(root, one, at + 1))
+    this.#cards = series.map((options, at) => this.#card(root, options, at + 1))
     const draw = () => this.#cards.forEach(({ plot }) => plot.redraw())
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw)
     byId("range", HTMLFieldSetElement).addEventListener("change", ({ target }) => {
@@ -57,19 +57,19 @@ export class Charts {
 
   /**
    * @param {HTMLElement} root
-   * @param {{ readonly title: string, readonly color: string }} one
-   * @param {number} index which of a point's numbers it shows
+   * @param {{ readonly title: string, readonly color: string }} options
+   * @param {number} index of the number in a point
    */
-  #card(root, one, index) {
+  #card(root, options, index) {
     const value = make("output", { class: "value" }, "–")
     const moment = make("span", { class: "quiet" })
-    const canvas = make("div", { class: "chart", role: "img", "aria-label": one.title })
-    root.append(make("figure", { class: "card" }, make("figcaption", {}, one.title, value, moment), canvas))
+    const canvas = make("div", { class: "chart", role: "img", "aria-label": options.title })
+    root.append(make("figure", { class: "card" }, make("figcaption", {}, options.title, value, moment), canvas))
     /** @param {uPlot} plot */
     const point = (plot) => {
       const at = plot.cursor.idx ?? -1
       const second = plot.data[0][at]
-      say(moment, second === undefined ? "" : `${number(plot.data[1]?.[at] ?? 0)} at ${clock(second * 1000)}`)
+      setText(moment, second === undefined ? "" : `${number(plot.data[1]?.[at] ?? 0)} at ${clock(second * 1000)}`)
     }
     const plot = new uPlot(
       {
@@ -91,12 +91,12 @@ export class Charts {
             size: 38,
             space: 34,
             incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 1e6],
-            values: (_, all) => all.map(short)
+            values: (_, all) => all.map(shortNumber)
           }
         ],
         series: [{}, {
-          stroke: () => color(one.color),
-          fill: () => `${color(one.color)}22`,
+          stroke: () => color(options.color),
+          fill: () => `${color(options.color)}22`,
           width: 2,
           points: { show: false }
         }],
@@ -106,11 +106,11 @@ export class Charts {
       canvas
     )
     new ResizeObserver(() => plot.setSize({ width: canvas.clientWidth, height: 140 })).observe(canvas)
-    return { ...one, canvas, index, plot, value }
+    return { ...options, canvas, index, plot, value }
   }
 
   /**
-   * A server tells what it knows. What an earlier one has told before that stays.
+   * Begins with the history of a server. Earlier points, of a previous server, stay.
    * @param {ReadonlyArray<Point>} points
    * @param {number} at
    */
@@ -123,17 +123,17 @@ export class Charts {
 
   /** @param {Point} point */
   add(point) {
-    this.#points = [...this.#points, point].slice(-kept)
+    this.#points = [...this.#points, point].slice(-maxPoints)
     this.#now = point[0] * 1000
-    say(this.#value(2), number(point[3]))
+    setText(this.#value(2), number(point[3]))
     this.#draw()
     if (point[0] % 10 === 0) this.#describe()
   }
 
   /** @param {Now} now */
   now({ sessions, subscriptions }) {
-    say(this.#value(0), number(sessions))
-    say(this.#value(1), number(subscriptions))
+    setText(this.#value(0), number(sessions))
+    setText(this.#value(1), number(subscriptions))
   }
 
   /** @param {number} at */
@@ -152,7 +152,7 @@ export class Charts {
     this.#showMinute()
   }
 
-  /** The charts in words. */
+  /** Describes the charts in words, for screen readers. */
   #describe() {
     for (const { canvas, index, title, value } of this.#cards) {
       const numbers = this.#points.slice(-this.#seconds).map((point) => point[index] ?? 0)

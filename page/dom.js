@@ -1,7 +1,7 @@
-/** What all parts of the page need: elements, tables that change in place, and how numbers and times are written. */
+/** Functions for all parts of the page: elements, tables that change in place, formats of numbers and times. */
 
 /**
- * The element with that id, which the page has.
+ * Returns the element with that id. It must exist.
  * @template {HTMLElement} E
  * @param {string} id
  * @param {new () => E} type
@@ -14,7 +14,7 @@ export const byId = (id, type) => {
 }
 
 /**
- * The first element below another that a selector finds, which is there.
+ * Returns the first element within another that matches a selector. It must exist.
  * @template {Element} E
  * @param {ParentNode} within
  * @param {string} selector
@@ -28,7 +28,7 @@ export const find = (within, selector, type) => {
 }
 
 /**
- * Makes an element. Text stays text: nothing that comes from the server is ever read as HTML.
+ * Creates an element. Text stays text: nothing that comes from the server is parsed as HTML.
  * @template {keyof HTMLElementTagNameMap} T
  * @param {T} tag
  * @param {{ readonly [attribute: string]: string }} attributes
@@ -43,16 +43,16 @@ export const make = (tag, attributes = {}, ...children) => {
 }
 
 /**
- * Sets a text if it is another one, so that what has not changed is not read out again.
+ * Sets a text if it has changed, so that screen readers do not repeat it.
  * @param {Element} element
  * @param {string} text
  */
-export const say = (element, text) => {
+export const setText = (element, text) => {
   if (element.textContent !== text) element.textContent = text
 }
 
 /**
- * Whether somebody is about to use something in there: it should not move away from under a finger or the focus.
+ * Whether the pointer or the focus is in an element. Its contents should not move then.
  * @param {Element} element
  */
 export const isInUse = (element) => element.matches(":focus-within") || (hovers.matches && element.matches(":hover"))
@@ -60,7 +60,7 @@ export const isInUse = (element) => element.matches(":focus-within") || (hovers.
 const hovers = matchMedia("(hover: hover)")
 
 /**
- * Keeps the rows of a table body: rows that stay are changed in place, and none is moved while the table is in use.
+ * Creates a function that updates the rows of a table body in place. No row moves while the table is in use.
  * @template R
  * @param {HTMLTableSectionElement} body
  * @param {(row: R) => string} key
@@ -69,35 +69,35 @@ const hovers = matchMedia("(hover: hover)")
  */
 export const table = (body, key, cells, update) => {
   /** @type {Map<string, HTMLTableRowElement>} */
-  const known = new Map()
+  const elements = new Map()
   /** @param {ReadonlyArray<R>} rows */
   return (rows) => {
     const keys = new Set(rows.map(key))
-    for (const [name, element] of known) {
+    for (const [name, element] of elements) {
       if (keys.has(name) || element.matches(":focus-within")) continue
       element.remove()
-      known.delete(name)
+      elements.delete(name)
     }
     const mayMove = !isInUse(body)
     rows.forEach((row, at) => {
       const name = key(row)
-      const element = known.get(name) ?? make("tr", {}, ...cells(row))
+      const element = elements.get(name) ?? make("tr", {}, ...cells(row))
       update(row, [...element.children])
-      if (!known.has(name)) body.append(element)
-      known.set(name, element)
+      if (!elements.has(name)) body.append(element)
+      elements.set(name, element)
       if (mayMove && body.children[at] !== element) body.insertBefore(element, body.children[at] ?? null)
     })
   }
 }
 
-const whole = new Intl.NumberFormat("en")
-const tenths = new Intl.NumberFormat("en", { maximumFractionDigits: 1 })
+const wholeFormat = new Intl.NumberFormat("en")
+const tenthsFormat = new Intl.NumberFormat("en", { maximumFractionDigits: 1 })
 
 /** @param {number} count */
-export const number = (count) => whole.format(count)
+export const number = (count) => wholeFormat.format(count)
 
 /** @param {number} perSecond */
-export const rate = (perSecond) => (perSecond < 10 ? tenths : whole).format(perSecond)
+export const rate = (perSecond) => (perSecond < 10 ? tenthsFormat : wholeFormat).format(perSecond)
 
 /**
  * @param {number} count
@@ -121,13 +121,13 @@ export const duration = (milliseconds) => {
 }
 
 /**
- * Where the page shows a session.
+ * Creates a link to the page of a session.
  * @param {string} name
  */
 export const sessionLink = (name) => make("a", { href: `#/sessions/${name}` }, make("code", {}, name))
 
 /**
- * Where the page shows the events of a channel.
+ * Creates a link to the events of a channel.
  * @param {string} channel
  */
 export const channelLink = (channel) =>

@@ -1,46 +1,46 @@
 /**
- * The events, the newest first. Where more happens than can be shown the server sends a sample, and the page says so.
- * @import { EventRow, Events } from "../src/page/PageProtocol.ts"
+ * The table of events, the newest first. Under load the server sends a sample of them, and the page says so.
+ * @import { EventBatch, EventRow } from "../src/page/PageProtocol.ts"
  * @import { Cause } from "../src/core/MonitorEvent.ts"
  */
-import { byId, channelLink, clock, exactClock, find, isInUse, make, number, say, sessionLink } from "./dom.js"
+import { byId, channelLink, clock, exactClock, find, isInUse, make, number, sessionLink, setText } from "./dom.js"
 
-/** Rows that are kept. */
-const kept = 200
+/** Number of rows that are kept. */
+const maxRows = 200
 
 /**
- * A cause in words.
+ * Describes a cause in words.
  * @param {Cause} cause
  * @returns {string}
  */
-export const why = (cause) => {
+export const causeText = (cause) => {
   switch (cause._tag) {
     case "ClientRequest":
-      return "the client asked for it"
+      return "requested by the client"
     case "Timeout":
-      return `not heard since ${clock(cause.lastSeen)}`
+      return `no sign of life since ${clock(cause.lastSeen)}`
     case "Kicked":
       return cause.reason
     case "QueueOverflow":
-      return "too many messages waited for it"
+      return "too many messages in its queue"
     case "Shutdown":
       return "the server stopped"
     case "EngineLost":
-      return "the engine has lost it"
+      return "lost by the engine"
     case "ProcessLost":
-      return "its process is gone"
+      return "its process was lost"
   }
 }
 
 /** @param {EventRow} row */
-const cell = ({ cause, data, withSession }) => {
+const detailCell = ({ cause, data, withSession }) => {
   if (cause === undefined) return make("td", { class: "quiet" }, data ?? "")
   const tag = make("span", { class: "cause", "data-cause": cause._tag }, cause._tag)
-  return make("td", {}, tag, ` ${why(cause)}${withSession === true ? ", with its session" : ""}`)
+  return make("td", {}, tag, ` ${causeText(cause)}${withSession === true ? ", with its session" : ""}`)
 }
 
 /** @param {EventRow} row */
-const line = (row) =>
+const rowElement = (row) =>
   make(
     "tr",
     { "data-kind": row.kind },
@@ -48,7 +48,7 @@ const line = (row) =>
     make("td", {}, make("span", { class: "kind" }, row.kind)),
     make("td", {}, row.session === null ? make("span", { class: "quiet" }, "no session") : sessionLink(row.session)),
     make("td", { class: "channel" }, row.channel === undefined ? "" : channelLink(row.channel)),
-    cell(row)
+    detailCell(row)
   )
 
 export class EventTable {
@@ -71,42 +71,42 @@ export class EventTable {
     return this.#pause.ariaPressed === "true"
   }
 
-  /** Another filter, or another session: what is there is not of it. */
+  /** Removes all rows, for another filter or another session. */
   clear() {
     this.#body.replaceChildren()
     this.#waiting = []
     this.#matched = this.#sent = 0
   }
 
-  /** @param {Events} events */
+  /** @param {EventBatch} events */
   add({ matched, rows }) {
     this.#matched += matched
     this.#sent += rows.length
-    this.#waiting = [...rows.toReversed(), ...this.#waiting].slice(0, kept)
+    this.#waiting = [...rows.toReversed(), ...this.#waiting].slice(0, maxRows)
     this.#flush()
   }
 
-  /** What is pointed at stays where it is until it is let go. */
+  /** Shows the rows that wait, unless the table is paused or in use. */
   #flush() {
     if (this.#isPaused || isInUse(this.#table)) return
-    this.#body.prepend(...this.#waiting.map(line))
+    this.#body.prepend(...this.#waiting.map(rowElement))
     this.#waiting = []
-    while (this.#body.children.length > kept) this.#body.lastElementChild?.remove()
+    while (this.#body.children.length > maxRows) this.#body.lastElementChild?.remove()
   }
 
-  /** Once a second: says what of it is to be seen. */
+  /** Updates the note about the sample, once a second. */
   tick() {
     this.#flush()
     const element = byId("shown", HTMLElement)
     const isSample = this.#sent < this.#matched
-    const held = this.#waiting.length > 0 ? ` Held: ${number(this.#waiting.length)} more.` : ""
+    const heldText = this.#waiting.length > 0 ? ` Held: ${number(this.#waiting.length)} more.` : ""
     element.classList.toggle("sampled", isSample)
-    say(
+    setText(
       element,
       (isSample
         ? `Sampled: showing ${number(this.#sent)} of ${number(this.#matched)} in the last second.`
-        : "All are shown.") +
-        held
+        : "All events are shown.") +
+        heldText
     )
     this.#matched = this.#sent = 0
   }

@@ -1,43 +1,43 @@
 /**
- * The connection to the server. The browser opens it again by itself; this notices where it does not: when the server
- * answers with an error for a while, and when nothing comes although the connection seems to be open.
- * @import { Events, Hello, Now, Second, SessionState, Tables } from "../src/page/PageProtocol.ts"
+ * The connection to the server. The browser reopens it by itself, except in two cases, which are handled here: the server
+ * has answered with an error, or nothing arrives although the connection seems to be open.
+ * @import { EventBatch, Hello, Now, Second, SessionState, Tables } from "../src/page/PageProtocol.ts"
  */
 
 /**
- * @typedef {object} Listener
+ * @typedef {object} FeedHandlers
  * @property {(isLive: boolean) => void} state
  * @property {(hello: Hello) => void} hello
  * @property {(now: Now) => void} now
  * @property {(second: Second) => void} second
  * @property {(tables: Tables) => void} tables
- * @property {(events: Events) => void} events
+ * @property {(events: EventBatch) => void} events
  * @property {(session: SessionState) => void} session
  */
 
-/** How long nothing may come, in milliseconds: there are about four events a second. */
-const patience = 5_000
+/** Time without an event after which the connection is checked, in milliseconds. There are about four events a second. */
+const silenceTimeout = 5_000
 
-/** How long to wait before it is tried again, in milliseconds. */
-const pause = 1_500
+/** Time between two attempts, in milliseconds. */
+const retryDelay = 1_500
 
 const kinds = /** @type {const} */ (["hello", "now", "second", "tables", "events", "session"])
 
 export class Feed {
-  #listener
+  #handlers
   #query = ""
   /** @type {EventSource | undefined} */
   #source
   /** @type {number | undefined} */
   #timer
 
-  /** @param {Listener} listener */
-  constructor(listener) {
-    this.#listener = listener
+  /** @param {FeedHandlers} handlers */
+  constructor(handlers) {
+    this.#handlers = handlers
   }
 
   /**
-   * Has the server tell of what the query asks for, from now on.
+   * Opens the feed for a query, in place of the last one.
    * @param {URLSearchParams} query
    */
   open(query) {
@@ -50,20 +50,20 @@ export class Feed {
     const source = this.#source = new EventSource(`feed?${this.#query}`)
     for (const kind of kinds) {
       source.addEventListener(kind, ({ data }) => {
-        this.#wait(patience)
-        if (kind === "hello") this.#listener.state(true)
-        this.#listener[kind](JSON.parse(data))
+        this.#wait(silenceTimeout)
+        if (kind === "hello") this.#handlers.state(true)
+        this.#handlers[kind](JSON.parse(data))
       })
     }
     source.onerror = () => {
-      this.#listener.state(false)
-      this.#wait(source.readyState === EventSource.CLOSED ? pause : patience)
+      this.#handlers.state(false)
+      this.#wait(source.readyState === EventSource.CLOSED ? retryDelay : silenceTimeout)
     }
-    this.#wait(patience)
+    this.#wait(silenceTimeout)
   }
 
   /**
-   * Tries again if nothing comes meanwhile.
+   * Tries again after this time, unless an event arrives.
    * @param {number} milliseconds
    */
   #wait(milliseconds) {
@@ -71,12 +71,14 @@ export class Feed {
     this.#timer = setTimeout(() => this.#retry(), milliseconds)
   }
 
-  /** Whoever is logged out by now gets the form. */
+  /** Checks whether the server is there. Users who are logged out get the form. */
   async #retry() {
-    this.#listener.state(false)
-    const page = await fetch("./", { method: "HEAD", signal: AbortSignal.timeout(patience) }).catch(() => undefined)
+    this.#handlers.state(false)
+    const page = await fetch("./", { method: "HEAD", signal: AbortSignal.timeout(silenceTimeout) }).catch(() =>
+      undefined
+    )
     if (page?.status === 401 || page?.status === 403) location.reload()
     else if (page?.ok === true) this.#connect()
-    else this.#wait(pause)
+    else this.#wait(retryDelay)
   }
 }

@@ -1,9 +1,9 @@
 /**
- * Puts the parts of the monitor page together. What is shown stands in the address, behind `#`: `#/` is everything,
- * `#/sessions/…` a session, and `?kind=…&channel=…&cause=…` the filter of the events; so links and the back button work.
+ * Puts the parts of the monitor page together. The route is in the address behind `#`, so links and the back button work:
+ * `#/` is the overview, `#/sessions/…` a session, `?kind=…&channel=…&cause=…` the filter of the events.
  */
 import { Charts } from "./charts.js"
-import { byId, counted, find, number, say } from "./dom.js"
+import { byId, counted, find, number, setText } from "./dom.js"
 import { EventTable } from "./events.js"
 import { Feed } from "./feed.js"
 import * as Session from "./session.js"
@@ -14,16 +14,16 @@ const events = new EventTable()
 const filter = byId("filter", HTMLFormElement)
 
 let counts = { at: 0, sessions: 0, subscriptions: 0, channels: 0, messages: 0 }
-let isOver = 0
+let summarisedAt = 0
 
 const feed = new Feed({
   state: (isLive) => {
     const element = byId("state", HTMLElement)
     element.dataset["state"] = isLive ? "live" : "lost"
-    say(element, isLive ? "live" : "connection lost, trying again")
+    setText(element, isLive ? "live" : "connection lost, trying again")
   },
   hello: (hello) => {
-    say(byId("node", HTMLElement), hello.isShared ? `${hello.node}, one of several processes` : hello.node)
+    setText(byId("node", HTMLElement), hello.isShared ? `${hello.node}, one of several processes` : hello.node)
     for (const element of document.querySelectorAll("[data-shared]")) element.toggleAttribute("hidden", !hello.isShared)
     byId("logout", HTMLFormElement).hidden = !hello.hasToken
     charts.begin(hello.points, hello.at)
@@ -35,40 +35,38 @@ const feed = new Feed({
   second: (second) => {
     charts.add(second.point)
     events.tick()
-    showBeside(second)
-    if (counts.at - isOver >= 15_000) summarise(second.point[3])
+    showTotals(second)
+    if (counts.at - summarisedAt >= 15_000) summarise(second.point[3])
   },
   tables: (tables) => {
     Tables.show(tables, counts)
-    say(byId("cluster", HTMLElement), showCluster(tables))
+    setText(byId("cluster", HTMLElement), clusterText(tables))
   },
-  events: (told) => events.add(told),
+  events: (batch) => events.add(batch),
   session: (state) => Session.show(state, counts.at)
 })
 
 /** @param {import("../src/page/PageProtocol.ts").Second} second */
-const showBeside = ({ events, missed }) => {
-  const published = `${counted(counts.messages, "message")} since the page is served, ${
-    counted(events, "event")
-  } a second`
+const showTotals = ({ events, missed }) => {
+  const published = `${counted(counts.messages, "message")} since the start, ${counted(events, "event")} a second`
   const lost = missed === 0 ? "" : `, ${number(missed)} lost before they were counted: the server was too busy`
-  say(byId("beside", HTMLElement), `${published}${lost}.`)
+  setText(byId("totals", HTMLElement), `${published}${lost}.`)
 }
 
 /** @param {import("../src/page/PageProtocol.ts").Tables} tables */
-const showCluster = ({ cluster }) =>
+const clusterText = ({ cluster }) =>
   cluster === null
     ? ""
     : `In all processes: ${counted(cluster.sessions, "session")}, ${counted(cluster.subscriptions, "subscription")}.`
 
 /**
- * For those who cannot see it move, and not too often.
+ * Updates the summary for screen readers.
  * @param {number} messages
  */
 const summarise = (messages) => {
-  isOver = counts.at
+  summarisedAt = counts.at
   const { sessions, subscriptions } = counts
-  say(
+  setText(
     byId("summary", HTMLElement),
     `${counted(sessions, "session")}, ${counted(subscriptions, "subscription")}, ${
       counted(messages, "message")
@@ -79,27 +77,27 @@ const summarise = (messages) => {
 // ---------------------------------------------------------------------------------------------------------------------
 // the address
 
-/** What the address asks for. */
-const asked = () => {
+/** Parses the address. */
+const route = () => {
   const [path = "", query = ""] = location.hash.slice(1).split("?")
   return { session: /^\/sessions\/([0-9a-f]+)$/.exec(path)?.[1] ?? "", query: new URLSearchParams(query) }
 }
 
-let shown = ""
+let shownSession = ""
 
 const show = () => {
-  const { query, session } = asked()
+  const { query, session } = route()
   byId("overview", HTMLElement).hidden = session !== ""
   byId("session", HTMLElement).hidden = session === ""
-  say(byId("events-title", HTMLElement), session === "" ? "Events" : "Its events")
+  setText(byId("events-title", HTMLElement), session === "" ? "Events" : "Its events")
   document.title = session === "" ? "effect-bayeux monitor" : `Session ${session} · effect-bayeux monitor`
   fillFilter(query)
-  if (session !== shown && session !== "") {
+  if (session !== shownSession && session !== "") {
     Session.begin(session)
     byId("session-title", HTMLElement).focus()
     scrollTo(0, 0)
   }
-  shown = session
+  shownSession = session
   events.clear()
   if (session !== "") query.set("session", session)
   feed.open(query)
@@ -116,33 +114,33 @@ const fillFilter = (query) => {
   }
 }
 
-const ask = () => {
+const applyFilter = () => {
   const query = new URLSearchParams()
   for (const [name, value] of new FormData(filter)) {
     if (typeof value === "string" && value !== "") query.append(name, value)
   }
-  const { session } = asked()
+  const { session } = route()
   const text = query.toString()
   history.replaceState(null, "", `#/${session === "" ? "" : `sessions/${session}`}${text === "" ? "" : `?${text}`}`)
   show()
 }
 
 /** @type {number | undefined} */
-let typing
+let typingTimer
 filter.addEventListener("input", ({ target }) => {
-  clearTimeout(typing)
-  typing = setTimeout(ask, target instanceof HTMLInputElement && target.type === "search" ? 300 : 0)
+  clearTimeout(typingTimer)
+  typingTimer = setTimeout(applyFilter, target instanceof HTMLInputElement && target.type === "search" ? 300 : 0)
 })
 filter.addEventListener("submit", (event) => {
   event.preventDefault()
-  clearTimeout(typing)
-  ask()
+  clearTimeout(typingTimer)
+  applyFilter()
 })
-filter.addEventListener("reset", () => setTimeout(ask))
+filter.addEventListener("reset", () => setTimeout(applyFilter))
 addEventListener("hashchange", () => {
   show()
-  // Who has followed a link to the events of a channel wants to see them.
-  if (asked().session === "" && asked().query.size > 0) byId("events-title", HTMLElement).focus()
+  // A link to the events of a channel moves the focus to them.
+  if (route().session === "" && route().query.size > 0) byId("events-title", HTMLElement).focus()
 })
 find(document, ".skip", HTMLAnchorElement).addEventListener("click", (event) => {
   event.preventDefault()

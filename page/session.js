@@ -1,12 +1,12 @@
 /**
- * The page of a session: how it is connected, what waits for it, and the button that ends it.
+ * The page of a session: its connection, its queue, its subscriptions, and the button that ends it.
  * @import { SessionState } from "../src/page/PageProtocol.ts"
  */
-import { byId, channelLink, clock, counted, duration, find, make, number, say } from "./dom.js"
-import { why } from "./events.js"
+import { byId, channelLink, clock, counted, duration, find, make, number, setText } from "./dom.js"
+import { causeText } from "./events.js"
 
 const statement = byId("session-state", HTMLElement)
-const facts = byId("session-facts", HTMLElement)
+const details = byId("session-facts", HTMLElement)
 const subscriptions = byId("subscriptions", HTMLElement)
 const note = byId("subscriptions-note", HTMLElement)
 const end = byId("end", HTMLButtonElement)
@@ -18,23 +18,23 @@ let name = ""
 let time = 0
 
 /** @param {Extract<SessionState, { readonly _tag: "Here" }>} state */
-const howConnected = ({ link, row }) => {
+const connectionText = ({ link, row }) => {
   const waits = row.queueLength === 0
     ? ""
     : `; ${counted(row.queueLength, "message")} ${row.queueLength === 1 ? "waits" : "wait"} for it`
-  if (row.local) return `The application's own, in this process${waits}.`
+  if (row.local) return `A local session of the application${waits}.`
   if (link === "Detached") return `Not connected now${waits}.`
   return `Connected by ${row.connectionType}${link === "Polling" ? ", with a connect that is held" : ""}${waits}.`
 }
 
 /** @param {ReadonlyArray<readonly [string, string]>} pairs */
-const showFacts = (pairs) => {
-  if (facts.children.length !== 2 * pairs.length) {
-    facts.replaceChildren(...pairs.flatMap(([term]) => [make("dt", {}, term), make("dd")]))
+const showDetails = (pairs) => {
+  if (details.children.length !== 2 * pairs.length) {
+    details.replaceChildren(...pairs.flatMap(([term]) => [make("dt", {}, term), make("dd")]))
   }
   pairs.forEach(([, value], at) => {
-    const element = facts.children[2 * at + 1]
-    if (element !== undefined) say(element, value)
+    const element = details.children[2 * at + 1]
+    if (element !== undefined) setText(element, value)
   })
 }
 
@@ -46,37 +46,37 @@ const showSubscriptions = (channels) => {
 }
 
 /** @param {Extract<SessionState, { readonly _tag: "Here" }>} state */
-const showHere = (state) => {
+const showPresent = (state) => {
   const { acknowledges, row } = state
-  say(statement, howConnected(state))
-  showFacts([
-    ["Connection type", row.connectionType ?? "none now"],
-    ["Messages that wait", number(row.queueLength)],
-    ["Acknowledges", acknowledges ? "yes: messages stay until it has said that it has them" : "no"],
-    ["Began", `${clock(row.createdAt)}, ${duration(time - row.createdAt)} ago`],
+  setText(statement, connectionText(state))
+  showDetails([
+    ["Connection type", row.connectionType ?? "none"],
+    ["Messages in its queue", number(row.queueLength)],
+    ["Acknowledges", acknowledges ? "yes: messages stay in the queue until it acknowledges them" : "no"],
+    ["Created", `${clock(row.createdAt)}, ${duration(time - row.createdAt)} ago`],
     ["Last connect", `${clock(row.lastSeen)}, ${duration(time - row.lastSeen)} ago`]
   ])
   showSubscriptions(state.subscriptions)
   const { length } = state.subscriptions
-  say(note, length < row.subscriptions ? `${number(length)} of ${number(row.subscriptions)}` : number(length))
+  setText(note, length < row.subscriptions ? `${number(length)} of ${number(row.subscriptions)}` : number(length))
 }
 
 /**
- * Another session, or another server with other names.
+ * Begins with another session, or with another server.
  * @param {string} next
  */
 export const begin = (next) => {
   name = next
-  say(find(byId("session-title", HTMLElement), "code", HTMLElement), name)
-  say(statement, "…")
-  facts.replaceChildren()
+  setText(find(byId("session-title", HTMLElement), "code", HTMLElement), name)
+  setText(statement, "…")
+  details.replaceChildren()
   subscriptions.replaceChildren()
-  say(note, "")
+  setText(note, "")
   end.disabled = true
 }
 
 /**
- * How the session is at a time.
+ * Shows the state of the session at a time.
  * @param {SessionState} state
  * @param {number} at
  */
@@ -84,12 +84,13 @@ export const show = (state, at) => {
   time = at
   end.disabled = state._tag !== "Here"
   statement.dataset["state"] = state._tag
-  if (state._tag === "Here") return showHere(state)
+  if (state._tag === "Here") return showPresent(state)
   if (dialog.open) dialog.close()
-  if (state._tag === "Ended") say(statement, `Ended at ${clock(state.at)}: ${state.cause._tag}, ${why(state.cause)}.`)
-  else {say(
+  if (state._tag === "Ended") {
+    setText(statement, `Ended at ${clock(state.at)}: ${state.cause._tag}, ${causeText(state.cause)}.`)
+  } else {setText(
       statement,
-      "There is no session of that name with this process. It has ended, or another process serves it now."
+      "This process has no session with that name. It has ended, or another process serves it."
     )}
 }
 
@@ -113,5 +114,5 @@ dialog.addEventListener("close", () => end.focus())
 find(dialog, "button[type=button]", HTMLButtonElement).addEventListener("click", () => dialog.close())
 find(dialog, "form", HTMLFormElement).addEventListener("submit", (event) => {
   event.preventDefault()
-  send().then(() => dialog.close(), (error) => say(complaint, error.message))
+  send().then(() => dialog.close(), (error) => setText(complaint, error.message))
 })

@@ -1,8 +1,8 @@
 /**
- * The channels and the sessions that are worth looking at.
+ * The tables of channels and sessions.
  * @import { ChannelRow, SessionRow, Tables } from "../src/page/PageProtocol.ts"
  */
-import { byId, channelLink, counted, duration, find, make, number, rate, say, sessionLink, table } from "./dom.js"
+import { byId, channelLink, counted, duration, find, make, number, rate, sessionLink, setText, table } from "./dom.js"
 
 const count = () => make("td", { class: "number" })
 
@@ -11,8 +11,8 @@ const showChannels = table(
   (/** @type {ChannelRow} */ { channel }) => channel,
   ({ channel }) => [make("th", { scope: "row" }, channelLink(channel)), count(), count()],
   (row, [, subscribers, messages]) => {
-    if (subscribers !== undefined) say(subscribers, number(row.subscribers))
-    if (messages !== undefined) say(messages, rate(row.rate))
+    if (subscribers !== undefined) setText(subscribers, number(row.subscribers))
+    if (messages !== undefined) setText(messages, rate(row.rate))
   }
 )
 
@@ -23,13 +23,13 @@ const showSessions = table(
   (/** @type {SessionRow} */ { name }) => name,
   ({ name }) => [make("th", { scope: "row" }, sessionLink(name)), make("td"), count(), count(), count()],
   (row, [, connected, subscriptions, waiting, age]) => {
-    if (connected !== undefined) say(connected, row.connectionType ?? "nothing now")
-    if (subscriptions !== undefined) say(subscriptions, number(row.subscriptions))
+    if (connected !== undefined) setText(connected, row.connectionType ?? "not connected")
+    if (subscriptions !== undefined) setText(subscriptions, number(row.subscriptions))
     if (waiting !== undefined) {
-      say(waiting, number(row.queueLength))
+      setText(waiting, number(row.queueLength))
       waiting.classList.toggle("much", row.queueLength > 100)
     }
-    if (age !== undefined) say(age, duration(time - row.createdAt))
+    if (age !== undefined) setText(age, duration(time - row.createdAt))
   }
 )
 
@@ -61,7 +61,7 @@ for (const head of heads) {
 markOrder()
 
 /**
- * Shows the tables. `counts` says how many there are of all, and when that was.
+ * Shows the tables. `counts` has the numbers of all channels and sessions, and their time.
  * @param {Tables} tables
  * @param {{ readonly at: number, readonly channels: number, readonly sessions: number }} counts
  */
@@ -71,11 +71,11 @@ export const show = (tables, counts) => {
   showChannels(sorted())
   showSessions(tables.sessions)
   const { length } = tables.sessions
-  say(
+  setText(
     byId("sessions-note", HTMLElement),
     length < counts.sessions
       ? `${number(length)} of ${number(counts.sessions)}: the longest queues, then the newest`
       : ""
   )
-  say(byId("channels-note", HTMLElement), `${counted(counts.channels, "channel")} with subscribers`)
+  setText(byId("channels-note", HTMLElement), `${counted(counts.channels, "channel")} with subscribers`)
 }

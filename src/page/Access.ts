@@ -1,9 +1,9 @@
 /**
- * Who may see the monitor page: whoever has its token; or, if it has none, whoever sits at this machine.
+ * Access to the monitor page: by its token or, if it has none, from this machine only.
  *
- * Without a token the connection must have come to a loopback address under a loopback name, so that neither a page of
- * somebody else's that has been given the name of this machine (DNS rebinding) nor a proxy that says whom it speaks for
- * gets in. What changes something must come from the page itself, with a token or without.
+ * Without a token a request must come to a loopback address under a loopback name, and without headers of a proxy. This
+ * excludes foreign pages whose name resolves to this machine (DNS rebinding), and clients of proxies. Requests that
+ * change something must come from the page itself, with a token or without.
  */
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
@@ -11,28 +11,31 @@ import { createHash, createHmac, timingSafeEqual } from "node:crypto"
 import type { IncomingMessage } from "node:http"
 import type { HttpError } from "../transport/Http.ts"
 
-/** Whether an address is of this machine alone. */
+/** Whether an address is a loopback address. */
 export const isLoopback = (address: string | undefined): boolean =>
   address === "::1" || /^(?:::ffff:)?127\.\d+\.\d+\.\d+$/.test(address ?? "")
 
 const loopbackName = /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])(?::\d+)?$/i
 
-const forwarding = ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via"]
+const proxyHeaders = ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via"]
 
-const isFromHere = ({ headers, socket }: IncomingMessage): boolean =>
+const isLocal = ({ headers, socket }: IncomingMessage): boolean =>
   isLoopback(socket.localAddress) && loopbackName.test(headers.host ?? "") &&
-  !forwarding.some((name) => headers[name] !== undefined)
+  !proxyHeaders.some((name) => headers[name] !== undefined)
 
-const elsewhere: HttpError = {
+const notLocal: HttpError = {
   status: 403,
   sentence:
-    "The monitor page is for the machine that it runs on, by the name of localhost: give it a token to open it " +
-    "to others"
+    "Without a token the monitor page is served to this machine only, under the name localhost: give it a token to " +
+    "open it to others"
 }
-const tokenNeeded: HttpError = { status: 401, sentence: "The monitor page needs its token, as a bearer or by its form" }
-const foreign: HttpError = { status: 403, sentence: "This can only be asked for by the monitor page itself" }
+const tokenRequired: HttpError = {
+  status: 401,
+  sentence: "The monitor page requires its token: log in with its form, or send it as a bearer token"
+}
+const crossOrigin: HttpError = { status: 403, sentence: "Only the monitor page itself may send this request" }
 
-/** Compares in a time that says nothing of where they differ. */
+/** Compares in constant time. */
 const isSame = (a: string, b: string): boolean => {
   const digest = (text: string) => createHash("sha256").update(text).digest()
   return timingSafeEqual(digest(a), digest(b))
@@ -43,29 +46,30 @@ const cookieName = "bayeux_monitor"
 const cookieIn = ({ headers }: IncomingMessage): string | undefined =>
   headers.cookie?.split("; ").find((pair) => pair.startsWith(`${cookieName}=`))?.slice(cookieName.length + 1)
 
-/** Whether a request comes from a page of this server, or from no page at all. Browsers say so, and pages cannot. */
-const isOwn = ({ headers }: IncomingMessage): boolean => {
+/** Whether a request comes from a page of this server, or from no page at all, by headers that pages cannot set. */
+const isSameOrigin = ({ headers }: IncomingMessage): boolean => {
   const site = headers["sec-fetch-site"]
   if (site !== undefined) return site === "same-origin" || site === "none"
   const { host, origin } = headers
   return origin === undefined || (URL.canParse(origin) && new URL(origin).host === host)
 }
 
-/** What is behind the page's door. */
+/** Access checks of the page. */
 export interface Access {
   readonly hasToken: boolean
-  /** Whether a request may open the page. */
-  readonly open: (request: IncomingMessage) => Result.Result<void, HttpError>
-  /** Whether a request may have what the page alone may have, from itself. */
-  readonly use: (request: IncomingMessage) => Result.Result<void, HttpError>
+  /** Checks whether a request may open the page. Failure: 401 or 403. */
+  readonly authorize: (request: IncomingMessage) => Result.Result<void, HttpError>
+  /** Checks a request that only the page itself may send. Failure: 401 or 403. */
+  readonly authorizeOwn: (request: IncomingMessage) => Result.Result<void, HttpError>
   /** Whether a request comes from a page of this server, or from no page at all. */
-  readonly isOwn: (request: IncomingMessage) => boolean
-  /** The cookie for who knows the token; without one, the cookie that takes it away. */
+  readonly isSameOrigin: (request: IncomingMessage) => boolean
+  /** Returns the `Set-Cookie` for the token, undefined if it is wrong; without a token one that deletes the cookie. */
   readonly cookie: (request: IncomingMessage, token?: string) => string | undefined
 }
 
-/** The cookie stands for the token, and does not tell it: it is the same after a restart and in every process. */
-const pass = (token: string): string => createHmac("sha256", token).update("effect-bayeux monitor page").digest("hex")
+/** Value of the cookie: a keyed hash, which does not reveal the token. It is the same after a restart and in all processes. */
+const cookieValue = (token: string): string =>
+  createHmac("sha256", token).update("effect-bayeux monitor page").digest("hex")
 
 const isEncrypted = ({ headers, socket }: IncomingMessage): boolean =>
   "encrypted" in socket || headers["x-forwarded-proto"] === "https"
@@ -73,28 +77,28 @@ const isEncrypted = ({ headers, socket }: IncomingMessage): boolean =>
 const cookie = (request: IncomingMessage, rest: string): string =>
   `${cookieName}=${rest}; HttpOnly; SameSite=Strict${isEncrypted(request) ? "; Secure" : ""}`
 
-/** The door, with a token or without. */
+/** Creates the checks, with a token or without. */
 export const make = (token: Redacted.Redacted | undefined): Access => {
   const secret = token && Redacted.value(token)
   const granted = Result.succeed(undefined)
-  const isKnown = (request: IncomingMessage, secret: string): boolean => {
+  const isAuthorized = (request: IncomingMessage, secret: string): boolean => {
     const bearer = /^Bearer (.+)$/i.exec(request.headers.authorization ?? "")?.[1]
     if (bearer !== undefined) return isSame(bearer, secret)
-    const shown = cookieIn(request)
-    return shown !== undefined && isSame(shown, pass(secret))
+    const value = cookieIn(request)
+    return value !== undefined && isSame(value, cookieValue(secret))
   }
-  const open: Access["open"] = (request) => {
-    if (secret === undefined) return isFromHere(request) ? granted : Result.fail(elsewhere)
-    return isKnown(request, secret) ? granted : Result.fail(tokenNeeded)
+  const authorize: Access["authorize"] = (request) => {
+    if (secret === undefined) return isLocal(request) ? granted : Result.fail(notLocal)
+    return isAuthorized(request, secret) ? granted : Result.fail(tokenRequired)
   }
   return {
     hasToken: secret !== undefined,
-    isOwn,
-    open,
-    use: (request) => isOwn(request) ? open(request) : Result.fail(foreign),
+    isSameOrigin,
+    authorize,
+    authorizeOwn: (request) => isSameOrigin(request) ? authorize(request) : Result.fail(crossOrigin),
     cookie: (request, given) => {
       if (given === undefined) return cookie(request, "; Max-Age=0")
-      return secret !== undefined && isSame(given, secret) ? cookie(request, pass(secret)) : undefined
+      return secret !== undefined && isSame(given, secret) ? cookie(request, cookieValue(secret)) : undefined
     }
   }
 }

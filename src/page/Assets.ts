@@ -1,4 +1,4 @@
-/** The files of the monitor page: its own, in the folder `page` of the package, and those of uPlot, which draws its charts. */
+/** Files of the monitor page: those in the folder `page` of the package, and uPlot, which draws the charts. */
 import * as Effect from "effect/Effect"
 import { readdir, readFile } from "node:fs/promises"
 import { createRequire } from "node:module"
@@ -15,7 +15,7 @@ const types: { readonly [extension: string]: string } = {
   ".svg": "image/svg+xml"
 }
 
-/** It lies beside `src` and `dist`, so it is at the same place for both. */
+/** The folder lies beside `src` and `dist`, so the path is the same for both. */
 const folder = new URL("../../page/", import.meta.url)
 
 const load = async (name: string, file: URL | string): Promise<readonly [name: string, asset: Http.Asset]> => [
@@ -23,7 +23,7 @@ const load = async (name: string, file: URL | string): Promise<readonly [name: s
   Http.asset(await readFile(file), types[extname(name)] ?? "application/octet-stream")
 ]
 
-/** Reads them. A package without them is broken. */
+/** Reads all files. A missing file is a defect of the package. */
 export const read: Effect.Effect<Assets> = Effect.promise(async () => {
   const own = (await readdir(folder)).filter((name) => types[extname(name)] !== undefined)
   const resolve = createRequire(import.meta.url).resolve

@@ -1,19 +1,19 @@
-/** Which events a page wants to see. It names sessions and channels as they are shown, never as they are. */
+/** The filter of the events of a page. Its sessions are pseudonyms, its channels are in the form that the page shows. */
 import * as Channel from "../core/Channel.ts"
 import type { ClientId } from "../core/ClientId.ts"
 import type { MonitorEvent } from "../core/MonitorEvent.ts"
 
-/** What is empty lets everything through. */
+/** A filter. An empty field matches everything. */
 export interface Filter {
   readonly kinds: ReadonlySet<string>
-  /** A part of a channel's name; or a pattern, which stands for what it matches. */
+  /** Part of the name of a channel, or a pattern. */
   readonly channel: string
   readonly cause: string
-  /** The session, where the page is one's. */
+  /** Pseudonym of the session, on the page of a session. */
   readonly session: string
 }
 
-/** Reads it from the query of the feed's URL. */
+/** Reads a filter from the query of the feed's URL. */
 export const parse = (query: URLSearchParams): Filter => ({
   kinds: new Set(query.getAll("kind")),
   channel: query.get("channel") ?? "",
@@ -22,21 +22,21 @@ export const parse = (query: URLSearchParams): Filter => ({
 })
 
 /**
- * Whether the filter lets an event through. `clientId` is the session that it names, if there is one; `show` gives a
- * channel as it is shown.
+ * Whether an event matches. `clientId` is the session that the filter names, if it exists; `format` returns a channel in
+ * the form that the page shows.
  */
 export const matches = (
   self: Filter,
   event: MonitorEvent,
   clientId: ClientId | undefined,
-  show: (channel: string) => string
+  format: (channel: string) => string
 ): boolean => {
   if (self.kinds.size > 0 && !self.kinds.has(event._tag)) return false
   if (self.session !== "" && (clientId === undefined || event.clientId !== clientId)) return false
   if (self.cause !== "" && (!("cause" in event) || event.cause._tag !== self.cause)) return false
-  return self.channel === "" || ("channel" in event && isMeant(self.channel, show(event.channel)))
+  return self.channel === "" || ("channel" in event && matchesChannel(self.channel, format(event.channel)))
 }
 
-const isMeant = (wanted: string, channel: string): boolean =>
+const matchesChannel = (wanted: string, channel: string): boolean =>
   channel.includes(wanted) ||
   (wanted.includes("*") && (Channel.expand(channel as Channel.Channel) as ReadonlyArray<string>).includes(wanted))

@@ -1,10 +1,9 @@
 /**
- * A live page of what goes on inside a server: sessions, subscriptions and messages over time, channels, events with
- * their causes, and each session with a button to end it. It shows the sessions of its process.
+ * The monitor page: a live view of the sessions, subscriptions and messages of a process over time, its channels, its
+ * events with their causes, and each session with a button that ends it.
  *
- * It never shows a client id, which is a secret, but a keyed hash of it; and it shows what messages carry only if told
- * to. What is counted is in `page/PageModel`, who may see it in `page/Access`, the page itself in the folder `page` of the
- * package.
+ * It shows keyed hashes instead of client ids, which are secrets, and data of messages only with `showData`. Counts are
+ * in `PageModel`, access in `Access`, requests in `PageRoutes`; the browser's part is the folder `page` of the package.
  */
 import * as Effect from "effect/Effect"
 import * as FiberSet from "effect/FiberSet"
@@ -23,25 +22,25 @@ import { type AnyServer, NodeServer, servePath } from "../transport/NodeServer.t
 import * as Access from "./Access.ts"
 import * as Assets from "./Assets.ts"
 import * as PageRoutes from "./PageRoutes.ts"
-import * as Watch from "./Watch.ts"
+import * as PageUpdates from "./PageUpdates.ts"
 
-/** A secret of at least so many characters: it can be tried over the network. */
-const shortestToken = 16
+/** Shortest token, in characters: tokens can be guessed over the network. */
+const minTokenLength = 16
 
-const Token = Schema.Redacted(Schema.String.check(Schema.isMinLength(shortestToken)))
+const Token = Schema.Redacted(Schema.String.check(Schema.isMinLength(minTokenLength)))
 
 /** The options of {@link layer} and {@link attach}; each may be left out. */
 export const MonitorPageOptions = Schema.Struct({
-  /** Where the page is found. Default: `/monitor`. */
+  /** Path of the page. Default: `/monitor`. */
   path: Schema.optionalKey(Mount.MountPath),
   /**
-   * What one has to know to see the page, 16 characters at least. Without it the page is for the machine that it runs
-   * on: requests must come to a loopback address, by a name of loopback, and through no proxy.
+   * Token required to see the page, at least 16 characters. Without it the page is served to this machine only: requests
+   * must come to a loopback address under a loopback name, and not through a proxy.
    */
   token: Schema.optionalKey(Token),
-  /** The key of the hashes that stand for client ids: give one for several processes, or restarts, to show the same. */
+  /** Key of the hashes that replace client ids: the same key gives the same hashes in all processes and after a restart. Default: random. */
   key: Schema.optionalKey(Schema.Redacted(Schema.NonEmptyString)),
-  /** Shows the beginning of what messages carry. Default: false, only what kind of value it is. */
+  /** Whether the beginning of the data of messages is shown. Default: false, only its type. */
   showData: Schema.optionalKey(Schema.Boolean)
 })
 /** The options of {@link layer} and {@link attach}; each may be left out. */
@@ -51,7 +50,7 @@ const make = Effect.fnUntraced(function*(server: AnyServer, options: MonitorPage
   const { path = "/monitor", showData = false, token } = options
   const bayeux = yield* Bayeux
   const runFork = yield* FiberSet.makeRuntime()
-  const watch = yield* Watch.make({
+  const updates = yield* PageUpdates.make({
     key: options.key ?? Redacted.make(randomBytes(32).toString("hex")),
     node: `${hostname()}:${process.pid}`,
     hasToken: token !== undefined,
@@ -60,7 +59,7 @@ const make = Effect.fnUntraced(function*(server: AnyServer, options: MonitorPage
   const handler = PageRoutes.make({
     access: Access.make(token),
     assets: yield* Assets.read,
-    watch,
+    updates,
     end: (clientId, reason, done) => {
       runFork(Effect.map(bayeux.disconnect(clientId, reason), done))
     }
@@ -69,8 +68,8 @@ const make = Effect.fnUntraced(function*(server: AnyServer, options: MonitorPage
 })
 
 /**
- * Serves the page on a Node server that exists, for as long as the scope is open. Without a token whoever does not sit
- * at this machine is answered with 403.
+ * Serves the page on an existing Node server while the scope is open. Without a token, requests from other machines are
+ * refused with 403.
  */
 export const attach = Effect.fn("MonitorPage.attach")(function*(
   server: AnyServer,
@@ -79,12 +78,12 @@ export const attach = Effect.fn("MonitorPage.attach")(function*(
   yield* make(server, yield* Options.decode("MonitorPage.attach", MonitorPageOptions, options))
 })
 
-/** Whether an address, such as one that a server listens on, can be reached from its own machine alone. */
+/** Whether an address, such as the one that a server listens on, can be reached from its own machine only. */
 export const isLoopback: (address: string) => boolean = Access.isLoopback
 
 /**
- * Serves the page on the server of `NodeServer.layer`. Where that listens for other machines, too, it fails with
- * `OptionsInvalid` unless there is a token.
+ * Serves the page on the server of `NodeServer.layer`. Fails with `OptionsInvalid` if that server listens for other
+ * machines and there is no token.
  */
 export const layer = (
   options: MonitorPageOptions = {}
@@ -95,8 +94,9 @@ export const layer = (
     if (decoded.token === undefined && !isLoopback(host)) {
       return yield* new Options.OptionsInvalid({
         owner: "MonitorPage.layer",
-        issue: `the server listens on ${host}, for others, too, and there is no token, so all of them could see the ` +
-          "page and end sessions: give a token, or have the server listen on 127.0.0.1"
+        issue:
+          `the server listens on ${host}, so without a token other machines could see the page and end sessions: ` +
+          "give a token, or let the server listen on 127.0.0.1"
       })
     }
     yield* make(server, decoded)

@@ -1,24 +1,24 @@
 /**
- * What the server of the monitor page tells the page, as JSON in server-sent events. Times are milliseconds since the
- * epoch; in the place of a client id stands its name, a keyed hash (see `Pseudonym`).
+ * Messages from the server of the monitor page to the browser: JSON in server-sent events. Times are milliseconds since
+ * the epoch. Client ids are replaced by keyed hashes (`Pseudonym`).
  */
 import type { Cause, MonitorEvent } from "../core/MonitorEvent.ts"
 import type { Link } from "../core/Session.ts"
 
-/** The kinds of events. */
-export type Kind = MonitorEvent["_tag"]
+/** Kind of an event. */
+export type EventKind = MonitorEvent["_tag"]
 
-/** One second: `at` in seconds since the epoch, what there was at its end, and at which rate messages were published. */
+/** One second: `at` in seconds since the epoch, the counts at its end, and messages published in it. */
 export type Point = readonly [at: number, sessions: number, subscriptions: number, messages: number]
 
-/** Event `hello`: the first thing on a connection. */
+/** Event `hello`: the first one on a connection. */
 export interface Hello {
   readonly at: number
-  /** The process. */
+  /** Name of the process. */
   readonly node: string
-  /** Other processes share the engine: what is shown is this process alone, but for {@link Tables.cluster}. */
+  /** Whether other processes share the engine. The page shows this process only, but for {@link Tables.cluster}. */
   readonly isShared: boolean
-  /** There is a token, so one can log out. */
+  /** Whether the page has a token, so that users can log out. */
   readonly hasToken: boolean
   /** The last minutes, the oldest second first. */
   readonly points: ReadonlyArray<Point>
@@ -29,22 +29,22 @@ export interface Now {
   readonly at: number
   readonly sessions: number
   readonly subscriptions: number
-  /** Patterns with a subscriber. */
+  /** Number of patterns with subscribers. */
   readonly channels: number
-  /** Messages that were published since the page is served. */
+  /** Number of messages since the start of the page's server. */
   readonly messages: number
 }
 
-/** A channel or pattern. */
+/** A row of the table of channels: a channel or pattern. */
 export interface ChannelRow {
   readonly channel: string
-  /** Sessions that have subscribed to exactly this. */
+  /** Number of sessions that have subscribed to exactly this. */
   readonly subscribers: number
-  /** Messages a second that this matches, over the last five seconds. */
+  /** Messages a second that it matches, over the last five seconds. */
   readonly rate: number
 }
 
-/** A session in the table. */
+/** A row of the table of sessions. */
 export interface SessionRow {
   readonly name: string
   readonly local: boolean
@@ -55,57 +55,57 @@ export interface SessionRow {
   readonly connectionType: string | null
 }
 
-/** Event `second`, once a second: what it was like. */
+/** Event `second`, once a second. */
 export interface Second {
   readonly point: Point
-  /** Events of any kind a second. */
+  /** Number of events of any kind in this second. */
   readonly events: number
-  /** Events that were lost before they were counted, since the page is served. */
+  /** Number of events that were lost before they were counted, since the start of the page's server. */
   readonly missed: number
 }
 
-/** Event `tables`, soon after the beginning and then once a second. */
+/** Event `tables`, soon after `hello` and then once a second. */
 export interface Tables {
   /** The channels with the most subscribers and those with the most messages. */
   readonly channels: ReadonlyArray<ChannelRow>
   /** The sessions with the longest queues; among equals the newest. */
   readonly sessions: ReadonlyArray<SessionRow>
-  /** What the engine has in store for all processes, if there are several and it can be asked. */
+  /** Counts of all processes; null if the engine is not shared or does not answer. */
   readonly cluster: { readonly sessions: number; readonly subscriptions: number } | null
 }
 
-/** An event. */
+/** A row of the table of events. */
 export interface EventRow {
   readonly sequence: number
   readonly at: number
-  readonly kind: Kind
+  readonly kind: EventKind
   /** Null for a message without a session. */
   readonly session: string | null
   readonly channel?: string
   readonly cause?: Cause
-  /** The subscription ended with its session. */
+  /** Whether the subscription ended with its session. */
   readonly withSession?: boolean
-  /** What the message carries: what kind of value, or the beginning of it. */
+  /** Type of the data, or its beginning. */
   readonly data?: string
 }
 
-/** Event `events`, at most about four times a second: what has happened since the last one, or a sample of it. */
-export interface Events {
+/** Event `events`, at most about four times a second: the events since the last one, or a sample of them. */
+export interface EventBatch {
   readonly rows: ReadonlyArray<EventRow>
-  /** How many events the filter has let through; more than there are rows where those are a sample. */
+  /** Number of events that match the filter. The rows are a sample if there are fewer of them. */
   readonly matched: number
 }
 
-/** Event `session`, once a second: the session that the page was opened for. */
+/** Event `session`, about four times a second on the page of a session: its state. */
 export type SessionState =
   | {
     readonly _tag: "Here"
     readonly row: SessionRow
     readonly link: Link["_tag"]
     readonly acknowledges: boolean
-    /** The first of its subscriptions; `row.subscriptions` says how many there are. */
+    /** The first of its subscriptions; `row.subscriptions` is their number. */
     readonly subscriptions: ReadonlyArray<string>
   }
   | { readonly _tag: "Ended"; readonly at: number; readonly cause: Cause }
-  /** Not with this process: it never was, or has ended before the page asked, or is served by another process now. */
+  /** Not in this process: it never was, it ended before the page was opened, or another process serves it now. */
   | { readonly _tag: "Absent" }

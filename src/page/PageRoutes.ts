@@ -1,4 +1,7 @@
-/** What is found at and below the path of the monitor page, and what each request to it is answered. */
+/**
+ * The HTTP requests at and below the path of the monitor page: the page and its files, the feed, log-in and log-out, and
+ * the end of a session. Access is checked by `Access`, the feeds are served by `PageUpdates`.
+ */
 import * as Result from "effect/Result"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import { type HttpError, readBody, respond, respondAsset } from "../transport/Http.ts"
@@ -6,18 +9,18 @@ import type { PathHandler } from "../transport/NodeServer.ts"
 import type { Access } from "./Access.ts"
 import type * as Assets from "./Assets.ts"
 import * as Filter from "./Filter.ts"
-import type { Watch } from "./Watch.ts"
+import type { PageUpdates } from "./PageUpdates.ts"
 
-/** What the page is made of. */
-export interface Parts {
+/** Parts that the routes need. */
+export interface PageServices {
   readonly access: Access
   readonly assets: Assets.Assets
-  readonly watch: Watch
-  /** Ends a session; says whether there was one. */
+  readonly updates: PageUpdates
+  /** Ends a session. `ended` says whether it existed. */
   readonly end: (clientId: string, reason: string, done: (ended: boolean) => void) => void
 }
 
-/** No script, style or connection but of this server; in nobody's frame; nobody is told where a link was followed. */
+/** Security headers: content from this server only, no frames, no referrer. */
 const security = {
   "Content-Security-Policy":
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; " +
@@ -28,24 +31,24 @@ const security = {
   "X-Frame-Options": "DENY"
 }
 
-/** Bytes of what is posted: a token, or a reason. */
+/** Longest body of a POST in bytes: a token or a reason. */
 const maxBody = 4_096
 
-interface Call {
+interface PageCall {
   readonly request: IncomingMessage
   readonly response: ServerResponse
   readonly query: string
 }
 
-const refuse = ({ request, response }: Call, { sentence, status }: HttpError, headers = {}): void => {
+const refuse = ({ request, response }: PageCall, { sentence, status }: HttpError, headers = {}): void => {
   request.resume()
   const bearer = status === 401 ? { "WWW-Authenticate": "Bearer" } : {}
   respond(response, status, { "Content-Type": "text/plain; charset=utf-8", ...bearer, ...headers }, `${sentence}\n`)
 }
 
-const nothingHere: HttpError = { status: 404, sentence: "There is nothing here: the page is one level up" }
+const notFound: HttpError = { status: 404, sentence: "There is nothing here: the page is one level up" }
 
-const redirect = ({ request, response }: Call, location: string, headers = {}): void => {
+const redirect = ({ request, response }: PageCall, location: string, headers = {}): void => {
   request.resume()
   respond(response, 303, { Location: location, ...headers }, "")
 }
@@ -53,54 +56,58 @@ const redirect = ({ request, response }: Call, location: string, headers = {}): 
 // ---------------------------------------------------------------------------------------------------------------------
 // reading
 
-const showPage = ({ access, assets }: Parts, call: Call): void => {
-  const allowed = access.open(call.request)
-  if (Result.isSuccess(allowed)) return showFile(assets, call, "index.html")
+const servePage = ({ access, assets }: PageServices, call: PageCall): void => {
+  const allowed = access.authorize(call.request)
+  if (Result.isSuccess(allowed)) return serveFile(assets, call, "index.html")
   if (allowed.failure.status !== 401) return refuse(call, allowed.failure)
-  showLogin(assets, call, "")
+  serveLogin(assets, call, "")
 }
 
-const showLogin = (assets: Assets.Assets, { response }: Call, complaint: string): void => {
+const serveLogin = (assets: Assets.Assets, { response }: PageCall, complaint: string): void => {
   const html = assets.get("login.html")?.body.toString("utf8") ?? ""
   const headers = { "Content-Type": "text/html; charset=utf-8", "WWW-Authenticate": "Bearer" }
   respond(response, 401, headers, html.replace("<!-- complaint -->", complaint))
 }
 
-const showFile = (assets: Assets.Assets, call: Call, name: string): void => {
+const serveFile = (assets: Assets.Assets, call: PageCall, name: string): void => {
   const asset = assets.get(name)
-  if (asset === undefined) refuse(call, nothingHere)
+  if (asset === undefined) refuse(call, notFound)
   else respondAsset(call.request, call.response, asset)
 }
 
-const feed = ({ access, watch }: Parts, call: Call): void => {
-  const allowed = access.use(call.request)
+const feed = ({ access, updates }: PageServices, call: PageCall): void => {
+  const allowed = access.authorizeOwn(call.request)
   if (Result.isFailure(allowed)) return refuse(call, allowed.failure)
-  if (!watch.open(call.response, Filter.parse(new URLSearchParams(call.query)))) {
-    refuse(call, { status: 503, sentence: "There are too many pages open: close one" })
+  if (!updates.open(call.response, Filter.parse(new URLSearchParams(call.query)))) {
+    refuse(call, { status: 503, sentence: "Too many pages are open: close one" })
   }
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
 // writing
 
-/** Reads what is posted, if it is of that type and comes from the page. */
-const posted = ({ request }: Call, type: string, done: (body: Result.Result<string, HttpError>) => void): void => {
+/** Reads the body of a POST. Another content type fails with 415. */
+const readPosted = (
+  { request }: PageCall,
+  type: string,
+  done: (body: Result.Result<string, HttpError>) => void
+): void => {
   if (request.headers["content-type"]?.split(";")[0] === type) return readBody(request, maxBody, done)
   done(Result.fail({ status: 415, sentence: `Send ${type}` }))
 }
 
-const logIn = ({ access, assets }: Parts, call: Call): void => {
-  if (!access.isOwn(call.request)) return refuse(call, { status: 403, sentence: "Log in on the page itself" })
-  posted(call, "application/x-www-form-urlencoded", (body) => {
+const logIn = ({ access, assets }: PageServices, call: PageCall): void => {
+  if (!access.isSameOrigin(call.request)) return refuse(call, { status: 403, sentence: "Log in on the page itself" })
+  readPosted(call, "application/x-www-form-urlencoded", (body) => {
     if (Result.isFailure(body)) return refuse(call, body.failure)
     const cookie = access.cookie(call.request, new URLSearchParams(body.success).get("token") ?? "")
-    if (cookie === undefined) return showLogin(assets, call, "That is not the token.")
+    if (cookie === undefined) return serveLogin(assets, call, "The token is wrong.")
     redirect(call, "./", { "Set-Cookie": cookie })
   })
 }
 
-const logOut = ({ access }: Parts, call: Call): void => {
-  const allowed = access.use(call.request)
+const logOut = ({ access }: PageServices, call: PageCall): void => {
+  const allowed = access.authorizeOwn(call.request)
   if (Result.isFailure(allowed)) return refuse(call, allowed.failure)
   redirect(call, "./", { "Set-Cookie": access.cookie(call.request) })
 }
@@ -114,54 +121,54 @@ const reasonIn = (json: string): string | undefined => {
   }
 }
 
-const endSession = ({ access, end, watch }: Parts, call: Call, name: string): void => {
-  const allowed = access.use(call.request)
+const endSession = ({ access, end, updates }: PageServices, call: PageCall, name: string): void => {
+  const allowed = access.authorizeOwn(call.request)
   if (Result.isFailure(allowed)) return refuse(call, allowed.failure)
-  posted(call, "application/json", (body) => {
+  readPosted(call, "application/json", (body) => {
     if (Result.isFailure(body)) return refuse(call, body.failure)
     const reason = reasonIn(body.success)
     if (reason === undefined) return refuse(call, { status: 400, sentence: "Give a reason: {\"reason\":\"why\"}" })
     const answer = (ended: boolean) =>
       ended
         ? respond(call.response, 200, { "Content-Type": "application/json" }, "{\"ended\":true}")
-        : refuse(call, { status: 404, sentence: "There is no such session with this process" })
-    const clientId = watch.clientIdOf(name)
+        : refuse(call, { status: 404, sentence: "This process has no such session" })
+    const clientId = updates.clientIdOf(name)
     if (clientId === undefined) answer(false)
     else end(clientId, reason, answer)
   })
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// which is which
+// routes
 
 const isRead = ({ method }: IncomingMessage): boolean => method === "GET" || method === "HEAD"
 
-const get = (parts: Parts, call: Call, below: string): void => {
-  if (below === "/") return showPage(parts, call)
-  if (below === "/feed" && call.request.method === "GET") return feed(parts, call)
-  // The page is for those who may see it; the rest of its files is the same everywhere.
-  if (below.endsWith(".html")) return refuse(call, nothingHere)
-  showFile(parts.assets, call, below.slice(1))
+const get = (services: PageServices, call: PageCall, below: string): void => {
+  if (below === "/") return servePage(services, call)
+  if (below === "/feed" && call.request.method === "GET") return feed(services, call)
+  // The HTML is served behind the access check only. The other files are public.
+  if (below.endsWith(".html")) return refuse(call, notFound)
+  serveFile(services.assets, call, below.slice(1))
 }
 
-const post = (parts: Parts, call: Call, below: string): void => {
-  if (below === "/login") return logIn(parts, call)
-  if (below === "/logout") return logOut(parts, call)
+const post = (services: PageServices, call: PageCall, below: string): void => {
+  if (below === "/login") return logIn(services, call)
+  if (below === "/logout") return logOut(services, call)
   const name = /^\/sessions\/([0-9a-f]+)\/end$/.exec(below)?.[1]
-  if (name === undefined) return refuse(call, nothingHere)
-  endSession(parts, call, name)
+  if (name === undefined) return refuse(call, notFound)
+  endSession(services, call, name)
 }
 
-/** Serves the page at `path`. */
-export const make = (parts: Parts, path: string): PathHandler => (request, response, { below, query }) => {
+/** Creates the handler for requests at `path`. */
+export const make = (services: PageServices, path: string): PathHandler => (request, response, { below, query }) => {
   const call = { request, response, query }
   for (const [name, value] of Object.entries(security)) response.setHeader(name, value)
-  // A broken connection is seen by its end; the error itself tells nothing more.
+  // The end of a broken connection is handled; the error adds nothing.
   request.on("error", () => {})
   response.on("error", () => {})
-  // The page's own addresses are relative, so that it may be served under any path: they begin behind the slash.
+  // The addresses in the page are relative to its path with a slash, so it can be served under any path.
   if (below === "") return redirect(call, `${path.slice(path.lastIndexOf("/") + 1)}/`)
-  if (isRead(request)) return get(parts, call, below)
-  if (request.method === "POST") return post(parts, call, below)
+  if (isRead(request)) return get(services, call, below)
+  if (request.method === "POST") return post(services, call, below)
   refuse(call, { status: 405, sentence: `${request.method} is not understood here` }, { Allow: "GET, HEAD, POST" })
 }

@@ -1,43 +1,46 @@
-/** The pages that are open, and what each of them is told: what happens at once, the rest about four times a second. */
+/**
+ * The open pages. Each event is offered to the feeds at once; counts, tables and events are sent with the updates, about
+ * four times a second, which `PageUpdates` triggers.
+ */
 import type { ServerResponse } from "node:http"
 import type { Snapshot } from "../core/folds/Snapshot.ts"
 import type { Lagged, MonitorEvent } from "../core/MonitorEvent.ts"
-import { Feed, type Show } from "./Feed.ts"
+import { Feed, type Formatter } from "./Feed.ts"
 import type * as Filter from "./Filter.ts"
 import type { PageModel } from "./PageModel.ts"
 import type { Hello } from "./PageProtocol.ts"
 import * as View from "./View.ts"
 
-/** The most pages that are open at once. */
-const most = 100
+/** Highest number of open pages. */
+const maxPages = 100
 
-const showing = ({ sessionIndex: { nameOf } }: PageModel, showData: boolean): Show => ({
+const makeFormatter = ({ sessionIndex: { nameOf } }: PageModel, showData: boolean): Formatter => ({
   event: (event) => View.event(event, nameOf, showData),
   channel: (channel) => View.text(channel, nameOf),
   cause: (cause) => View.cause(cause, nameOf)
 })
 
-/** The pages that are open. Times are milliseconds since the epoch. */
+/** The open pages. Times are milliseconds since the epoch. */
 export class Pages {
   readonly #model: PageModel
-  readonly #show: Show
+  readonly #formatter: Formatter
   readonly #feeds = new Set<Feed>()
-  /** A page has been opened that has no tables yet. */
+  /** Whether a page was opened since the last update, so it has no tables yet. */
   #hasNew = false
 
   constructor(model: PageModel, showData: boolean) {
     this.#model = model
-    this.#show = showing(model, showData)
+    this.#formatter = makeFormatter(model, showData)
   }
 
   get areOpen(): boolean {
     return this.#feeds.size > 0
   }
 
-  /** Tells a page of everything from now on, and of what it would have seen if it had been open before. */
+  /** Opens a feed, with the history at its beginning. Returns false if too many pages are open. */
   open(response: ServerResponse, filter: Filter.Filter, about: Omit<Hello, "points">): boolean {
-    if (this.#feeds.size >= most) return false
-    const feed = new Feed(response, filter, this.#model.sessionIndex.clientIdOf(filter.session), this.#show)
+    if (this.#feeds.size >= maxPages) return false
+    const feed = new Feed(response, filter, this.#model.sessionIndex.clientIdOf(filter.session), this.#formatter)
     feed.send("hello", JSON.stringify({ ...about, points: this.#model.points } satisfies Hello))
     feed.send("now", JSON.stringify(this.#model.now(about.at)))
     this.#feeds.add(feed)
@@ -46,32 +49,32 @@ export class Pages {
     return true
   }
 
-  /** Something is told by the monitor. */
-  tell(told: Snapshot | MonitorEvent | Lagged): void {
-    this.#model.tell(told)
-    if (told._tag === "Snapshot" || told._tag === "Lagged") return
-    for (const feed of this.#feeds) feed.tell(told)
+  /** Applies an item of `Monitor.watch`. */
+  apply(input: Snapshot | MonitorEvent | Lagged): void {
+    this.#model.apply(input)
+    if (input._tag === "Snapshot" || input._tag === "Lagged") return
+    for (const feed of this.#feeds) feed.offer(input)
   }
 
-  /** Brings the pages up to date; gives those that read. */
+  /** Sends an update to the pages that read, and returns their feeds. */
   update(now: number): ReadonlyArray<Feed> {
-    const noted = this.#model.note(now)
+    const second = this.#model.endSecond(now)
     const reading = [...this.#feeds].filter((feed) => feed.isReading(now))
     if (reading.length === 0) return reading
     const counts = JSON.stringify(this.#model.now(now))
-    const second = noted && JSON.stringify(noted)
-    const tables = noted === undefined && !this.#hasNew ? undefined : JSON.stringify(this.#model.tables())
+    const secondJson = second && JSON.stringify(second)
+    const tables = second === undefined && !this.#hasNew ? undefined : JSON.stringify(this.#model.tables())
     this.#hasNew = false
     for (const feed of reading) {
       feed.send("now", counts)
-      if (second !== undefined) feed.send("second", second)
+      if (secondJson !== undefined) feed.send("second", secondJson)
       if (tables !== undefined) feed.send("tables", tables)
       feed.sendEvents()
     }
     return reading
   }
 
-  /** Nothing more comes. */
+  /** Ends all feeds. */
   end(): void {
     for (const feed of this.#feeds) feed.end()
   }

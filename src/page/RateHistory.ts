@@ -1,11 +1,11 @@
-/** The last minutes, second by second, so that a page that is opened has a chart at once. */
+/** Counts and rates of the last 15 minutes, by seconds: a page has its charts as soon as it is opened. */
 import type { Point } from "./PageProtocol.ts"
 
-/** Seconds that are kept. */
+/** Number of seconds that are kept. */
 const length = 15 * 60
 
-/** The seconds that are over. */
-export class History {
+/** A bounded list of seconds. */
+export class RateHistory {
   #points: Array<Point> = []
 
   add(point: Point): void {
@@ -13,7 +13,7 @@ export class History {
     if (this.#points.length >= 2 * length) this.#points = this.#points.slice(-length)
   }
 
-  /** The oldest first. */
+  /** The seconds, the oldest first. */
   get points(): ReadonlyArray<Point> {
     return this.#points.slice(-length)
   }

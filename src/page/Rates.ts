@@ -1,37 +1,37 @@
 /**
- * How many messages each channel gets, over the last seconds, and which channels are worth showing. However many channels
- * there are, only so many are counted by name in a second.
+ * Messages a second by channel, over the last seconds, and the channels for the table. The number of channels that are
+ * counted in a second is bounded.
  */
 import * as Channel from "../core/Channel.ts"
 import type { ChannelRow } from "./PageProtocol.ts"
 import { Top } from "./Top.ts"
 
-/** Seconds over which a rate is taken. */
-const span = 5
+/** Number of seconds over which rates are averaged. */
+const seconds = 5
 
-/** Channels that are counted in a second. */
-const limit = 2_000
+/** Highest number of channels that are counted in a second. */
+const maxCounted = 2_000
 
-/** Channels whose patterns are looked for. */
-const busiest = 500
+/** Highest number of channels that are also counted for their patterns. */
+const maxBusiest = 500
 
-/** Rows by subscribers, and as many by rate. */
+/** Number of rows by subscribers, and of rows by rate. */
 const rows = 50
 
-/** Messages by channel. */
+/** Rates of channels. */
 export class Rates {
   #current = new Map<string, number>()
   #past: ReadonlyArray<ReadonlyMap<string, number>> = []
 
-  /** A message was published. */
+  /** Counts a published message. */
   count(channel: Channel.Channel): void {
     const before = this.#current.get(channel)
-    if (before !== undefined || this.#current.size < limit) this.#current.set(channel, (before ?? 0) + 1)
+    if (before !== undefined || this.#current.size < maxCounted) this.#current.set(channel, (before ?? 0) + 1)
   }
 
-  /** A second is over. */
-  roll(): void {
-    this.#past = [this.#current, ...this.#past].slice(0, span)
+  /** Ends the current second. */
+  endSecond(): void {
+    this.#past = [this.#current, ...this.#past].slice(0, seconds)
     this.#current = new Map()
   }
 
@@ -50,7 +50,7 @@ export class Rates {
     return [...new Map([...bySubscribers.all, ...byRate.all].map((row) => [row.channel, row])).values()]
   }
 
-  /** Messages a second by channel, and by each pattern that somebody has subscribed to. */
+  /** Messages a second by channel, and by each pattern with a subscriber. */
   #matched(subscribers: ReadonlyMap<string, number>): ReadonlyMap<string, number> {
     const rates = new Map<string, number>()
     for (const [channel, count] of this.#busiest()) {
@@ -67,7 +67,7 @@ export class Rates {
     for (const second of this.#past) {
       for (const [channel, count] of second) counts.set(channel, (counts.get(channel) ?? 0) + count)
     }
-    const top = new Top<readonly [string, number]>(busiest, ([, a], [, b]) => b - a)
+    const top = new Top<readonly [string, number]>(maxBusiest, ([, a], [, b]) => b - a)
     for (const entry of counts) top.add(entry)
     return top.all
   }

@@ -1,44 +1,44 @@
 /**
- * As many of the events between two updates of a page as can be shown. Each kind is sampled apart, evenly over the time, so
- * that the one session that timed out is not lost among a thousand messages.
+ * A sample of the events between two updates of a page. Each kind is sampled separately and evenly over time, so that a
+ * single time-out does not drown in a thousand messages.
  */
 import type { MonitorEvent } from "../core/MonitorEvent.ts"
-import type { Kind } from "./PageProtocol.ts"
+import type { EventKind } from "./PageProtocol.ts"
 
-/** The most events of a kind that one update shows. */
-const most = 20
+/** Highest number of events of a kind in an update. */
+const maxPerKind = 20
 
-interface Kept {
+interface KindSample {
   seen: number
   stride: number
   events: Array<MonitorEvent>
 }
 
-/** What is kept for the next update. */
+/** The sample for the next update. */
 export class Sample {
-  #kinds = new Map<Kind, Kept>()
+  #kinds = new Map<EventKind, KindSample>()
   #matched = 0
 
-  /** An event that the page wants to see. Of a kind every event is kept, then every second one, every fourth and so on. */
+  /** Adds an event. Of each kind every event is kept, then every second one, every fourth and so on. */
   add(event: MonitorEvent): void {
     this.#matched += 1
-    const kept = this.#keptOf(event._tag)
-    if (kept.seen++ % kept.stride !== 0) return
-    kept.events.push(event)
-    if (kept.events.length <= most) return
-    kept.stride *= 2
-    kept.events = kept.events.filter((_, at) => at % 2 === 0)
+    const sample = this.#ofKind(event._tag)
+    if (sample.seen++ % sample.stride !== 0) return
+    sample.events.push(event)
+    if (sample.events.length <= maxPerKind) return
+    sample.stride *= 2
+    sample.events = sample.events.filter((_, at) => at % 2 === 0)
   }
 
-  #keptOf(kind: Kind): Kept {
+  #ofKind(kind: EventKind): KindSample {
     const before = this.#kinds.get(kind)
     if (before !== undefined) return before
-    const kept = { seen: 0, stride: 1, events: [] }
-    this.#kinds.set(kind, kept)
-    return kept
+    const sample = { seen: 0, stride: 1, events: [] }
+    this.#kinds.set(kind, sample)
+    return sample
   }
 
-  /** Gives what was kept, in order, and how many there were, and begins anew. */
+  /** Returns the sample in order and the number of all events, and resets both. */
   take(): { readonly events: ReadonlyArray<MonitorEvent>; readonly matched: number } {
     const events = [...this.#kinds.values()].flatMap(({ events }) => events).sort((a, b) => a.sequence - b.sequence)
     const matched = this.#matched

@@ -1,6 +1,6 @@
 /**
- * Who is there, as `Monitor.watch` tells it: the sessions with the names under which they are shown, and how many of them
- * have subscribed to each pattern.
+ * Index of the sessions of this process, built from `Monitor.watch`: their pseudonyms, and the number of subscribers of
+ * each pattern.
  */
 import * as HashMap from "effect/HashMap"
 import * as Option from "effect/Option"
@@ -11,7 +11,7 @@ import * as Snapshot from "../core/folds/Snapshot.ts"
 import type { MonitorEvent } from "../core/MonitorEvent.ts"
 import * as Pseudonym from "../monitor/Pseudonym.ts"
 
-/** The sessions of the process. */
+/** The index. */
 export class SessionIndex {
   readonly #key: Redacted.Redacted
   #names = new Map<ClientId, Pseudonym.Name>()
@@ -27,17 +27,17 @@ export class SessionIndex {
   // -------------------------------------------------------------------------------------------------------------------
   // questions
 
-  /** How many sessions there are. */
+  /** Number of sessions. */
   get size(): number {
     return this.#names.size
   }
 
-  /** How many subscriptions all of them have. */
+  /** Number of their subscriptions. */
   get subscriptions(): number {
     return this.#subscriptions
   }
 
-  /** Each pattern with a subscriber, with how many have subscribed to exactly it. */
+  /** Number of sessions that have subscribed to exactly this pattern, by pattern. */
   get subscribers(): ReadonlyMap<string, number> {
     return this.#subscribers
   }
@@ -46,11 +46,11 @@ export class SessionIndex {
     return this.#names.keys()
   }
 
-  /** The name under which a client id is shown, whether its session is here or not. */
+  /** Returns the pseudonym of a client id, whether its session is in this process or not. */
   readonly nameOf = (clientId: string): Pseudonym.Name =>
     this.#names.get(clientId as ClientId) ?? Pseudonym.name(clientId, this.#key)
 
-  /** The session of that name, if it is here. */
+  /** Returns the session with that pseudonym; undefined if it is not in this process. */
   clientIdOf(name: Pseudonym.Name): ClientId | undefined {
     return this.#clientIds.get(name)
   }
@@ -58,8 +58,8 @@ export class SessionIndex {
   // -------------------------------------------------------------------------------------------------------------------
   // changes
 
-  /** Everything is as the snapshot says. */
-  begin(snapshot: Snapshot.Snapshot): void {
+  /** Replaces all sessions by those of a snapshot. */
+  reset(snapshot: Snapshot.Snapshot): void {
     const { sessions } = snapshot
     const names = new Map(Array.from(HashMap.keys(sessions), (clientId) => [clientId, this.nameOf(clientId)]))
     this.#names = names
@@ -70,20 +70,20 @@ export class SessionIndex {
     for (const { subscriptions } of HashMap.values(sessions)) this.#count(subscriptions, 1)
   }
 
-  /** An event has happened. What it says of sessions that are with other processes changes nothing here. */
-  tell(event: MonitorEvent): void {
+  /** Applies an event. Subscriptions of sessions that are in other processes are not counted. */
+  apply(event: MonitorEvent): void {
     if (event._tag === "Publish") return
     const { clientId } = event
-    const isHere = this.#names.has(clientId)
+    const isLocal = this.#names.has(clientId)
     const before = this.#subscriptionsOf(clientId)
     this.#snapshot = Snapshot.fold(this.#snapshot, event)
     switch (event._tag) {
       case "Handshake":
         return this.#enter(clientId)
       case "Subscribe":
-        return isHere ? this.#count([event.channel], 1) : undefined
+        return isLocal ? this.#count([event.channel], 1) : undefined
       case "Unsubscribe":
-        return isHere ? this.#count([event.channel], -1) : undefined
+        return isLocal ? this.#count([event.channel], -1) : undefined
       case "Arrive":
         this.#enter(clientId)
         this.#count(before, -1)

@@ -1,13 +1,13 @@
-/** The first of many by an order, without keeping the many. */
+/** Keeps the first `size` of many values by a comparison, in bounded memory. */
 export class Top<A> {
   readonly #size: number
-  readonly #change: (a: A, b: A) => number
+  readonly #compare: (a: A, b: A) => number
   #kept: Array<A> = []
 
-  /** Keeps `size` of all that is added. */
-  constructor(size: number, change: (a: A, b: A) => number) {
+  /** `compare` is a comparison as for `Array.sort`. */
+  constructor(size: number, compare: (a: A, b: A) => number) {
     this.#size = size
-    this.#change = change
+    this.#compare = compare
   }
 
   add(a: A): void {
@@ -15,14 +15,14 @@ export class Top<A> {
     if (this.#kept.length >= 8 * this.#size) this.#cut()
   }
 
-  /** The first of what was added, in order. */
+  /** The first values, in order. */
   get all(): ReadonlyArray<A> {
     this.#cut()
     return this.#kept
   }
 
   #cut(): void {
-    this.#kept.sort(this.#change)
+    this.#kept.sort(this.#compare)
     this.#kept = this.#kept.slice(0, this.#size)
   }
 }

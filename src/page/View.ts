@@ -1,4 +1,4 @@
-/** Events, sessions and channels as the page shows them: short, and with names in the place of client ids. */
+/** Views of events, sessions and channels for the page: cut to a length, and with pseudonyms instead of client ids. */
 import type * as Schema from "effect/Schema"
 import type { Cause, MonitorEvent } from "../core/MonitorEvent.ts"
 import type * as Session from "../core/Session.ts"
@@ -7,16 +7,16 @@ import type { EventRow, SessionRow, SessionState } from "./PageProtocol.ts"
 
 type NameOf = (clientId: string) => Pseudonym.Name
 
-/** Characters of what others have written. */
-const longest = 200
+/** Longest text of clients or the application, in characters. */
+const maxText = 200
 
-/** Subscriptions of a session that are listed. */
-const mostSubscriptions = 500
+/** Highest number of subscriptions that are listed for a session. */
+const maxSubscriptions = 500
 
-/** A channel or any other text. */
-export const text = (whole: string, nameOf: NameOf): string => Pseudonym.text(whole, longest, nameOf)
+/** View of a channel or any other text. */
+export const text = (whole: string, nameOf: NameOf): string => Pseudonym.text(whole, maxText, nameOf)
 
-/** An event, with the beginning of its data or only what kind of value it is. */
+/** Row of an event, with the beginning of its data or only the type. */
 export const event = (event: MonitorEvent, nameOf: NameOf, showData: boolean): EventRow => ({
   sequence: event.sequence,
   at: event.at,
@@ -25,14 +25,14 @@ export const event = (event: MonitorEvent, nameOf: NameOf, showData: boolean): E
   ...("channel" in event && { channel: text(event.channel, nameOf) }),
   ...("cause" in event && { cause: cause(event.cause, nameOf) }),
   ...("withSession" in event && { withSession: event.withSession }),
-  ...("data" in event && { data: showData ? excerpt(event.data, longest, nameOf) : shape(event.data) })
+  ...("data" in event && { data: showData ? excerpt(event.data, maxText, nameOf) : typeOf(event.data) })
 })
 
-/** A cause; the reason is what somebody has written. */
+/** View of a cause. The reason of `Kicked` is a text of the application. */
 export const cause = (cause: Cause, nameOf: NameOf): Cause =>
   cause._tag === "Kicked" ? { ...cause, reason: text(cause.reason, nameOf) } : cause
 
-/** A session in the table. */
+/** Row of a session. */
 export const session = (info: Session.Info, nameOf: NameOf): SessionRow => ({
   name: nameOf(info.clientId),
   local: info.local,
@@ -43,19 +43,19 @@ export const session = (info: Session.Info, nameOf: NameOf): SessionRow => ({
   connectionType: info.connectionType ?? null
 })
 
-/** A session on a page of its own. */
+/** State of a session for its own page. */
 export const sessionState = (info: Session.Info, nameOf: NameOf): SessionState => ({
   _tag: "Here",
   row: session(info, nameOf),
   link: info.link,
   acknowledges: info.acknowledges,
-  subscriptions: info.subscriptions.slice(0, mostSubscriptions).map((channel) => text(channel, nameOf)).sort()
+  subscriptions: info.subscriptions.slice(0, maxSubscriptions).map((channel) => text(channel, nameOf)).sort()
 })
 
 const plural = (count: number, one: string): string => `${count} ${one}${count === 1 ? "" : "s"}`
 
-/** What kind of value it is: enough to recognise a message, and nothing of what it says. */
-const shape = (data: Schema.Json): string => {
+/** Type and size of a value: enough to recognise a message, without its contents. */
+const typeOf = (data: Schema.Json): string => {
   if (data === null) return "null"
   if (typeof data === "string") return `text, ${plural(data.length, "character")}`
   if (typeof data !== "object") return typeof data
@@ -64,7 +64,7 @@ const shape = (data: Schema.Json): string => {
     : `object, ${plural(Object.keys(data).length, "field")}`
 }
 
-/** The beginning of a value as JSON, without writing more of it than that. */
+/** The beginning of a value as JSON. No more than that is serialised. */
 const excerpt = (data: Schema.Json, room: number, nameOf: NameOf): string => {
   const quote = (value: string) => JSON.stringify(Pseudonym.text(value, room, nameOf))
   if (typeof data === "string") return quote(data)

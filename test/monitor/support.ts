@@ -3,7 +3,7 @@ import { assert } from "@effect/vitest"
 import { Layer } from "effect"
 import * as Http from "node:http"
 import * as MonitorPage from "../../src/page/MonitorPage.ts"
-import type { Events, Hello, Now, Second, SessionState, Tables } from "../../src/page/PageProtocol.ts"
+import type { EventBatch, Hello, Now, Second, SessionState, Tables } from "../../src/page/PageProtocol.ts"
 import {
   atEnd,
   request,
@@ -30,7 +30,7 @@ export interface Told {
   readonly now: Now
   readonly second: Second
   readonly tables: Tables
-  readonly events: Events
+  readonly events: EventBatch
   readonly session: SessionState
 }
 

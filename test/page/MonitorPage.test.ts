@@ -366,7 +366,7 @@ describe("who may see the page", () => {
     }
     const refused = await logIn(server.page, "wrong")
     assert.deepStrictEqual([refused.status, refused.headers["set-cookie"]], [401, undefined])
-    assert.include(refused.text, "That is not the token.")
+    assert.include(refused.text, "The token is wrong.")
     assert.strictEqual((await logIn(server.page, token, { Origin: "http://evil.example" })).status, 403)
   })
 })
@@ -382,7 +382,7 @@ describe("MonitorPage.layer", () => {
     const message = await fails(Layer.provide(MonitorPage.layer(), everywhere))
     assert.match(
       message,
-      /the server listens on 0\.0\.0\.0, .* there is no token, .*: give a token, or .* 127\.0\.0\.1/
+      /the server listens on 0\.0\.0\.0, so without a token .*: give a token, or .* 127\.0\.0\.1/
     )
     const { port } = await servePage({ node: { host: "0.0.0.0" }, ...withToken })
     const headers = { Host: "example.org", ...bearer(token) }

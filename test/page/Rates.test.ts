@@ -11,16 +11,16 @@ describe("rates", () => {
   it("are over the last five seconds, of channels and of the patterns that somebody has subscribed to", () => {
     const rates = new Rates()
     count(rates, "/a/b", 10)
-    rates.roll()
+    rates.endSecond()
     count(rates, "/a/c", 20)
-    rates.roll()
+    rates.endSecond()
     count(rates, "/a/c", 1_000)
     assert.deepStrictEqual(rates.rows(new Map([["/a/*", 3]])), [
       { channel: "/a/*", subscribers: 3, rate: 15 },
       { channel: "/a/c", subscribers: 0, rate: 10 },
       { channel: "/a/b", subscribers: 0, rate: 5 }
     ], "a second that is not over does not count")
-    for (let n = 0; n < 6; n++) rates.roll()
+    for (let n = 0; n < 6; n++) rates.endSecond()
     assert.deepStrictEqual(rates.rows(new Map()), [])
   })
 
@@ -28,7 +28,7 @@ describe("rates", () => {
     const rates = new Rates()
     for (let n = 0; n < 5_000; n++) count(rates, `/rare/${n}`, 1)
     count(rates, "/rare/7", 100)
-    rates.roll()
+    rates.endSecond()
     const subscribers = new Map(Array.from({ length: 10_000 }, (_, n) => [`/pattern/${n}/*`, n]))
     const rows = rates.rows(subscribers)
     assert.strictEqual(rows.length, 100)

@@ -50,7 +50,7 @@ const history = (choices: ReadonlyArray<readonly [choice: number, which: number,
 
 const choices = fc.array(fc.tuple(fc.nat(7), fc.nat(20), fc.constantFrom("/a", "/b", "/a/*", "/**")), { maxLength: 60 })
 
-describe("a roster", () => {
+describe("the index of sessions", () => {
   it("is what the events before it and those after it make of a snapshot, wherever it begins", () => {
     fc.assert(
       fc.property(choices, fc.nat(60), fc.nat(60), (choices, first, second) => {
@@ -58,11 +58,11 @@ describe("a roster", () => {
         const at = (count: number) => events.slice(0, count).reduce(Snapshot.fold, Snapshot.empty)
         const sessionIndex = new SessionIndex(key)
         const [begin, missedTo] = [Math.min(first, second), Math.max(first, second)]
-        sessionIndex.begin(at(begin))
-        for (const event of events.slice(begin, begin + 5)) sessionIndex.tell(event)
+        sessionIndex.reset(at(begin))
+        for (const event of events.slice(begin, begin + 5)) sessionIndex.apply(event)
         // In the place of what was missed there is a snapshot.
-        sessionIndex.begin(at(missedTo))
-        for (const event of events.slice(missedTo)) sessionIndex.tell(event)
+        sessionIndex.reset(at(missedTo))
+        for (const event of events.slice(missedTo)) sessionIndex.apply(event)
         assert.deepStrictEqual(readable(sessionIndex), told(at(events.length)))
       }),
       runs()
@@ -74,20 +74,20 @@ describe("a roster", () => {
     const place = { sequence: 1, at: 1, node: "here" }
     const [here, there] = [ClientId.make("here"), ClientId.make("there")]
     const arrive = (subscriptions: ReadonlyArray<string>) => ({ _tag: "Arrive", clientId: here, subscriptions })
-    const tell = (event: object) => {
-      sessionIndex.tell({ createdAt: 0, ...event, ...place } as MonitorEvent)
+    const apply = (event: object) => {
+      sessionIndex.apply({ createdAt: 0, ...event, ...place } as MonitorEvent)
       return readable(sessionIndex)
     }
-    assert.deepStrictEqual(tell(arrive(["/a", "/b"])).subscribers, { "/a": 1, "/b": 1 })
-    assert.deepStrictEqual(tell(arrive(["/b", "/c"])).subscribers, { "/b": 1, "/c": 1 })
-    tell({ _tag: "Subscribe", clientId: there, channel: "/d" })
-    tell({ _tag: "Unsubscribe", clientId: there, channel: "/b", withSession: false })
-    assert.deepStrictEqual(tell({ _tag: "Subscribe", clientId: here, channel: "/d" }), {
+    assert.deepStrictEqual(apply(arrive(["/a", "/b"])).subscribers, { "/a": 1, "/b": 1 })
+    assert.deepStrictEqual(apply(arrive(["/b", "/c"])).subscribers, { "/b": 1, "/c": 1 })
+    apply({ _tag: "Subscribe", clientId: there, channel: "/d" })
+    apply({ _tag: "Unsubscribe", clientId: there, channel: "/b", withSession: false })
+    assert.deepStrictEqual(apply({ _tag: "Subscribe", clientId: here, channel: "/d" }), {
       clientIds: [here],
       subscriptions: 3,
       subscribers: { "/b": 1, "/c": 1, "/d": 1 }
     })
-    assert.deepStrictEqual(tell({ _tag: "Depart", clientId: here }), {
+    assert.deepStrictEqual(apply({ _tag: "Depart", clientId: here }), {
       clientIds: [],
       subscriptions: 0,
       subscribers: {}
@@ -98,11 +98,11 @@ describe("a roster", () => {
     const trial = new Trial()
     const clientId = trial.handshake()
     const sessionIndex = new SessionIndex(key)
-    for (const event of numbered(trial)) sessionIndex.tell(event)
+    for (const event of numbered(trial)) sessionIndex.apply(event)
     const name = sessionIndex.nameOf(clientId)
     assert.strictEqual(sessionIndex.clientIdOf(name), clientId)
     trial.receive(trial.open("exchange"), { channel: "/meta/disconnect", clientId })
-    for (const event of numbered(trial).slice(1)) sessionIndex.tell(event)
+    for (const event of numbered(trial).slice(1)) sessionIndex.apply(event)
     assert.isUndefined(sessionIndex.clientIdOf(name))
     assert.strictEqual(sessionIndex.nameOf(clientId), name, "events of its end still bear its name")
   })

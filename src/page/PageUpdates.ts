@@ -1,6 +1,6 @@
 /**
- * What is behind all open pages: one watch of the monitor, of which each page is told about four times a second. With no
- * page open an event costs its counting, and nothing else is done but to note each second.
+ * Updates of the open pages: one `Monitor.watch` feeds the model, and each page gets an update about four times a second.
+ * Without open pages each event is counted and each second is recorded, nothing more.
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
@@ -20,31 +20,31 @@ import type { SessionState } from "./PageProtocol.ts"
 import { Pages } from "./Pages.ts"
 import * as View from "./View.ts"
 
-/** How often pages are told. */
+/** Interval of updates. */
 const interval = "250 millis"
 
-/** How often an engine that is shared is asked for its own counts. */
-const comparison = "5 seconds"
+/** Interval at which the counts of a shared engine are read. */
+const countsInterval = "5 seconds"
 
 const name = "monitor page"
 
-/** What the pages are to know and show. */
-export interface WatchOptions {
+/** The options of {@link make}. */
+export interface PageUpdatesOptions {
   readonly key: Redacted.Redacted
   readonly node: string
   readonly showData: boolean
   readonly hasToken: boolean
 }
 
-/** The open pages, seen from the server. */
-export interface Watch {
-  /** Tells a page of everything from now on; false if there are too many. */
+/** The open pages, for the routes. */
+export interface PageUpdates {
+  /** Opens a feed. Returns false if too many pages are open. */
   readonly open: (response: ServerResponse, filter: Filter.Filter) => boolean
-  /** The session of that name, if it is here. */
+  /** Returns the session with that pseudonym; undefined if it is not in this process. */
   readonly clientIdOf: (name: string) => ClientId | undefined
 }
 
-/** How a session is now. */
+/** Reads the current state of the session of a feed. */
 const sessionState = (monitor: Monitor["Service"], { sessionIndex }: PageModel, { clientId }: Feed) =>
   clientId === undefined
     ? Effect.succeed<SessionState>({ _tag: "Absent" })
@@ -56,31 +56,31 @@ const sessionState = (monitor: Monitor["Service"], { sessionIndex }: PageModel, 
       })
     )
 
-/** Looks at some of the sessions. */
+/** Scans the next batch of sessions. */
 const scan = (monitor: Monitor["Service"], { sessionIndex, scan }: PageModel) =>
   Effect.suspend(() => Effect.forEach(scan.next(sessionIndex.clientIds, sessionIndex.size), monitor.session)).pipe(
-    Effect.map((seen) => scan.saw(seen.flatMap(Option.toArray)))
+    Effect.map((seen) => scan.add(seen.flatMap(Option.toArray)))
   )
 
-/** Asks the engine for what there is in all processes. */
-const ask = (engine: Engine["Service"], model: PageModel, pages: Pages) =>
+/** Reads the counts of all processes from the engine. */
+const readCounts = (engine: Engine["Service"], model: PageModel, pages: Pages) =>
   Effect.gen(function*() {
     if (pages.areOpen) model.cluster = yield* Effect.orElseSucceed(engine.counts, () => undefined)
   })
 
-/** Counts from now on, for as long as the scope is open; then the pages are ended. */
+/** Counts and updates while the scope is open, then ends the feeds. */
 export const make = Effect.fnUntraced(function*(
-  { hasToken, key, node, showData }: WatchOptions
-): Effect.fn.Return<Watch, never, Engine | Monitor | Scope.Scope> {
+  { hasToken, key, node, showData }: PageUpdatesOptions
+): Effect.fn.Return<PageUpdates, never, Engine | Monitor | Scope.Scope> {
   const monitor = yield* Monitor
   const engine = yield* Engine
   const clock = yield* Clock.Clock
   const model = new PageModel(key, clock.currentTimeMillisUnsafe())
   const pages = new Pages(model, showData)
 
-  const count = Stream.runForEachArray(monitor.watch({ name, strategy: "sampling" }), (told) =>
+  const count = Stream.runForEachArray(monitor.watch({ name, strategy: "sampling" }), (inputs) =>
     Effect.sync(() => {
-      for (const one of told) pages.tell(one)
+      for (const input of inputs) pages.apply(input)
     }))
 
   const update = Effect.gen(function*() {
@@ -94,7 +94,7 @@ export const make = Effect.fnUntraced(function*(
   yield* Effect.forkScoped(count)
   yield* Effect.forkScoped(Effect.repeat(update, Schedule.spaced(interval)))
   if (engine.isShared) {
-    yield* Effect.forkScoped(Effect.repeat(ask(engine, model, pages), Schedule.spaced(comparison)))
+    yield* Effect.forkScoped(Effect.repeat(readCounts(engine, model, pages), Schedule.spaced(countsInterval)))
   }
 
   return {
