@@ -1,9 +1,9 @@
 /**
- * Callback-polling (JSONP): messages come in the query of a GET, the answer is a script that calls a function of the
+ * Callback-polling (JSONP): messages come in the query of a GET, and the answer is a script that calls a function of the
  * page (specification, "The callback-polling Transport").
  *
- * The function's name is held to a grammar, the script begins with a comment and is marked as a download, so that the
- * answer cannot be made to look like anything but a script.
+ * The name of the function is restricted, the script begins with a comment and is marked as a download, so that browsers
+ * and plug-ins cannot take the answer for anything but a script.
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -14,9 +14,9 @@ import { parseFields, respondError } from "./Http.ts"
 import { type Envelope, exchange } from "./HttpExchange.ts"
 
 const functionName = /^[a-z_$][a-z0-9_$]*(?:\.[a-z_$][a-z0-9_$]*)*$/i
-const longestName = 200
+const maxNameLength = 200
 
-/** JSON may hold two characters that end a line in older JavaScript. */
+/** Escapes the two characters of JSON that end a line in JavaScript before ES2019. */
 const escape = (json: string): string => json.replaceAll("\u2028", "\\u2028").replaceAll("\u2029", "\\u2029")
 
 const envelope = (name: string): Envelope => ({
@@ -30,7 +30,7 @@ const envelope = (name: string): Envelope => ({
 
 const get = (call: HttpCall, fields: ReadonlyArray<string>): void => {
   const name = call.query.get("jsonp") ?? "jsonpcallback"
-  if (name.length > longestName || !functionName.test(name)) {
+  if (name.length > maxNameLength || !functionName.test(name)) {
     const sentence =
       "The parameter \"jsonp\" is not the name of a function: use letters, digits, \"_\", \"$\" and \".\""
     return respondError(call, { status: 400, sentence })
@@ -40,7 +40,7 @@ const get = (call: HttpCall, fields: ReadonlyArray<string>): void => {
   else exchange(call, messages.success, envelope(name))
 }
 
-/** Offers callback-polling. */
+/** Adds callback-polling to the service. */
 export const layer: Layer.Layer<never, never, Bayeux> = Layer.effectDiscard(Effect.gen(function*() {
   const bayeux = yield* Bayeux
   yield* bayeux.addTransport({

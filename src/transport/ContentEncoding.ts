@@ -1,18 +1,17 @@
 /**
- * Compressed bodies of requests. No browser compresses what it sends, but programs do, and proxies hand it on.
+ * Decompression of the bodies of requests. Browsers do not compress requests, but programs do, and proxies pass that on.
  *
- * A body is decompressed as a whole, off the event loop, and never to more than the limit: what a few bytes can be blown
- * up to is known only afterwards.
+ * A body is decompressed as a whole, off the event loop, and to a limited length, which bounds compression bombs.
  */
 import * as Zlib from "node:zlib"
 
-/** Why a body could not be decompressed: it is longer than the limit, or it is not what it says. */
+/** Failure to decompress a body: the result is longer than the limit, or the bytes are not in the format. */
 export type Failure = "TooLong" | "Broken"
 
 type Callback = (error: Error | null, bytes: Buffer) => void
 type Decoder = (bytes: Buffer, options: { readonly maxOutputLength: number }, done: Callback) => void
 
-/** `deflate` is zlib's format; some programs send the bare one (RFC 9110, section 8.4.1.2). */
+/** Decodes `deflate`, which is zlib's format; some programs send the raw one (RFC 9110, section 8.4.1.2). */
 const deflate: Decoder = (bytes, options, done) =>
   ((bytes[0] ?? 0) & 0x0f) === 8 ? Zlib.inflate(bytes, options, done) : Zlib.inflateRaw(bytes, options, done)
 
@@ -23,13 +22,13 @@ const decoders: ReadonlyMap<string, Decoder> = new Map<string, Decoder>([
   ["br", Zlib.brotliDecompress]
 ])
 
-/** The encodings that are offered. */
+/** Names of the encodings, for `Accept-Encoding`. */
 export const names: ReadonlyArray<string> = [...decoders.keys()].filter((name) => !name.startsWith("x-"))
 
-/** Whether a `Content-Encoding` in small letters is understood. */
+/** Whether a `Content-Encoding` (in lower case) is supported. */
 export const isKnown = (encoding: string): boolean => decoders.has(encoding)
 
-/** Decompresses bytes to at most `limit` of them. */
+/** Decompresses bytes to at most `limit` bytes. */
 export const decode = (
   encoding: string,
   bytes: Buffer,

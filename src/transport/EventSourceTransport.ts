@@ -1,12 +1,11 @@
 /**
- * EventSource, as Faye has it: a client that has shaken hands opens `GET {mount}/{clientId}` and gets its messages as a
- * stream of events. It sends its own messages by long-polling, and connects that way once a time-out to show that it
- * is there.
+ * EventSource, as in Faye: after its handshake a client opens `GET {mount}/{clientId}` and gets its messages as
+ * server-sent events. It sends messages by long-polling, and connects that way once per time-out as a sign of life.
  *
- * A browser opens a stream that has ended or broken again by itself, but never one that was refused once. So a stream is
- * refused to nobody whom that would leave deaf: what there is to say is said as an event, and the stream ends. Where it
- * is not to be opened again it ends with an event id, which the browser repeats when it comes back; it is then told 204,
- * the word for that (HTML, "Server-sent events").
+ * A browser reopens a stream that has ended or broken, but not one that was refused. So errors are sent as events, and
+ * then the stream ends; only sessions that get their messages otherwise are refused. A stream that is not to be reopened
+ * ends with an event id, which the browser repeats in its next attempt; the answer 204 ends its attempts (HTML,
+ * "Server-sent events").
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -17,13 +16,13 @@ import * as Options from "../base/Options.ts"
 import { Bayeux } from "../service/Bayeux.ts"
 import { type CloseReason, type HttpCall, requestInfo, type Sink } from "../service/Transport.ts"
 import { FrameWriter } from "./FrameWriter.ts"
-import { asksForStream, beginStream, closeErrors, respondError, withCors } from "./Http.ts"
+import { beginStream, closeErrors, isStreamRequest, respondError, withCors } from "./Http.ts"
 
 /** The options of {@link layer}. */
 export const EventSourceOptions = Schema.Struct({
-  /** How often an idle stream carries a comment, so that proxies keep it open. Default: 20 seconds. */
+  /** Interval of comments on streams, so that proxies keep them open. Default: 20 seconds. */
   ping: Schema.optionalKey(Options.PositiveTime),
-  /** How many bytes a client may leave unread before its stream is cut off. Default: 16 MiB. */
+  /** Bytes that a client may leave unread before its stream is cut off. Default: 16 MiB. */
   maxBuffered: Schema.optionalKey(Options.Count)
 })
 /** The options of {@link layer}. */
@@ -31,15 +30,15 @@ export type EventSourceOptions = typeof EventSourceOptions.Type
 
 const encodeEvent = (text: string): Buffer => Buffer.from(`data: ${text}\r\n\r\n`, "utf8")
 const comment = ":\r\n\r\n"
-/** The id of the last event of a stream that is not to be opened again. Firefox takes no note of it without data. */
-const over = "over"
-const lastEvent = `id: ${over}\r\ndata: []\r\n\r\n`
-const pathOfSession = /^\/([A-Za-z0-9]+)$/
+/** Id of the last event of a stream that is not to be reopened. Firefox ignores an id without data. */
+const finalEventId = "over"
+const finalEvent = `id: ${finalEventId}\r\ndata: []\r\n\r\n`
+const sessionPath = /^\/([A-Za-z0-9]+)$/
 
-/** A session that acknowledges cannot have a stream, and a server that has failed knows nothing better. */
+/** Whether the request is refused: the session acknowledges messages, so it cannot have a stream, or the server failed. */
 const isRefusal = (reason: CloseReason): boolean => reason === "StreamRefused" || reason === "ServerError"
 
-const isOver = (reason: CloseReason): boolean => reason === "SessionEnded" || reason === "UnknownClient"
+const isFinal = (reason: CloseReason): boolean => reason === "SessionEnded" || reason === "UnknownClient"
 
 const stream = (call: HttpCall, clientId: string, maxBuffered: number, open: Set<HttpCall>): void => {
   const { request, response } = call
@@ -67,7 +66,7 @@ const stream = (call: HttpCall, clientId: string, maxBuffered: number, open: Set
     close: (reason) => {
       if (isRefusal(reason) && !response.headersSent) return respondError(call, closeErrors[reason])
       begin()
-      writer.whenEmpty(() => response.end(isOver(reason) ? lastEvent : ""))
+      writer.whenEmpty(() => response.end(isFinal(reason) ? finalEvent : ""))
     }
   }
   const connection = call.open(
@@ -84,11 +83,11 @@ const stream = (call: HttpCall, clientId: string, maxBuffered: number, open: Set
   connection.attach(clientId)
 }
 
-const endForGood = ({ request, response }: HttpCall): void => {
+const respondEnded = ({ request, response }: HttpCall): void => {
   response.writeHead(204, withCors(request, { "Cache-Control": "no-cache, no-store" })).end()
 }
 
-/** Offers EventSource. It needs long-polling beside it. */
+/** Adds EventSource to the service. Its clients need long-polling as well. */
 export const layer = (options: EventSourceOptions = {}): Layer.Layer<never, Options.OptionsInvalid, Bayeux> =>
   Layer.effectDiscard(Effect.gen(function*() {
     const { maxBuffered = 1 << 24, ping = "20 seconds" } = yield* Options.decode(
@@ -101,9 +100,9 @@ export const layer = (options: EventSourceOptions = {}): Layer.Layer<never, Opti
     yield* bayeux.addTransport({
       connectionTypes: ["eventsource"],
       handle: (call) => {
-        const clientId = pathOfSession.exec(call.path)?.[1]
-        if (clientId === undefined || !asksForStream(call.request)) return false
-        if (call.request.headers["last-event-id"] === over) endForGood(call)
+        const clientId = sessionPath.exec(call.path)?.[1]
+        if (clientId === undefined || !isStreamRequest(call.request)) return false
+        if (call.request.headers["last-event-id"] === finalEventId) respondEnded(call)
         else stream(call, clientId, maxBuffered, open)
         return true
       }

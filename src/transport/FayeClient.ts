@@ -1,6 +1,6 @@
 /**
- * Serves Faye's browser client at `{mount}/client.js` and `{mount}.js`, as Faye's own server does, when the package
- * `faye` is installed next to this one.
+ * Serves Faye's browser client at `{mount}/client.js` and `{mount}.js`, as Faye's server does, if the package `faye` is
+ * installed.
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -19,7 +19,7 @@ const load = (file: string, type: string): Effect.Effect<Http.Asset | undefined>
     Effect.orElseSucceed(() => undefined)
   )
 
-/** Offers the client's files; without the package `faye` it offers nothing. */
+/** Serves the files of the client; nothing if the package `faye` is not installed. */
 export const layer: Layer.Layer<never, never, Bayeux> = Layer.effectDiscard(Effect.gen(function*() {
   const assets = new Map<string, Http.Asset>()
   for (const [path, file, type] of files) {

@@ -206,7 +206,7 @@ export class FrameWriter {
     const { stream } = this.#target
     if (this.#frames !== undefined || (this.#last === undefined && this.#behindPing.length === 0)) return
     if ("localAddress" in stream && stream.localAddress === undefined) return
-    Receipt.ask(stream, () => this.#isReset = true)
+    Receipt.checkReset(stream, () => this.#isReset = true)
   }
 
   readonly #onTaken: Taken = (error) => {

@@ -1,8 +1,7 @@
 /**
- * The Node server on which a service is found, whoever has made it: what it has to do otherwise than Node does by itself.
- *
- * Node lets a server that closes wait for connections that nobody uses, tells nobody that it closes before it has, and
- * takes each request with an `Upgrade` for one that is to be upgraded.
+ * Corrections of Node's HTTP server, for servers of our own and of the application. By itself a Node server that closes
+ * waits for unused connections, does not report its closing before it is complete, and upgrades each request that has a
+ * header `Upgrade`.
  */
 import type { IncomingMessage } from "node:http"
 import type { Socket } from "node:net"
@@ -11,10 +10,10 @@ import type { AnyServer } from "./Listening.ts"
 // ---------------------------------------------------------------------------------------------------------------------
 // the end
 
-const closing = new WeakMap<AnyServer, Set<() => void>>()
+const closeListeners = new WeakMap<AnyServer, Set<() => void>>()
 
-/** Has `close` tell those who want to know, when it has stopped to listen. */
-const announceClosing = (server: AnyServer): Set<() => void> => {
+/** Wraps `close` of a server to call listeners as soon as it has stopped listening. */
+const interceptClose = (server: AnyServer): Set<() => void> => {
   const listeners = new Set<() => void>()
   const close = server.close.bind(server)
   server.close = (done) => {
@@ -22,21 +21,21 @@ const announceClosing = (server: AnyServer): Set<() => void> => {
     for (const listener of [...listeners]) listener()
     return server
   }
-  closing.set(server, listeners)
+  closeListeners.set(server, listeners)
   return listeners
 }
 
-/** Calls when somebody closes the server, as soon as that begins. Gives a function that forgets it. */
+/** Calls the listener when the server begins to close. Returns a function that removes the listener. */
 export const onClosing = (server: AnyServer, listener: () => void): () => void => {
-  const listeners = closing.get(server) ?? announceClosing(server)
+  const listeners = closeListeners.get(server) ?? interceptClose(server)
   listeners.add(listener)
   return () => {
     listeners.delete(listener)
   }
 }
 
-/** Gives a function that closes the connections over which nothing has come yet: for Node they are busy. */
-const trackSilent = (server: AnyServer): () => void => {
+/** Returns a function that closes connections without any request so far, which Node takes for busy. */
+const trackUnused = (server: AnyServer): () => void => {
   const open = new Set<Socket>()
   const forget = function(this: Socket) {
     open.delete(this)
@@ -46,27 +45,27 @@ const trackSilent = (server: AnyServer): () => void => {
     socket.on("close", forget)
   }
   server.on("connection", add)
-  // Over TLS the handshake has come, but that is no request.
+  // With TLS bytes of the handshake have arrived, but no request.
   server.on("secureConnection", add)
   return () => {
     for (const socket of open) if (socket.bytesRead === 0) socket.destroy()
   }
 }
 
-/** How often a server that closes looks for connections that have become idle, in milliseconds. */
-const lookAgain = 20
+/** Interval at which a closing server closes idle connections, in milliseconds. */
+const idleCheckInterval = 20
 
-/** A server that closes waits for what is under way, and for nothing else. */
-const closeWhatIsIdle = (server: AnyServer): void => {
-  const closeSilent = trackSilent(server)
+/** Makes a closing server wait for requests under way only. */
+const closeIdleWhenClosing = (server: AnyServer): void => {
+  const closeUnused = trackUnused(server)
   onClosing(server, () => {
-    const look = () => {
-      closeSilent()
+    const closeIdle = () => {
+      closeUnused()
       server.closeIdleConnections()
     }
-    look()
+    closeIdle()
     // @effect-diagnostics-next-line globalTimers:off -- the network's time, not the protocol's; there is no effect here
-    const timer = setInterval(look, lookAgain)
+    const timer = setInterval(closeIdle, idleCheckInterval)
     server.once("close", () => clearInterval(timer))
   })
 }
@@ -75,51 +74,51 @@ const closeWhatIsIdle = (server: AnyServer): void => {
 // upgrades
 
 /**
- * Whether a request is to become a WebSocket (RFC 6455, section 4.1). Some proxies put the headers of an upgrade on all
- * that they hand on, but only who wants a WebSocket has a key.
+ * Whether a request opens a WebSocket (RFC 6455, section 4.1). Some proxies add the headers of an upgrade to all requests,
+ * but not the key.
  */
 export const isWebSocket = ({ headers, method }: IncomingMessage): boolean =>
   method === "GET" && headers.upgrade?.toLowerCase() === "websocket" && headers["sec-websocket-key"] !== undefined
 
-interface Asking {
+interface WithUpgradeCheck {
   shouldUpgradeCallback?: (this: AnyServer, request: IncomingMessage) => boolean
 }
 
 /**
- * Has requests that are the service's upgraded only if they are to become WebSockets; all others are requests like any
- * other. Gives a function that undoes it. Before its versions 22.21 and 24.9 Node does not ask.
+ * Restricts upgrades of the service's requests (`isOwn`) to WebSockets; the others are handled as ordinary requests.
+ * Returns a function that undoes it. Has no effect before Node 22.21 and 24.9, which lack `shouldUpgradeCallback`.
  */
 export const upgradeWebSocketsOnly = (
   server: AnyServer,
   isOwn: (request: IncomingMessage) => boolean
 ): () => void => {
-  const asking = server as Asking
-  const before = asking.shouldUpgradeCallback
+  const checked = server as WithUpgradeCheck
+  const previous = checked.shouldUpgradeCallback
   let isInUse = true
-  const ask: NonNullable<Asking["shouldUpgradeCallback"]> = (request) =>
+  const check: NonNullable<WithUpgradeCheck["shouldUpgradeCallback"]> = (request) =>
     isInUse && isOwn(request)
       ? isWebSocket(request)
-      : before?.call(server, request) ?? server.listenerCount("upgrade") > 0
-  asking.shouldUpgradeCallback = ask
+      : previous?.call(server, request) ?? server.listenerCount("upgrade") > 0
+  checked.shouldUpgradeCallback = check
   return () => {
     isInUse = false
-    if (asking.shouldUpgradeCallback !== ask) return
-    if (before === undefined) delete asking.shouldUpgradeCallback
-    else asking.shouldUpgradeCallback = before
+    if (checked.shouldUpgradeCallback !== check) return
+    if (previous === undefined) delete checked.shouldUpgradeCallback
+    else checked.shouldUpgradeCallback = previous
   }
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
 // all of it
 
-/** Node's default, which is shorter than what proxies wait before they use a connection again, and ours (milliseconds). */
-const keepAlive = { byDefault: 5_000, ours: 65_000 }
+/** Keep-alive time-outs in milliseconds: Node's default, which is shorter than the reuse time of proxies, and ours. */
+const keepAliveTimeouts = { node: 5_000, ours: 65_000 }
 
-/** Settings that suit this service better than Node's defaults; what was set by hand stays. */
+/** Applies the settings for this service; settings that differ from Node's defaults stay. */
 export const tune = <S extends AnyServer>(server: S): S => {
-  if (server.keepAliveTimeout === keepAlive.byDefault) server.keepAliveTimeout = keepAlive.ours
-  // Java's client offers HTTP/2 with each request: that is no reason not to answer it by HTTP/1.1.
+  if (server.keepAliveTimeout === keepAliveTimeouts.node) server.keepAliveTimeout = keepAliveTimeouts.ours
+  // Java's HTTP client offers an upgrade to HTTP/2 with each request; it accepts an answer by HTTP/1.1.
   upgradeWebSocketsOnly(server, () => true)
-  closeWhatIsIdle(server)
+  closeIdleWhenClosing(server)
   return server
 }

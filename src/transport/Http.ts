@@ -1,7 +1,6 @@
 /**
- * What the HTTP transports share: reading a body, reading messages out of text, answering.
- *
- * Everything a peer can get wrong here ends in a status and a plain sentence that says what was wrong.
+ * Functions that the HTTP transports share: reading bodies, parsing messages, answering. Errors of a peer are values
+ * (`HttpError`): a status and a sentence for the answer.
  */
 import * as Result from "effect/Result"
 import { isUtf8 } from "node:buffer"
@@ -11,7 +10,7 @@ import * as LongText from "../service/LongText.ts"
 import type { CloseReason } from "../service/Transport.ts"
 import * as ContentEncoding from "./ContentEncoding.ts"
 
-/** Why a request was refused: a status and what to do about it, in words and, where there are such, in headers. */
+/** Error of a request: the status, and a sentence and headers that say what to do about it. */
 export interface HttpError {
   readonly status: number
   readonly sentence: string
@@ -20,7 +19,7 @@ export interface HttpError {
 
 const stopping: HttpError = { status: 503, sentence: "The server stops: try again in a moment" }
 
-/** What a request is told that the service closes before it has an answer. */
+/** Answers to requests that the service closes without an answer of its own. */
 export const closeErrors: { readonly [reason in CloseReason]: HttpError } = {
   SessionEnded: stopping,
   SessionMoved: stopping,
@@ -37,8 +36,8 @@ export const closeErrors: { readonly [reason in CloseReason]: HttpError } = {
 const fail = (status: number, sentence: string): Result.Result<never, HttpError> => Result.fail({ status, sentence })
 
 /**
- * The headers by which pages of other origins may talk to the server, with their cookies. A Bayeux server decides by
- * `clientId` and extensions who may do what, not by where a page came from; an extension can check the origin.
+ * Adds the CORS headers that allow requests of other origins, with cookies. Access in Bayeux depends on the `clientId`
+ * and extensions, not on the origin of a page; an extension can check the origin.
  */
 export const withCors = (request: IncomingMessage, headers: OutgoingHttpHeaders): OutgoingHttpHeaders => {
   const { origin } = request.headers
@@ -66,11 +65,11 @@ export const respond = (
   response.end(body)
 }
 
-/** Whether a browser's EventSource asks. It never asks again where it gets anything but a stream. */
-export const asksForStream = ({ headers, method }: IncomingMessage): boolean =>
+/** Whether a request comes from a browser's EventSource. Any answer but a stream ends its attempts for good. */
+export const isStreamRequest = ({ headers, method }: IncomingMessage): boolean =>
   method === "GET" && headers.accept?.includes("text/event-stream") === true
 
-/** Begins a stream of events. When it has ended or broken, a browser opens it again in a second. */
+/** Begins a stream of server-sent events. The browser reopens it a second after its end. */
 export const beginStream = (request: IncomingMessage, response: ServerResponse): void => {
   const headers = {
     "Content-Type": "text/event-stream; charset=utf-8",
@@ -81,11 +80,12 @@ export const beginStream = (request: IncomingMessage, response: ServerResponse):
   response.write("retry: 1000\r\n\r\n")
 }
 
+/** Time for which the rest of a refused body is read, in milliseconds. */
 const lingerTimeout = 5_000
 
 /**
- * Lets a body that nobody wants run into the void, for a while: a server that hangs up on a peer that is still sending
- * takes its answer from it.
+ * Reads and discards the rest of a body, for a while. If the server closed the connection while the peer still sends, the
+ * peer might not get the answer (RFC 9112, section 9.6).
  */
 const discard = (request: IncomingMessage): void => {
   // @effect-diagnostics-next-line globalTimers:off -- the network's time, not the protocol's; there is no effect here
@@ -93,7 +93,7 @@ const discard = (request: IncomingMessage): void => {
   request.on("close", () => clearTimeout(timer)).resume()
 }
 
-/** Answers with a sentence. */
+/** Answers with the sentence of an error. */
 export const respondError = (
   { request, response }: { readonly request: IncomingMessage; readonly response: ServerResponse },
   error: HttpError,
@@ -105,31 +105,31 @@ export const respondError = (
   respond(response, error.status, { ...withCors(request, type), ...error.headers, ...headers }, `${error.sentence}\n`)
 }
 
-/** A file that is served as it is. */
+/** A static file. */
 export interface Asset {
   readonly body: Buffer
   readonly type: string
   readonly etag: string
 }
 
-/** A file, with a tag that stands for its bytes. */
+/** Creates a static file, with a hash of its bytes as ETag. */
 export const asset = (body: Buffer, type: string): Asset => ({
   body,
   type,
   etag: `"${createHash("sha256").update(body).digest("hex").slice(0, 32)}"`
 })
 
-/** Whether the peer has what the tag stands for. Proxies that compress make tags weak (RFC 9110, section 13.1.2). */
-const isKnown = (request: IncomingMessage, etag: string): boolean =>
-  request.headers["if-none-match"]?.split(",").some((given) => {
-    const tag = given.trim()
+/** Whether the peer has the file with this tag. Proxies that compress make tags weak (RFC 9110, section 13.1.2). */
+const isCached = (request: IncomingMessage, etag: string): boolean =>
+  request.headers["if-none-match"]?.split(",").some((value) => {
+    const tag = value.trim()
     return tag === "*" || tag === etag || tag === `W/${etag}`
   }) === true
 
-/** Answers with a file, or with 304 if the peer has it. */
+/** Answers with a static file, or with 304 if the peer has it. */
 export const respondAsset = (request: IncomingMessage, response: ServerResponse, { body, etag, type }: Asset): void => {
   const headers = { "Content-Type": type, "Cache-Control": "no-cache", "ETag": etag }
-  if (!isKnown(request, etag)) return respond(response, 200, headers, body)
+  if (!isCached(request, etag)) return respond(response, 200, headers, body)
   response.writeHead(304, headers)
   response.end()
 }
@@ -139,7 +139,7 @@ const tooLarge = (limit: number) =>
 
 type Body = Result.Result<Buffer, HttpError>
 
-/** Reads the bytes of a body as they were sent. */
+/** Reads the bytes of a body without decoding. */
 const readBytes = (request: IncomingMessage, limit: number, done: (body: Body) => void): void => {
   if (Number(request.headers["content-length"] ?? 0) > limit) return done(tooLarge(limit))
   const chunks: Array<Buffer> = []
@@ -155,7 +155,7 @@ const readBytes = (request: IncomingMessage, limit: number, done: (body: Body) =
   request.on("data", onData).on("end", onEnd)
 }
 
-const notUnderstood = (encoding: string) =>
+const unsupportedEncoding = (encoding: string) =>
   Result.fail<HttpError>({
     status: 415,
     sentence: `The encoding "${encoding}" is not understood: send the body as it is, or in ${
@@ -164,8 +164,8 @@ const notUnderstood = (encoding: string) =>
     headers: { "Accept-Encoding": ContentEncoding.names.join(", ") }
   })
 
-/** What was compressed, as it was before; that is bounded, too. */
-const inflate = (
+/** Decompresses a body to at most `limit` bytes. */
+const decompress = (
   request: IncomingMessage,
   encoding: string,
   { bytes, limit }: { readonly bytes: Buffer; readonly limit: number },
@@ -182,8 +182,8 @@ const decodeText = (bytes: Buffer): Result.Result<string, HttpError> =>
   isUtf8(bytes) ? Result.succeed(bytes.toString("utf8")) : fail(400, "The body is not UTF-8: send JSON in UTF-8")
 
 /**
- * Reads a body in UTF-8 of at most `limit` bytes, before and after it was compressed. Nothing is called when the peer
- * leaves before its end.
+ * Reads a body in UTF-8. `limit` in bytes applies before and after decompression. `done` is not called if the peer
+ * disconnects before the end of the body.
  */
 export const readBody = (
   request: IncomingMessage,
@@ -193,17 +193,17 @@ export const readBody = (
   const encoding = request.headers["content-encoding"]?.trim().toLowerCase() ?? ""
   const finish = (body: Body) => done(Result.flatMap(body, decodeText))
   if (encoding === "" || encoding === "identity") return readBytes(request, limit, finish)
-  if (!ContentEncoding.isKnown(encoding)) return done(notUnderstood(encoding))
+  if (!ContentEncoding.isKnown(encoding)) return done(unsupportedEncoding(encoding))
   readBytes(request, limit, (body) =>
     Result.isFailure(body)
       ? finish(body)
-      : inflate(request, encoding, { bytes: body.success, limit }, finish))
+      : decompress(request, encoding, { bytes: body.success, limit }, finish))
 }
 
-/** The deepest nesting of arrays and objects that is accepted: more could exhaust the stack when it is written again. */
+/** Deepest nesting of arrays and objects that is accepted. Deeper values could exhaust the stack when they are encoded. */
 export const maxDepth = 100
 
-/** Whether a text has more than `most` of a character; it looks no further than that. */
+/** Whether a text has more than `most` of a character. Stops as soon as that is known. */
 const hasMoreThan = (text: string, character: string, most: number): boolean => {
   let at = -1
   for (let left = most; left >= 0; left--) {
@@ -214,8 +214,8 @@ const hasMoreThan = (text: string, character: string, most: number): boolean => 
 }
 
 /**
- * Whether a JSON text nests deeper than {@link maxDepth}; brackets in strings do not count. A text that has few brackets
- * anywhere, as nearly each has, need not be read for that.
+ * Whether a JSON text is nested deeper than {@link maxDepth}. Brackets in strings do not count. Texts with few brackets,
+ * nearly all of them, are recognised without a scan.
  */
 const isTooDeep = (text: string): boolean => {
   if (!hasMoreThan(text, "[", maxDepth / 2) && !hasMoreThan(text, "{", maxDepth / 2)) return false
@@ -233,19 +233,19 @@ const isTooDeep = (text: string): boolean => {
   return false
 }
 
-/** The most messages of a batch: each of them gets an answer that may be longer than itself. */
+/** Highest number of messages in a batch. Each of them gets an answer, which may be longer than the message. */
 export const maxMessages = 10_000
 
-/** The longest message in bytes, if nobody says otherwise. */
+/** Default of the longest message, in bytes. */
 export const defaultMaxMessage = 1 << 20
 
-/** The longest body or frame in bytes, if nobody says otherwise: enough to tell whose messages are too long. */
+/** Default of the longest body or frame, in bytes: longer than `maxMessage`, to refuse messages that are too long by id. */
 export const hardLimit = (maxMessage: number): number => Math.max(1 << 24, 2 * maxMessage)
 
-/** The answer to a batch that is too long. */
-export const tooMany = fail(400, `There are more than ${maxMessages} messages: send them in several requests`)
+/** Error for a batch with too many messages. */
+export const tooManyMessages = fail(400, `There are more than ${maxMessages} messages: send them in several requests`)
 
-/** The messages in the fields of a form or query, each of which holds one or an array of them. */
+/** Parses the messages in the fields of a form or query, each of which has one or an array of them. */
 export const parseFields = (
   fields: ReadonlyArray<string>,
   maxMessage = Infinity
@@ -254,27 +254,27 @@ export const parseFields = (
   for (const field of fields) {
     const messages = parseMessages(field, maxMessage)
     if (Result.isFailure(messages)) return messages
-    if (all.length + messages.success.length > maxMessages) return tooMany
+    if (all.length + messages.success.length > maxMessages) return tooManyMessages
     for (const message of messages.success) all.push(message)
   }
   return Result.succeed(all)
 }
 
-/** A text without the byte order mark that some programs put before it (RFC 8259, section 8.1). */
-export const withoutMark = (text: string): string => text.charCodeAt(0) === 0xfeff ? text.slice(1) : text
+/** Removes the byte order mark that some programs put before a text (RFC 8259, section 8.1). */
+export const withoutByteOrderMark = (text: string): string => text.charCodeAt(0) === 0xfeff ? text.slice(1) : text
 
 const tooDeep = fail(400, `The messages are nested deeper than ${maxDepth} levels: flatten their data`)
 const notJson = fail(400, "The messages are not JSON: send an array of Bayeux messages")
 
 /**
- * The messages in a JSON text: an array of them, or a single one (specification, "Messages"). In a text that is longer
- * than a message may be each message is looked at by itself; in the place of one that is too long there is a `TooLong`.
+ * Parses a JSON text: an array of messages, or a single one (specification, "Messages"). If the text is longer than
+ * `maxMessage`, each message is parsed by itself, and a `TooLong` takes the place of those that are too long.
  */
 export const parseMessages = (
-  given: string,
+  input: string,
   maxMessage = Infinity
 ): Result.Result<ReadonlyArray<unknown>, HttpError> => {
-  const text = withoutMark(given)
+  const text = withoutByteOrderMark(input)
   if (isLonger(text, maxMessage)) return parseEach(text, maxMessage)
   if (isTooDeep(text)) return tooDeep
   let json: unknown
@@ -283,12 +283,12 @@ export const parseMessages = (
   } catch {
     return notJson
   }
-  if (Array.isArray(json)) return json.length > maxMessages ? tooMany : Result.succeed(json)
+  if (Array.isArray(json)) return json.length > maxMessages ? tooManyMessages : Result.succeed(json)
   if (typeof json === "object" && json !== null) return Result.succeed([json])
   return fail(400, "The messages are neither an array nor an object: send an array of Bayeux messages")
 }
 
-/** Whether a text is longer than so many bytes in UTF-8, which has three for a character of one unit at the most. */
+/** Whether a text is longer than this in UTF-8, which has at most three bytes for a UTF-16 unit. */
 const isLonger = (text: string, bytes: number): boolean => text.length > bytes / 3 && Buffer.byteLength(text) > bytes
 
 const parseEach = (text: string, maxMessage: number): Result.Result<ReadonlyArray<unknown>, HttpError> => {
@@ -306,5 +306,5 @@ const parseEach = (text: string, maxMessage: number): Result.Result<ReadonlyArra
   } catch {
     return notJson
   }
-  return messages.length > maxMessages ? tooMany : Result.succeed(messages)
+  return messages.length > maxMessages ? tooManyMessages : Result.succeed(messages)
 }

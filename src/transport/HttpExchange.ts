@@ -1,11 +1,14 @@
-/** One request with messages in, one response with their answers out: how long-polling and callback-polling connect. */
+/**
+ * The exchange of long-polling and callback-polling: a request with messages, and a response with the answers. The answer
+ * stays unconfirmed until its `Receipt` is known; if it was not read, its messages return to the queue.
+ */
 import type { OutgoingHttpHeaders } from "node:http"
 import type { Frame } from "../service/Frame.ts"
 import { type CloseReason, type HttpCall, type OpenConnection, requestInfo, type Sink } from "../service/Transport.ts"
 import { closeErrors, respond, respondError, withCors } from "./Http.ts"
 import * as Receipt from "./Receipt.ts"
 
-/** How the answers are wrapped. */
+/** Format of the answers of a transport. */
 export interface Envelope {
   readonly connectionType: string
   readonly headers: OutgoingHttpHeaders
@@ -15,13 +18,13 @@ export interface Envelope {
 const isOfSession = (message: unknown): message is { readonly clientId: string } =>
   typeof message === "object" && message !== null && "clientId" in message && typeof message.clientId === "string"
 
-/** A request and its one answer, which stays in doubt until it is known whether it was read. */
-class Exchange implements Sink, Receipt.Doubt {
+/** A request and its answer. */
+class Exchange implements Sink, Receipt.Receipt {
   readonly #call: HttpCall
   readonly #envelope: Envelope
   readonly #connection: OpenConnection
   #isSent = false
-  /** The answer, while nobody can say whether it was read. */
+  /** The answer, while it is not known whether it was read. */
   #unconfirmed: Frame | undefined
 
   constructor(call: HttpCall, envelope: Envelope) {
@@ -37,8 +40,8 @@ class Exchange implements Sink, Receipt.Doubt {
   }
 
   receive(messages: ReadonlyArray<unknown>): void {
-    const spoken = messages.find(isOfSession)
-    if (spoken !== undefined) Receipt.speaks(this.#call.request.socket, spoken.clientId)
+    const ofSession = messages.find(isOfSession)
+    if (ofSession !== undefined) Receipt.noteSession(this.#call.request.socket, ofSession.clientId)
     this.#connection.receive(messages)
   }
 
@@ -48,7 +51,7 @@ class Exchange implements Sink, Receipt.Doubt {
     const text = body(frame)
     this.#isSent = true
     this.#unconfirmed = frame
-    Receipt.watch(response, this)
+    Receipt.track(response, this)
     if (!response.destroyed) respond(response, 200, withCors(request, headers), text)
   }
 
@@ -74,6 +77,6 @@ class Exchange implements Sink, Receipt.Doubt {
   }
 }
 
-/** Hands the messages to the service and answers the request with what comes back. */
+/** Passes the messages to the service and answers the request with the result. */
 export const exchange = (call: HttpCall, messages: ReadonlyArray<unknown>, envelope: Envelope): void =>
   new Exchange(call, envelope).receive(messages)

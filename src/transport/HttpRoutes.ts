@@ -1,11 +1,11 @@
 /**
- * A Bayeux service as routes of an Effect `HttpRouter`, on Node: beside the other routes of an application, on the port
- * of its `NodeHttpServer`.
+ * A Bayeux service as routes of an Effect `HttpRouter` on Node: beside the other routes of an application, on the port of
+ * its `NodeHttpServer`.
  *
- * The transports get Node's own request and response: Effect's server leaves a response alone that has been ended. When
- * it stops it first closes Node's server, then waits for open requests, then interrupts their handlers and answers for
- * them; it would write that answer into upgraded sockets, too. So clients are let go as soon as Node's server is closed,
- * and a handler that is interrupted ends its connection itself before Effect has its turn.
+ * The transports get Node's request and response; Effect's server does not touch a response that has ended. Effect's
+ * server stops in three steps: it closes Node's server, waits for open requests, then interrupts their handlers and
+ * answers in their place, even into upgraded sockets. So connections are ended as soon as Node's server closes, and an
+ * interrupted handler ends its own connection before Effect answers.
  */
 import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
 import * as Duration from "effect/Duration"
@@ -35,15 +35,15 @@ export type HttpRoutesOptions = typeof HttpRoutesOptions.Type
 
 type Stream = ServerResponse | Socket
 
-/** A server that stops keeps no connection for another request. */
-const useOnce = (stream: Stream): void => {
+/** Closes the connection behind the current answer, because the server stops. */
+const disableKeepAlive = (stream: Stream): void => {
   if (!(stream instanceof ServerResponse)) return
   if (!stream.headersSent) stream.setHeader("Connection", "close")
   else stream.once("finish", () => stream.req.socket.end())
 }
 
-/** What is served by a mount's routes, and how it ends. */
-class Served {
+/** The open connections of a mount's routes, and their end. */
+class ServedConnections {
   readonly #bayeux: Bayeux["Service"]
   readonly #mount: Mount.Mount
   readonly #gracePeriod: Duration.Duration
@@ -57,8 +57,8 @@ class Served {
     this.#gracePeriod = gracePeriod
   }
 
-  /** Ends all connections as soon as the server is closed by which this one came. */
-  meet(socket: Socket): void {
+  /** Ends all connections as soon as the server of this socket begins to close. */
+  register(socket: Socket): void {
     const { server } = socket as { readonly server?: AnyServer }
     if (server === undefined || this.#servers.has(server)) return
     this.#servers.set(server, [
@@ -67,11 +67,11 @@ class Served {
     ])
   }
 
-  /** Takes no more requests, answers what is held and closes sockets; what does not let go is cut off. */
+  /** Refuses further requests, answers held connects and closes sockets; cuts off the rest after the grace period. */
   end(): void {
     if (this.#timer !== undefined) return
     this.#mount.drain()
-    for (const stream of this.#open) useOnce(stream)
+    for (const stream of this.#open) disableKeepAlive(stream)
     this.#bayeux.endConnections(this.#mount.owner).pipe(Effect.runSync)
     // @effect-diagnostics-next-line globalTimers:off -- the network's time; it is to pass when fibers are interrupted
     this.#timer = setTimeout(() => {
@@ -79,15 +79,15 @@ class Served {
     }, Duration.toMillis(this.#gracePeriod)).unref()
   }
 
-  /** The routes are gone. */
+  /** Ends all connections and restores the servers, when the routes are removed. */
   close(): void {
     this.end()
     for (const undo of [...this.#servers.values()].flat()) undo()
     this.#servers.clear()
   }
 
-  /** Waits for the end of what is served; who is interrupted meanwhile ends its connection. */
-  ended(stream: Stream, connection: () => OpenConnection | undefined) {
+  /** Waits for the end of a request. If it is interrupted, it ends its connection. */
+  awaitEnd(stream: Stream, connection: () => OpenConnection | undefined) {
     this.#open.add(stream)
     const closed = Effect.callback<void>((resume) => {
       if (stream.closed) resume(Effect.void)
@@ -95,7 +95,7 @@ class Served {
     })
     const end = Effect.suspend(() => {
       if (stream.closed || (stream instanceof ServerResponse && connection() === undefined)) return Effect.void
-      useOnce(stream)
+      disableKeepAlive(stream)
       connection()?.end()
       return Effect.andThen(
         Effect.timeoutOption(Effect.interruptible(closed), this.#gracePeriod),
@@ -113,39 +113,39 @@ class Served {
 // ---------------------------------------------------------------------------------------------------------------------
 // the routes
 
-const isHttp1 = "The service cannot be reached by HTTP/2 through an HttpRouter: use HTTP/1.1\n"
+const http1Only = "The service cannot be reached by HTTP/2 through an HttpRouter: use HTTP/1.1\n"
 
-/** Node has taken a request for an upgrade, and its body is lost. From now on it asks. */
+/** Error for a request that Node took for an upgrade, so its body is lost. The next one is handled correctly. */
 const notAnUpgrade = {
   status: 503,
   sentence: "The request has the headers of an upgrade and is none: try again in a moment",
   headers: { "Connection": "close", "Retry-After": 1 }
 }
 
-const handle = (bayeux: Bayeux["Service"], mount: Mount.Mount, served: Served) =>
+const handle = (bayeux: Bayeux["Service"], mount: Mount.Mount, served: ServedConnections) =>
   Effect.fnUntraced(function*(request: HttpServerRequest.HttpServerRequest) {
     const incoming = NodeHttpServerRequest.toIncomingMessage(request)
-    if (!(incoming instanceof IncomingMessage)) return HttpServerResponse.text(isHttp1, { status: 505 })
-    served.meet(incoming.socket)
+    if (!(incoming instanceof IncomingMessage)) return HttpServerResponse.text(http1Only, { status: 505 })
+    served.register(incoming.socket)
     let connection: OpenConnection | undefined
     const open: Open = (info, sink) => connection = bayeux.open(info, sink)
     if (HostServer.isWebSocket(incoming)) {
-      // A client may not send anything before the upgrade is accepted, so there is no head to hand on.
+      // Clients send nothing before the upgrade is accepted, so the head is empty.
       mount.upgrade(incoming, incoming.socket, Buffer.alloc(0), open)
-      return yield* served.ended(incoming.socket, () => connection)
+      return yield* served.awaitEnd(incoming.socket, () => connection)
     }
     const response = NodeHttpServerRequest.toServerResponse(request)
-    if (!(response instanceof ServerResponse)) return HttpServerResponse.text(isHttp1, { status: 505 })
-    const hasLostItsBody = "upgrade" in incoming && incoming.upgrade === true && incoming.method !== "GET"
-    if (hasLostItsBody) respondError({ request: incoming, response }, notAnUpgrade)
+    if (!(response instanceof ServerResponse)) return HttpServerResponse.text(http1Only, { status: 505 })
+    const hasLostBody = "upgrade" in incoming && incoming.upgrade === true && incoming.method !== "GET"
+    if (hasLostBody) respondError({ request: incoming, response }, notAnUpgrade)
     else mount.request(incoming, response, open)
-    return yield* served.ended(response, () => connection)
+    return yield* served.awaitEnd(response, () => connection)
   })
 
 /**
- * Adds the routes. When Effect's server begins to stop, held connects are answered and sockets closed with 1001 at once;
- * what does not let go is cut off after the grace period. Have it serve `NodeServer.tune(createServer())`: then it does
- * not wait for connections that nobody uses, either.
+ * Adds the routes. When Effect's server begins to stop, held connects are answered and sockets are closed with 1001; the
+ * rest is cut off after the grace period. Give Effect's server `NodeServer.tune(createServer())`, so that it does not wait
+ * for unused connections.
  */
 export const layer = (
   options: HttpRoutesOptions = {}
@@ -156,8 +156,8 @@ export const layer = (
     const bayeux = yield* Bayeux
     const router = yield* HttpRouter.HttpRouter
     const mount = Mount.make(bayeux, path, origins)
-    const served = new Served(bayeux, mount, Duration.fromInputUnsafe(gracePeriod))
-    // The router has the wildcard match the mount itself as well.
+    const served = new ServedConnections(bayeux, mount, Duration.fromInputUnsafe(gracePeriod))
+    // The wildcard of the router matches the mount itself as well.
     for (const route of [`${path}/*`, `${path}.js`] as ReadonlyArray<`/${string}`>) {
       yield* router.add("*", route, handle(bayeux, mount, served))
     }

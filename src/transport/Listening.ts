@@ -1,9 +1,9 @@
 /**
- * Where a server listens: on a port, or on a Unix socket.
+ * Listening on a port or on a Unix socket.
  *
- * A Unix socket is a file. A process that is killed leaves it behind, and nobody can listen there again until it is
- * removed; so a socket on which nobody listens is taken away, and one on which somebody does never. Who may connect is
- * said by the file's permissions (and those of its folder), not by addresses.
+ * A Unix socket is a file, which a killed process leaves behind and which prevents others from listening there. So a file
+ * on which no process listens is removed; one with a process behind it never is. Access is controlled by the permissions
+ * of the file and of its folder.
  */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
@@ -15,7 +15,7 @@ import { connect } from "node:net"
 /** A Node server for HTTP or HTTPS. */
 export type AnyServer = Server | HttpsServer
 
-/** A server could not be started. */
+/** Error: the server could not be started. */
 export class ServerError extends Schema.TaggedError<ServerError>()("ServerError", {
   reason: Schema.String,
   cause: Schema.Defect()
@@ -25,7 +25,7 @@ export class ServerError extends Schema.TaggedError<ServerError>()("ServerError"
   }
 }
 
-const start = (
+const listen = (
   server: AnyServer,
   where: { readonly host: string; readonly port: number } | { readonly path: string }
 ): Effect.Effect<void, NodeJS.ErrnoException> =>
@@ -40,7 +40,7 @@ const start = (
 
 /** Listens on a port of an address. */
 export const onPort = (server: AnyServer, host: string, port: number): Effect.Effect<void, ServerError> =>
-  Effect.mapError(start(server, { host, port }), (cause) =>
+  Effect.mapError(listen(server, { host, port }), (cause) =>
     new ServerError({
       reason:
         `The server cannot listen on ${host}, port ${port} (${cause.message}): choose another port, or 0 for a free one`,
@@ -52,7 +52,7 @@ const inode = (path: string): number | undefined => {
   return file?.isSocket() === true ? file.ino : undefined
 }
 
-/** Whether there is a socket on which nobody listens: it was left by a process that was killed. It is gone then. */
+/** Removes a socket that a killed process has left. Returns whether there was one. */
 const removeAbandoned = (path: string): Effect.Effect<boolean> =>
   Effect.callback((resume) => {
     const before = inode(path)
@@ -73,17 +73,17 @@ const reasonFor = (path: string, { code, message }: NodeJS.ErrnoException): stri
   `The server cannot listen on the Unix socket ${path} (${message}): ` + (
     code === "EADDRINUSE"
       ? "another process listens there, or it is no socket; end that process, or choose another path"
-      : "give a path of at most 107 bytes, in a folder that is there and in which this process may write"
+      : "give a path of at most 107 bytes, in a folder that exists and is writable for this process"
   )
 
-/** Listens on a Unix socket; `mode` says who may connect to it. */
+/** Listens on a Unix socket with these permissions. */
 export const onSocket = (server: AnyServer, path: string, mode: number): Effect.Effect<void, ServerError> => {
-  const started = start(server, { path })
-  return started.pipe(
+  const listening = listen(server, { path })
+  return listening.pipe(
     Effect.catch((cause) =>
       cause.code !== "EADDRINUSE"
         ? Effect.fail(cause)
-        : Effect.flatMap(removeAbandoned(path), (isRemoved) => isRemoved ? started : Effect.fail(cause))
+        : Effect.flatMap(removeAbandoned(path), (isRemoved) => isRemoved ? listening : Effect.fail(cause))
     ),
     Effect.andThen(Effect.sync(() => chmodSync(path, mode))),
     Effect.mapError((cause) => new ServerError({ reason: reasonFor(path, cause), cause }))

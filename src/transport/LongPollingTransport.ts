@@ -1,8 +1,8 @@
 /**
- * Long-polling: messages come in the body of a POST, as JSON or as the form field `message`; the answer waits until
- * there is something to say (specification, "The long-polling Transport"). The path below the mount says nothing: CometD's
- * client appends the kind of message to it (`/bayeux/handshake`). The transport is offered under Faye's name for
- * requests from other origins as well, which CORS makes no different.
+ * Long-polling: messages come in the body of a POST, as JSON or as the form field `message`; the answer to a connect is
+ * held until there are messages (specification, "The long-polling Transport"). The path below the mount is ignored:
+ * CometD's client appends the kind of message (`/bayeux/handshake`). Faye's `cross-origin-long-polling` is the same
+ * transport, with CORS.
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -21,9 +21,9 @@ import {
   readBody,
   respond,
   respondError,
-  tooMany,
+  tooManyMessages,
   withCors,
-  withoutMark
+  withoutByteOrderMark
 } from "./Http.ts"
 import { type Envelope, exchange } from "./HttpExchange.ts"
 
@@ -33,13 +33,13 @@ const HeaderName = Schema.String.check(
 
 /** The options of {@link layer}. */
 export const LongPollingOptions = Schema.Struct({
-  /** The longest message in bytes; a longer one is refused with the error 413, the others of its batch are not. Default: 1 MiB. */
+  /** Longest message in bytes; longer ones are refused with the error 413, without the rest of their batch. Default: 1 MiB. */
   maxMessage: Schema.optionalKey(Options.Count),
-  /** The longest body in bytes; a longer one is answered with the status 413. Default: 16 MiB, or twice `maxMessage` if that is more. */
+  /** Longest body in bytes; longer ones are answered with the status 413. Default: 16 MiB, or twice `maxMessage` if that is more. */
   maxBodyLength: Schema.optionalKey(Options.Count),
   /**
-   * The headers that pages of other origins may send beside those of Bayeux's clients, by their names; `any` allows what
-   * a page asks for. Default: `any`.
+   * Names of headers that pages of other origins may send, in addition to those of Bayeux clients; `any` allows all that
+   * a page requests. Default: `any`.
    */
   allowedHeaders: Schema.optionalKey(Schema.Union([Schema.Literal("any"), Schema.Array(HeaderName)]))
 })
@@ -48,12 +48,12 @@ export type LongPollingOptions = typeof LongPollingOptions.Type
 
 type AllowedHeaders = "any" | ReadonlyArray<string>
 
-type Messages = Result.Result<ReadonlyArray<unknown>, HttpError>
+type ParsedMessages = Result.Result<ReadonlyArray<unknown>, HttpError>
 
-/** A form may hold several `message` fields, each with a message or an array of them. */
-const parseForm = (body: string, maxMessage: number): Messages => {
-  if (body.split("&", maxMessages + 1).length > maxMessages) return tooMany
-  const fields = new URLSearchParams(withoutMark(body)).getAll("message")
+/** Parses a form. It may have several fields `message`, each with a message or an array of them. */
+const parseForm = (body: string, maxMessage: number): ParsedMessages => {
+  if (body.split("&", maxMessages + 1).length > maxMessages) return tooManyMessages
+  const fields = new URLSearchParams(withoutByteOrderMark(body)).getAll("message")
   if (fields.length === 0) {
     const sentence =
       "The form has no field \"message\": put an array of Bayeux messages there, or send it as application/json"
@@ -62,13 +62,13 @@ const parseForm = (body: string, maxMessage: number): Messages => {
   return parseFields(fields, maxMessage)
 }
 
-const parse = (contentType: string, body: string, maxMessage: number): Messages => {
+const parse = (contentType: string, body: string, maxMessage: number): ParsedMessages => {
   switch (contentType.split(";", 1)[0]?.trim().toLowerCase()) {
     case "application/json":
       return parseMessages(body, maxMessage)
     case "application/x-www-form-urlencoded":
       return parseForm(body, maxMessage)
-    // What browsers send when a page sets no type: Faye takes it for a form, CometD for JSON.
+    // The type that browsers send if a page sets none. Faye's server takes it for a form, CometD's for JSON.
     case undefined:
     case "":
     case "text/plain":
@@ -87,12 +87,12 @@ const envelope: Envelope = {
   body: (frame) => frame.text
 }
 
-interface Limits {
+interface SizeLimits {
   readonly maxMessage: number
   readonly maxBodyLength: number
 }
 
-const post = (call: HttpCall, { maxBodyLength, maxMessage }: Limits): void =>
+const post = (call: HttpCall, { maxBodyLength, maxMessage }: SizeLimits): void =>
   readBody(call.request, maxBodyLength, (body) => {
     const contentType = call.request.headers["content-type"] ?? ""
     const messages = Result.flatMap(body, (text) => parse(contentType, text, maxMessage))
@@ -100,33 +100,33 @@ const post = (call: HttpCall, { maxBodyLength, maxMessage }: Limits): void =>
     else exchange(call, messages.success, envelope)
   })
 
-/** What Bayeux's clients send. */
-const usualHeaders = ["Accept", "Authorization", "Content-Type", "Pragma", "X-Requested-With"]
+/** Headers of Bayeux clients. */
+const clientHeaders = ["Accept", "Authorization", "Content-Type", "Pragma", "X-Requested-With"]
 
-/** The headers that a page may send, of those that it asks for. Who asks for none is told the usual ones. */
-const allowed = ({ request }: HttpCall, headers: AllowedHeaders): string => {
-  const asked = request.headers["access-control-request-headers"]
+/** Returns the value of `Access-Control-Allow-Headers`: the headers of Bayeux clients, and other allowed ones. */
+const allowList = ({ request }: HttpCall, headers: AllowedHeaders): string => {
+  const requested = request.headers["access-control-request-headers"]
   const others = headers === "any"
-    ? asked?.split(",").map((name) => name.trim()).filter((name) => name !== "")
+    ? requested?.split(",").map((name) => name.trim()).filter((name) => name !== "")
     : headers
-  const known = new Set(usualHeaders.map((name) => name.toLowerCase()))
-  return [...usualHeaders, ...(others ?? []).filter((name) => !known.has(name.toLowerCase()))].join(", ")
+  const known = new Set(clientHeaders.map((name) => name.toLowerCase()))
+  return [...clientHeaders, ...(others ?? []).filter((name) => !known.has(name.toLowerCase()))].join(", ")
 }
 
-/** Answers the question of a browser whether a page of another origin may send messages. */
+/** Answers a CORS preflight request. */
 const preflight = (call: HttpCall, headers: AllowedHeaders): void =>
   respond(
     call.response,
     200,
     withCors(call.request, {
       "Access-Control-Allow-Methods": "POST, GET",
-      "Access-Control-Allow-Headers": allowed(call, headers),
+      "Access-Control-Allow-Headers": allowList(call, headers),
       "Access-Control-Max-Age": "86400"
     }),
     ""
   )
 
-/** Offers long-polling. */
+/** Adds long-polling to the service. */
 export const layer = (options: LongPollingOptions = {}): Layer.Layer<never, Options.OptionsInvalid, Bayeux> =>
   Layer.effectDiscard(Effect.gen(function*() {
     const { allowedHeaders = "any", maxMessage = defaultMaxMessage, maxBodyLength = hardLimit(maxMessage) } =

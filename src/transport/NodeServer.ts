@@ -1,5 +1,6 @@
 /**
- * Serving a Bayeux service with Node: on a server of its own, or beside whatever an existing server does.
+ * A Bayeux service on a Node server: one of its own ({@link layer}), or an existing one ({@link attach}), which keeps its
+ * other listeners. Requests go to `Mount`; corrections of Node's server are in `HostServer`, listening in `Listening`.
  */
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -27,72 +28,72 @@ export type AttachOptions = typeof AttachOptions.Type
 /** The options of {@link layer}. */
 export const NodeServerOptions = Schema.Struct({
   ...Mount.fields,
-  /** The address to listen on. Default: `127.0.0.1`. */
+  /** Address to listen on. Default: `127.0.0.1`. */
   host: Schema.optionalKey(Schema.NonEmptyString),
-  /** The port to listen on; 0 takes a free one. Default: 8000. */
+  /** Port to listen on; 0 takes a free one. Default: 8000. */
   port: Schema.optionalKey(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 65_535 }))),
-  /** The path of a Unix socket to listen on, in place of an address and a port. */
+  /** Path of a Unix socket to listen on, instead of an address and a port. */
   socketPath: Schema.optionalKey(Schema.NonEmptyString),
-  /** The permissions of the Unix socket. Default: `0o660`, the user and the group of this process may connect. */
+  /** Permissions of the Unix socket. Default: `0o660`, user and group of this process may connect. */
   socketMode: Schema.optionalKey(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 0o777 })))
 })
 /** The options of {@link layer}. */
 export type NodeServerOptions = typeof NodeServerOptions.Type & {
-  /** Makes the server, for instance one for HTTPS. What it serves outside the mount stays as it is. */
+  /** Creates the server, for instance one for HTTPS. Its own listeners get all requests outside of the mount. */
   readonly createServer?: () => AnyServer
 }
 
 /** A listening server. */
 export class NodeServer extends Context.Service<NodeServer, {
-  /** Of a Unix socket the host is its path, and the port 0. */
+  /** Address and port. For a Unix socket its path, and port 0. */
   readonly address: { readonly host: string; readonly port: number }
-  /** The URL of the service, such as `http://127.0.0.1:8000/bayeux`; of a Unix socket `http://unix:/path:/bayeux`. */
+  /** URL of the service, such as `http://127.0.0.1:8000/bayeux`; for a Unix socket `http://unix:/path:/bayeux`. */
   readonly url: string
   readonly server: AnyServer
 }>()("effect-bayeux/transport/NodeServer") {}
 
-type Listener = ReturnType<AnyServer["listeners"]>[number]
+type ServerListener = ReturnType<AnyServer["listeners"]>[number]
 
-/** What stood in the place of a listener of ours when it was put there; kept for as long as that listener is known. */
-const displaced = new WeakMap<Listener, ReadonlyArray<Listener>>()
+/** The listeners that a listener of ours has replaced. */
+const replaced = new WeakMap<ServerListener, ReadonlyArray<ServerListener>>()
 
-/** Listeners without those of ours that are no longer in use: what they stood for takes their place. */
-const restored = (
-  listeners: ReadonlyArray<Listener>,
-  isInUse: (listener: Listener) => boolean
-): ReadonlyArray<Listener> =>
-  listeners.flatMap((listener) => isInUse(listener) ? [listener] : restored(displaced.get(listener) ?? [], isInUse))
+/** Replaces the listeners of ours that are not in use any more by those that they had replaced. */
+const restore = (
+  listeners: ReadonlyArray<ServerListener>,
+  isInUse: (listener: ServerListener) => boolean
+): ReadonlyArray<ServerListener> =>
+  listeners.flatMap((listener) => isInUse(listener) ? [listener] : restore(replaced.get(listener) ?? [], isInUse))
 
-const retired = new WeakSet<Listener>()
+const retired = new WeakSet<ServerListener>()
 
 /**
- * Puts `take` before the listeners of an event: what it does not take they get, and `nobody` if there are none. Gives a
- * function that undoes it, in whatever order several are undone.
+ * Puts `handle` before the listeners of an event. If it returns false, they are called, or `fallback` if there are none.
+ * Returns a function that undoes it; several of them may be undone in any order.
  */
 const intercept = <Args extends Array<never>>(
   server: AnyServer,
   event: "request" | "upgrade",
-  take: (...args: Args) => boolean,
-  nobody: (...args: Args) => void
+  handle: (...args: Args) => boolean,
+  fallback: (...args: Args) => void
 ) => {
   const others = server.listeners(event)
   const listener = (...args: Args): void => {
-    if (!retired.has(listener) && take(...args)) return
+    if (!retired.has(listener) && handle(...args)) return
     for (const other of others) Reflect.apply(other, server, args)
-    if (others.length === 0) nobody(...args)
+    if (others.length === 0) fallback(...args)
   }
-  displaced.set(listener, others)
+  replaced.set(listener, others)
   server.removeAllListeners(event)
   server.on(event, listener)
   return () => {
     retired.add(listener)
-    const left = restored(server.listeners(event), (other) => !retired.has(other))
+    const remaining = restore(server.listeners(event), (other) => !retired.has(other))
     server.removeAllListeners(event)
-    for (const other of left) server.on(event, other as typeof listener)
+    for (const other of remaining) server.on(event, other as typeof listener)
   }
 }
 
-/** Answers a request to a path; `below` is what follows the path, `""` or `"/…"`, and `query` what follows `?`. */
+/** Answers a request to a path. `below` is the rest of the path, `""` or `"/…"`; `query` is the part behind `?`. */
 export type PathHandler = (
   request: IncomingMessage,
   response: ServerResponse,
@@ -100,25 +101,25 @@ export type PathHandler = (
 ) => void
 
 /**
- * Serves a path of a server and all below it, to the path segment, before whoever else serves there, for as long as the
- * scope is open. For pages beside the service.
+ * Serves a path of a server and all paths below it, before its other listeners, while the scope is open. For pages beside
+ * the service.
  */
 export const servePath = (
   server: AnyServer,
   path: string,
   handler: PathHandler
 ): Effect.Effect<void, never, Scope.Scope> => {
-  const take = (request: IncomingMessage, response: ServerResponse): boolean => {
+  const handle = (request: IncomingMessage, response: ServerResponse): boolean => {
     const [pathname, query] = Mount.splitTarget(request.url ?? "")
     if (pathname !== path && !pathname.startsWith(`${path}/`)) return false
     handler(request, response, { below: pathname.slice(path.length), query })
     return true
   }
-  const serve = Effect.sync(() => intercept(server, "request", take, nothingHere(path)))
+  const serve = Effect.sync(() => intercept(server, "request", handle, notFound(path)))
   return Effect.asVoid(Effect.acquireRelease(serve, (undo) => Effect.sync(undo)))
 }
 
-/** Open sockets of the mount, so that its end can be waited for. */
+/** Tracks open sockets, to wait for their end. */
 const trackConnections = () => {
   const sockets = new Set<Socket>()
   return {
@@ -130,7 +131,7 @@ const trackConnections = () => {
   }
 }
 
-/** Takes the service's part of a server; gives the effect that ends it, and the one that gives the listeners back. */
+/** Attaches the service to a server. Returns the effects that end its connections and restore the listeners. */
 const attachTo = (
   bayeux: Bayeux["Service"],
   server: AnyServer,
@@ -140,14 +141,14 @@ const attachTo = (
   const upgraded = trackConnections()
   const undo = [
     HostServer.upgradeWebSocketsOnly(server, service.owns),
-    intercept(server, "request", service.request, nothingHere(mount)),
+    intercept(server, "request", service.request, notFound(mount)),
     intercept(
       server,
       "upgrade",
       (request: IncomingMessage, socket: Socket, head: Buffer) => {
-        const isTaken = service.upgrade(request, socket, head)
-        if (isTaken) upgraded.add(socket)
-        return isTaken
+        const isHandled = service.upgrade(request, socket, head)
+        if (isHandled) upgraded.add(socket)
+        return isHandled
       },
       (_request, socket) => Mount.refuseUpgrade(socket, "404 Not Found", `There is nothing here: connect to ${mount}\n`)
     )
@@ -163,14 +164,14 @@ const attachTo = (
     yield* Effect.timeoutOption(closed, gracePeriod)
     for (const socket of upgraded.sockets) socket.destroy()
   })
-  const giveBack = Effect.sync(() => undo.forEach((giveBack) => giveBack()))
-  return { end, giveBack }
+  const detach = Effect.sync(() => undo.forEach((detach) => detach()))
+  return { end, detach }
 }
 
 /**
- * Serves the service at its mount on a server that exists, beside express, fastify or whatever else it does: requests
- * and upgrades outside the mount go to the listeners that were there before. When the scope ends, held connects are
- * answered, sockets are closed with 1001 and the listeners are given back.
+ * Attaches the service to an existing server, such as one of express or fastify. Requests and upgrades outside of the
+ * mount go to the previous listeners. When the scope ends, held connects are answered, sockets are closed with 1001 and the
+ * listeners are restored.
  */
 export const attach = Effect.fn("NodeServer.attach")(function*(
   server: AnyServer,
@@ -179,14 +180,14 @@ export const attach = Effect.fn("NodeServer.attach")(function*(
   const decoded = yield* Options.decode("NodeServer.attach", AttachOptions, options)
   const bayeux = yield* Bayeux
   const attached = Effect.sync(() => attachTo(bayeux, server, { ...Mount.defaults, ...decoded }))
-  yield* Effect.asVoid(Effect.acquireRelease(attached, ({ end, giveBack }) => Effect.andThen(end, giveBack)))
+  yield* Effect.asVoid(Effect.acquireRelease(attached, ({ end, detach }) => Effect.andThen(end, detach)))
 })
 
-/** What a server without other listeners says outside the mount. */
-const nothingHere = (mount: string) => (...[request, response]: Parameters<Mount.Mount["request"]>): void =>
+/** Answers requests outside of the path on a server without other listeners. */
+const notFound = (mount: string) => (...[request, response]: Parameters<Mount.Mount["request"]>): void =>
   respondError({ request, response }, { status: 404, sentence: `There is nothing here: the service is at ${mount}` })
 
-/** Ends the server: no new connections, then the rest of the grace period for what is under way on the open ones. */
+/** Closes the server: no new connections, and the grace period for requests under way. */
 const close = (server: AnyServer, gracePeriod: Duration.Duration): Effect.Effect<void> =>
   Effect.callback<void>((resume) => {
     server.close(() => resume(Effect.void))
@@ -203,9 +204,9 @@ const addressOf = (server: AnyServer): { readonly host: string; readonly port: n
 }
 
 /**
- * Has a server that somebody else starts, such as Effect's `NodeHttpServer`, do what one of `layer` does: when it closes
- * it does not wait for connections that nobody uses, a request with the headers of an upgrade that is none is answered as
- * any other, and connections are kept long enough for proxies. What was set by hand stays.
+ * Tunes a server that is started elsewhere, such as Effect's `NodeHttpServer`, like those of {@link layer}: its closing
+ * does not wait for unused connections, ordinary requests with the headers of an upgrade are answered, and connections are
+ * kept long enough for proxies. Settings that differ from Node's defaults stay.
  */
 export const tune: <S extends AnyServer>(server: S) => S = HostServer.tune
 
@@ -213,7 +214,7 @@ const listen = (server: AnyServer, options: typeof NodeServerOptions.Type) => {
   const { host = "127.0.0.1", port = 8000, socketMode = 0o660, socketPath } = options
   if (socketPath === undefined) return onPort(server, host, port)
   if (options.host === undefined && options.port === undefined) return onSocket(server, socketPath, socketMode)
-  const issue = `there are a Unix socket, ${socketPath}, and a host or a port: give the one or the other`
+  const issue = `both a Unix socket, ${socketPath}, and a host or a port are given: give one of them`
   return Effect.fail(new Options.OptionsInvalid({ owner: "NodeServer.layer", issue }))
 }
 
@@ -230,16 +231,16 @@ const make = Effect.fnUntraced(function*({ createServer: create = createServer, 
   const drainTimeout = Duration.fromInputUnsafe(mounted.gracePeriod)
   const server = yield* Effect.sync(() => tune(create()))
   const attached = Effect.sync(() => attachTo(bayeux, server, mounted))
-  // What still comes over open connections is told that the service stops, and not that there is none.
-  const stop = ({ end, giveBack }: ReturnType<typeof attachTo>) =>
-    Effect.andThen(Effect.all([end, close(server, drainTimeout)], { concurrency: "unbounded" }), giveBack)
+  // Requests that still arrive over open connections get "the server stops" and not "not found".
+  const stop = ({ end, detach }: ReturnType<typeof attachTo>) =>
+    Effect.andThen(Effect.all([end, close(server, drainTimeout)], { concurrency: "unbounded" }), detach)
   yield* Effect.asVoid(Effect.acquireRelease(attached, stop))
   yield* listen(server, options)
   const address = addressOf(server)
   return NodeServer.of({ address, server, url: urlOf(server, address, mounted.mount) })
 })
 
-/** A server of its own. It listens when the layer is built and stops, in good order, when its scope ends. */
+/** Provides a server of its own. It listens when the layer is built and stops gracefully when the scope ends. */
 export const layer = (
   options: NodeServerOptions = {}
 ): Layer.Layer<NodeServer, Options.OptionsInvalid | ServerError, Bayeux> => Layer.effect(NodeServer, make(options))

@@ -1,13 +1,13 @@
 /**
  * Origins of pages (RFC 6454) that may use a service, for all transports alike: CORS does not cover WebSockets, scripts
- * and forms, so the server looks itself, before any message.
+ * and forms, so the server checks the origin itself, before any message.
  *
- * Browsers name the origin of the page in POST, WebSocket and EventSource requests to other origins. They leave it out of
- * scripts (JSONP) and of requests within an origin, and say `Sec-Fetch-Site` there. Programs send neither and are let in.
+ * Browsers name the origin of the page in POST, WebSocket and EventSource requests to other origins. In requests for
+ * scripts (JSONP) and within an origin they send `Sec-Fetch-Site` instead. Programs send neither and are admitted.
  *
- * The clients of Faye and CometD ask with credentials and take no answer to an anonymous request. So a page of any origin
- * is answered as if it had some; but what its browser adds by itself, cookies and passwords, is taken out of the request
- * unless its origin is listed or the server's own.
+ * The clients of Faye and CometD send requests with credentials and ignore an answer without the header that allows them.
+ * So pages of any origin get that header; but credentials that browsers add by themselves (cookies and passwords) are
+ * removed from the request unless the origin is listed or the server's own.
  */
 import * as Schema from "effect/Schema"
 import type { IncomingMessage } from "node:http"
@@ -57,7 +57,7 @@ const isListed = (request: IncomingMessage, origins: ReadonlyArray<string>): boo
   return isOwn(request) || (page !== undefined && origins.includes(page))
 }
 
-/** Schemes of `Authorization` that a browser adds by itself; a page sets others, such as `Bearer`, with its own hands. */
+/** Schemes of `Authorization` that browsers add by themselves. Others, such as `Bearer`, are set by the page. */
 const ambient = /^(?:basic|digest|negotiate|ntlm)\b/i
 
 const removeCredentials = ({ headers }: IncomingMessage): void => {
@@ -65,7 +65,7 @@ const removeCredentials = ({ headers }: IncomingMessage): void => {
   if (ambient.test(headers.authorization ?? "")) delete headers.authorization
 }
 
-/** Whether a request may come in. Takes out what its browser has added where the page is a stranger's. */
+/** Whether a request is admitted. Removes the browser's credentials if the page is of a foreign origin. */
 export const admit = (request: IncomingMessage, origins: Origins): boolean => {
   if (isProgram(request)) return true
   if (origins === "loopback") return isLoopback(request)
@@ -74,6 +74,6 @@ export const admit = (request: IncomingMessage, origins: Origins): boolean => {
   return true
 }
 
-/** What a page of an origin that may not come in is told. It names no origin: the answer is for everybody to see. */
+/** Answer to pages of an origin that is not allowed. It does not name the allowed ones. */
 export const sentence =
-  "Pages of this origin are not let in: add it to the option \"origins\" of the server, or to --origin of the command"
+  "Pages of this origin are not allowed: add it to the option \"origins\" of the server, or to --origin of the command"

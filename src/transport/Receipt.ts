@@ -1,134 +1,136 @@
 /**
- * What becomes of an answer that was handed to the operating system.
+ * Receipts of HTTP answers: was an answer that the operating system took also read by the peer?
  *
- * A response is finished when the system has taken it; a peer that had gone by then never sees it, and the messages in
- * it would be lost. So an answer stays in doubt until the next request comes over the same connection, or until that
- * connection ends. One that was not taken to its end is lost. One that was may have been read, although the peer's system
- * has reset the connection: what that proves is for the core to say (`core/Resets`). A reset that Linux keeps to itself,
- * because there is an end of file to read, it tells when asked by an empty write, which puts nothing on the wire (EPIPE).
+ * An answer is unconfirmed until the next request on its connection, which confirms it, or until the end of the
+ * connection. If the system did not take all of it, it is lost. If the peer resets the connection, the core decides
+ * (`core/Resets`). Linux hides a reset behind an end of stream; an empty write, which sends nothing, reveals it (EPIPE).
  *
- * On a Unix socket the same empty write fails for each peer that has closed, and after a second a reset has another cause
- * than the answer: both say nothing. Neither does the reset of a proxy, which has its own reasons: one says by a header
- * that it is one, another carries the requests of several sessions over one connection.
- *
- * `FrameWriter` asks in the same way of the last frame on a connection that stays open.
+ * Resets that prove nothing count as confirmation: those on a Unix socket, where the empty write fails for any closed
+ * peer; those a second later, which have another cause; and those of proxies, which are known by their headers or by the
+ * requests of several sessions on one connection. `FrameWriter` checks for resets in the same way.
  */
 import type { ServerResponse } from "node:http"
 import type { Socket } from "node:net"
 import type { Duplex } from "node:stream"
 
-/** What became of an answer; one of these is called, once. */
-export interface Doubt {
+/** Receiver of the outcome of an answer. Exactly one of the functions is called, once. */
+export interface Receipt {
+  /** The peer has read the answer, or nothing proves that it has not. */
   readonly confirmed: () => void
-  /** The system has not taken it. */
+  /** The system has not taken all of the answer. */
   readonly lost: () => void
-  /** The system has taken it, and then the peer at this address has reset the connection; it may have ended its side before. */
+  /** The system has taken the answer, then the peer at this address has reset the connection. `hadEnded`: it had ended its side before. */
   readonly reset: (peer: string, hadEnded: boolean) => void
 }
 
-/** How long a peer that reads may take to read what its system has got, in milliseconds. */
-export const longestUnread = 1_000
+/** Time in milliseconds after which a reset has another cause than an unread answer. */
+const maxUnreadTime = 1_000
 
-interface Open {
-  readonly doubt: Doubt
+interface PendingAnswer {
+  readonly receipt: Receipt
   finishedAt: number
 }
 
-/** The answers in doubt on a connection, and the address at its other end; a Unix socket has none. */
-interface Doubts {
+/** A connection and its unconfirmed answers. `peer` is the remote address; a Unix socket has none. */
+interface PeerConnection {
   readonly peer: string | undefined
-  readonly open: Map<ServerResponse, Open>
-  /** The session that has spoken over it first. */
+  readonly pending: Map<ServerResponse, PendingAnswer>
+  /** The first session with a request on the connection. */
   session: string | undefined
   hasEnded: boolean
 }
 
-const doubtsOf = new WeakMap<Socket, Doubts>()
+const connections = new WeakMap<Socket, PeerConnection>()
 
-const mostProxies = 1_000
+const maxProxies = 1_000
 
-/** The addresses from which several sessions have come over one connection, for each server. */
+/** Addresses of proxies for each server: several sessions have used one connection from there. */
 const proxies = new WeakMap<object, Set<string>>()
 
 const proxiesOf = (socket: Socket & { readonly server?: object }): Set<string> => {
   const server = socket.server ?? socket
   const known = proxies.get(server)
   if (known !== undefined) return known
-  const none = new Set<string>()
-  proxies.set(server, none)
-  return none
+  const created = new Set<string>()
+  proxies.set(server, created)
+  return created
 }
 
-/** The longest part of a session's name that is kept. */
-const longestName = 64
+/** Number of characters of a client id that are kept. */
+const maxName = 64
 
-/** A session speaks over a connection. */
-export const speaks = (socket: Socket, clientId: string): void => {
-  const doubts = doubtsOf.get(socket) ?? attend(socket)
-  const name = clientId.slice(0, longestName)
-  doubts.session ??= name
-  if (doubts.session === name || doubts.peer === undefined) return
+/** Notes that a session has sent a request on a connection. */
+export const noteSession = (socket: Socket, clientId: string): void => {
+  const connection = connections.get(socket) ?? follow(socket)
+  const name = clientId.slice(0, maxName)
+  connection.session ??= name
+  if (connection.session === name || connection.peer === undefined) return
   const known = proxiesOf(socket)
-  if (known.size < mostProxies) known.add(doubts.peer)
+  if (known.size < maxProxies) known.add(connection.peer)
 }
 
-const ofProxies = ["x-forwarded-for", "forwarded", "via"] as const
+const proxyHeaders = ["x-forwarded-for", "forwarded", "via"] as const
 
-const isOfProxy = ({ req }: ServerResponse, peer: string): boolean =>
-  ofProxies.some((name) => req.headers[name] !== undefined) || proxiesOf(req.socket).has(peer)
+const isFromProxy = ({ req }: ServerResponse, peer: string): boolean =>
+  proxyHeaders.some((name) => req.headers[name] !== undefined) || proxiesOf(req.socket).has(peer)
 
 const settle = (socket: Socket, isReset: boolean): void => {
-  const doubts = doubtsOf.get(socket)
-  if (doubts === undefined || doubts.open.size === 0) return
-  const settled = [...doubts.open]
-  doubts.open.clear()
-  for (const [response, { doubt, finishedAt }] of settled) {
-    const isLate = performance.now() - finishedAt > longestUnread
-    const { hasEnded, peer } = doubts
-    if (!response.writableFinished) doubt.lost()
-    else if (!isReset || isLate || peer === undefined || (!hasEnded && isOfProxy(response, peer))) doubt.confirmed()
-    else doubt.reset(peer, hasEnded)
+  const connection = connections.get(socket)
+  if (connection === undefined || connection.pending.size === 0) return
+  const settled = [...connection.pending]
+  connection.pending.clear()
+  for (const [response, { receipt, finishedAt }] of settled) {
+    const isLate = performance.now() - finishedAt > maxUnreadTime
+    const { hasEnded, peer } = connection
+    if (!response.writableFinished) receipt.lost()
+    else if (!isReset || isLate || peer === undefined || (!hasEnded && isFromProxy(response, peer))) receipt.confirmed()
+    else receipt.reset(peer, hasEnded)
   }
 }
 
-/** The peer has sent another request over the connection, so it has read what had been written by then. */
+/** Confirms the finished answers of a connection, because the peer has sent another request on it. */
 export const confirm = (socket: Socket): void => {
-  const open = doubtsOf.get(socket)?.open
-  if (open === undefined || open.size === 0) return
-  for (const [response, { doubt }] of open) {
+  const pending = connections.get(socket)?.pending
+  if (pending === undefined || pending.size === 0) return
+  for (const [response, { receipt }] of pending) {
     if (!response.writableFinished) continue
-    open.delete(response)
-    doubt.confirmed()
+    pending.delete(response)
+    receipt.confirmed()
   }
 }
 
-/** With TLS the system's socket is beneath ours: an empty write to it is no part of the encrypted stream. */
-export const beneath = (stream: Duplex & { readonly _parent?: Duplex | null }): Duplex => stream._parent ?? stream
+/** Returns the socket of the system: with TLS the one below, on which an empty write is not encrypted. */
+export const systemSocket = (stream: Duplex & { readonly _parent?: Duplex | null }): Duplex => stream._parent ?? stream
 
-/** Asks the system whether the peer, which has closed its socket, has reset the connection. */
-export const ask = (stream: Duplex, isReset: () => void): void => {
-  const asked = beneath(stream)
-  if (stream.writable && asked.writable) asked.write("", (error) => error && isReset())
+/** Calls back if the peer, which has ended its side, has also reset the connection. */
+export const checkReset = (stream: Duplex, isReset: () => void): void => {
+  const system = systemSocket(stream)
+  if (stream.writable && system.writable) system.write("", (error) => error && isReset())
 }
 
-const attend = (socket: Socket): Doubts => {
-  const doubts: Doubts = { peer: socket.remoteAddress, open: new Map(), session: undefined, hasEnded: false }
-  doubtsOf.set(socket, doubts)
+const follow = (socket: Socket): PeerConnection => {
+  const connection: PeerConnection = {
+    peer: socket.remoteAddress,
+    pending: new Map(),
+    session: undefined,
+    hasEnded: false
+  }
+  connections.set(socket, connection)
   socket.prependListener("end", () => {
-    doubts.hasEnded = true
-    if (doubts.peer !== undefined) ask(socket, () => settle(socket, true))
+    connection.hasEnded = true
+    if (connection.peer !== undefined) checkReset(socket, () => settle(socket, true))
   })
   socket.prependListener("error", () => settle(socket, true))
   socket.on("close", (hadError: boolean) => settle(socket, hadError))
-  return doubts
+  return connection
 }
 
-/** How long a peer that wants its connection closed has to do it itself, and then to see that we did (milliseconds). */
+/** Times in milliseconds for a peer without keep-alive: to close the connection itself, and then to see our end of it. */
 const lingerTimeouts = { beforeEnd: 200, afterEnd: 5_000 }
 
 /**
- * Without keep-alive Node closes the socket with its last write, and whatever goes wrong after that goes unnoticed. So
- * the peer is given time to close first, once it has read all (RFC 9112, section 9.6).
+ * Delays the end of a connection without keep-alive, so that the peer can close it first after reading everything (RFC
+ * 9112, section 9.6). By itself Node closes the socket with its last write, and later errors go unnoticed.
  */
 const linger = (socket: Socket): void => {
   const destroySoon = socket.destroySoon.bind(socket)
@@ -140,24 +142,24 @@ const linger = (socket: Socket): void => {
   }
 }
 
-/** Follows an answer that is about to be written; its response is to tell when it is closed. */
-export const watch = (response: ServerResponse, doubt: Doubt): void => {
+/** Tracks an answer that is about to be written. {@link closed} must be called when its response is closed. */
+export const track = (response: ServerResponse, receipt: Receipt): void => {
   const { socket } = response.req
-  if (socket.destroyed) return doubt.lost()
-  const { open } = doubtsOf.get(socket) ?? attend(socket)
-  open.set(response, { doubt, finishedAt: Infinity })
+  if (socket.destroyed) return receipt.lost()
+  const { pending } = connections.get(socket) ?? follow(socket)
+  pending.set(response, { receipt, finishedAt: Infinity })
   if (!response.shouldKeepAlive) linger(socket)
 }
 
-/** The response of an answer is closed: written to its end, or broken off. */
+/** Notes that the response of an answer is closed, completely written or not. */
 export const closed = (response: ServerResponse): void => {
-  const open = doubtsOf.get(response.req.socket)?.open
-  const found = open?.get(response)
-  if (found === undefined) return
+  const pending = connections.get(response.req.socket)?.pending
+  const answer = pending?.get(response)
+  if (answer === undefined) return
   if (response.writableFinished) {
-    found.finishedAt = performance.now()
+    answer.finishedAt = performance.now()
   } else {
-    open?.delete(response)
-    found.doubt.lost()
+    pending?.delete(response)
+    answer.receipt.lost()
   }
 }

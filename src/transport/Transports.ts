@@ -1,4 +1,4 @@
-/** All transports together, with their default options: what most servers want. */
+/** All transports together, with their default options. */
 import * as Layer from "effect/Layer"
 import type { OptionsInvalid } from "../base/Options.ts"
 import type { Bayeux } from "../service/Bayeux.ts"
@@ -8,7 +8,7 @@ import * as FayeClient from "./FayeClient.ts"
 import * as LongPollingTransport from "./LongPollingTransport.ts"
 import * as WebSocketTransport from "./WebSocketTransport.ts"
 
-/** WebSocket, EventSource, long-polling and callback-polling, and Faye's browser client if it is installed. */
+/** Adds WebSocket, EventSource, long-polling and callback-polling, and Faye's browser client if it is installed. */
 export const layer: Layer.Layer<never, OptionsInvalid, Bayeux> = Layer.mergeAll(
   WebSocketTransport.layer(),
   EventSourceTransport.layer(),

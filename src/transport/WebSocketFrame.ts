@@ -1,14 +1,13 @@
 /**
- * A text message as WebSocket bytes (RFC 6455, section 5.2): unfragmented, unmasked, as a server sends it.
+ * Encoding of a text message as a WebSocket frame (RFC 6455, section 5.2): unfragmented and unmasked, as servers send it.
  *
- * `ws` frames each message for each socket. A message for 1,000 sockets is framed here once and its bytes are written
- * 1,000 times: 6.1 instead of 9.6 microseconds for each. That goes only without compression, which is different for
- * each socket.
+ * `ws` encodes a message for each socket. Here a message for 1,000 sockets is encoded once and its bytes are written 1,000
+ * times: 6.1 instead of 9.6 microseconds for each. This is not possible with compression, which has a state per socket.
  */
 
 const text = 0x81
 
-/** The bytes of a text message. */
+/** Encodes a text message. */
 export const encode = (message: string): Buffer => {
   const length = Buffer.byteLength(message, "utf8")
   const header = length < 126 ? 2 : length < 65_536 ? 4 : 10

@@ -1,7 +1,8 @@
 /**
- * WebSocket: batches of messages both ways over one socket, each a text message with a JSON array.
+ * WebSocket: batches of messages in both directions, each a text message with a JSON array.
  *
- * `ws` does the protocol. What is sent to many is framed once (`WebSocketFrame`) and written to the socket beneath.
+ * The protocol is left to `ws`, except for two things: frames are encoded once for all their recipients
+ * (`WebSocketFrame`) and written directly to the socket, and pings find out whether a peer has read them (`Peer`).
  */
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
@@ -30,22 +31,22 @@ import * as WebSocketFrame from "./WebSocketFrame.ts"
 
 /** The options of {@link layer}. */
 export const WebSocketOptions = Schema.Struct({
-  /** How often an idle socket is asked whether it is still there; one that does not answer is cut off. Default: 20 seconds. */
+  /** Interval of pings on idle sockets, and time to answer them; sockets without an answer are cut off. Default: 20 seconds. */
   ping: Schema.optionalKey(Options.PositiveTime),
-  /** The longest message in bytes; a longer one is refused with the error 413, the others of its batch are not. Default: 1 MiB. */
+  /** Longest message in bytes; longer ones are refused with the error 413, without the rest of their batch. Default: 1 MiB. */
   maxMessage: Schema.optionalKey(Options.Count),
-  /** The longest batch in bytes; a longer one closes the socket with 1009. Default: 16 MiB, or twice `maxMessage` if that is more. */
+  /** Longest batch in bytes; longer ones close the socket with 1009. Default: 16 MiB, or twice `maxMessage` if that is more. */
   maxPayload: Schema.optionalKey(Options.Count),
   /**
-   * How soon a peer is asked whether it has read what was written to it. What it has not confirmed when its line falls
-   * silent comes again: the sooner it is asked, the less of it has been read. Default: 1 second.
+   * Time after which a peer is pinged to confirm what was written to it. Unconfirmed messages are sent again when the line
+   * falls silent: a shorter time means fewer messages that the peer has already read. Default: 1 second.
    */
   confirm: Schema.optionalKey(Options.PositiveTime),
-  /** How many bytes that a client has not confirmed are kept for it, the newest. Default: 1 MiB. */
+  /** Bytes of unconfirmed messages that are kept for a client, the newest. Default: 1 MiB. */
   maxUnconfirmed: Schema.optionalKey(Options.Count),
-  /** How many bytes a client may leave unread before its socket is cut off; its session stays. Default: 16 MiB. */
+  /** Bytes that a client may leave unread before its socket is cut off; its session stays. Default: 16 MiB. */
   maxBuffered: Schema.optionalKey(Options.Count),
-  /** Whether messages are compressed, if the client agrees. It costs memory and time for each socket. Default: false. */
+  /** Whether messages are compressed if the client agrees. Costs memory and time for each socket. Default: false. */
   perMessageDeflate: Schema.optionalKey(Schema.Boolean)
 })
 /** The options of {@link layer}. */
@@ -67,125 +68,124 @@ const invalidPayload = 1007
 
 const utf8 = (text: string): Buffer => Buffer.from(text, "utf8")
 
-/** A lost connection or a broken frame: `ws` closes the socket, with the right code where that is still possible. */
+/** Ignores a lost connection or a broken frame: `ws` closes the socket, with the right code if that is still possible. */
 const ignore = (): void => {}
 
-/** The line is dead, says the system: it is no word of the peer's. */
-const isOfLine = (error: Error | null): boolean =>
+/** Whether an error is that of a dead line, reported by the system and not by the peer. */
+const isLineError = (error: Error | null): boolean =>
   error !== null && "code" in error && /^E(?:TIMEDOUT|HOST|NET)/.test(String(error.code))
 
-/** What all sockets of a transport have in common. */
-interface Common extends Bounds {
-  /** The longest message that is read, in bytes. */
+/** State that all sockets of a transport share. */
+interface Shared extends Bounds {
+  /** Longest message in bytes. */
   readonly maxMessage: number
   readonly open: Set<Peer>
-  /** Those that may not have read what was written to them. */
+  /** Peers with unconfirmed frames. */
   readonly unconfirmed: Set<Peer>
   readonly now: () => number
-  /** How long a peer may take to answer, in milliseconds. */
+  /** Interval of pings, and time to answer one, in milliseconds. */
   readonly pingInterval: number
 }
 
-/** How long a peer may take whose session has come back by another connection (milliseconds). */
-const pongTimeoutOnceLeft = 5_000
+/** Time to answer a ping for a peer whose session has moved to another connection, in milliseconds. */
+const pongTimeoutAfterMove = 5_000
 
-/** How much longer it may take for each byte before the ping that it has not confirmed: a slow line has 20 kB a second. */
+/** Additional time in milliseconds for each unconfirmed byte before the ping: a slow line transfers 20 kB a second. */
 const pongTimePerByte = 0.05
 
-/** How often the machine is told that a socket is alive, at the most (milliseconds). */
-const heardEvery = 5_000
+/** Shortest time between two inputs `Heard` of a socket, in milliseconds. */
+const heardInterval = 5_000
 
-/** Pings with a mark, as they are written: the pong has the mark as well. One buffer is one write. */
+/** Encoded pings with a mark, which the pong repeats. One buffer makes one write. */
 const pings = Array.from({ length: 256 }, (_, mark) => Buffer.of(0x89, 1, mark))
 
-/** How many peers a second are asked behind data: each costs some 30 microseconds here, most of it the system's. */
-const mostAskedPerSecond = 250
+/** Highest number of pings for confirmation in a second. Each costs some 30 microseconds, most of them in the system. */
+const maxPingsPerSecond = 250
 
 /**
- * An open socket: what its peer does goes to the service, what the service has for it goes out. Of the request by which
- * it came it keeps nothing, so an idle socket holds no buffers.
+ * An open socket between its peer and the service. It keeps nothing of its HTTP request, so idle sockets hold no buffers.
  *
- * One ping at a time is under way. It goes ahead of a frame, or a while behind the last one: a reset says that the last
- * bytes were not read, and they are to be the frame's. A peer that has answered pings and does not any more has fallen silent: what was
- * written since the last one that it has answered is given back, and the connection is reset, so that nothing that the
- * system still holds is delivered as well. One that never answers pings says nothing by its silence.
+ * One ping at a time is under way. It is sent ahead of a frame, or some time behind the last one: a reset means that the
+ * last bytes were not read, and these must be the frame's. If a peer that used to answer pings stops answering, everything
+ * written since its last answer returns to the queue, and the connection is reset, so that the system does not deliver it
+ * as well. The silence of a peer that never answers pings means nothing.
  */
 class Peer implements Sink, Target {
   readonly #socket: WebSocket
-  /** The connection beneath, which takes frames that are ready made. */
+  /** The underlying connection, for encoded frames. */
   readonly stream: Duplex
   readonly #connection: OpenConnection
   readonly #writer: FrameWriter
-  readonly #common: Common
+  readonly #shared: Shared
   readonly #isCompressing: boolean
   /** Looked up with the first ping: that is a call of the system, and nothing is delivered before. */
   #address: string | undefined
-  /** When the ping that is under way was sent. */
-  #askedAt: number | undefined
-  #bytesBefore = 0
-  /** It is to be asked ahead of the next frame. */
-  #isDue = false
+  /** Time of the ping under way. */
+  #pingedAt: number | undefined
+  #bytesBeforePing = 0
+  /** Whether a ping is due ahead of the next frame. */
+  #isPingDue = false
   #mark = 0
-  #isLeft = false
-  #hasAnswered = false
-  /** It has sent something since it was last asked. */
-  #hasSpoken = false
+  #hasMoved = false
+  #answersPings = false
+  /** Whether it has sent or read something since the last ping. */
+  #isActive = false
   #heardAt = 0
-  /** The peer has ended the connection, or we have given it up. */
-  #isOver = false
+  /** Whether the peer has ended the connection, or we have given it up. */
+  #isEnded = false
 
-  constructor(socket: WebSocket, call: UpgradeCall, common: Common) {
+  constructor(socket: WebSocket, call: UpgradeCall, shared: Shared) {
     const { owner, request, socket: stream } = call
     this.#socket = socket
     this.stream = stream
-    this.#common = common
+    this.#shared = shared
     this.#isCompressing = socket.extensions !== ""
-    this.#writer = new FrameWriter(this, common)
+    this.#writer = new FrameWriter(this, shared)
     const info = requestInfo(request)
     this.#connection = call.open(
       { connectionType: "websocket", kind: "socket", local: false, request: info, owner },
       this
     )
     socket.on("message", (data: Buffer, isBinary) => this.#receive(data, isBinary))
-    socket.on("pong", (data) => this.#answered(data))
+    socket.on("pong", (data) => this.#onPong(data))
     stream.prependListener("end", () => {
-      this.#isOver = true
+      this.#isEnded = true
       this.#writer.ended()
     })
     socket.on("error", ignore)
     socket.on("close", (code) => this.#closed(code))
-    common.open.add(this)
+    shared.open.add(this)
   }
 
-  /** Without a closing handshake, an end or a reset the line has fallen silent. */
+  /** Closes the connection. Without a closing handshake, an end or a reset the line has fallen silent. */
   #closed(code: number): void {
-    const { open, unconfirmed } = this.#common
+    const { open, unconfirmed } = this.#shared
     open.delete(this)
     unconfirmed.delete(this)
     const { errored } = this.stream
-    const isSilent = code === noCloseFrame && !this.#isOver && (errored === null || isOfLine(errored))
-    if (isSilent && this.#hasAnswered) this.#writer.silent()
+    const isSilent = code === noCloseFrame && !this.#isEnded && (errored === null || isLineError(errored))
+    if (isSilent && this.#answersPings) this.#writer.silent()
     this.#connection.closed(this.#writer.isReset ? this.#address : undefined)
   }
 
   #receive(data: Buffer, isBinary: boolean): void {
-    this.#hasSpoken = true
+    this.#isActive = true
     if (isBinary) return this.#refuse(unsupportedData, "Send text messages with JSON")
-    // An empty text says that its sender is there; Faye's server leaves it without an answer, too.
+    // An empty text is a sign of life of Faye's client; Faye's server does not answer it, either.
     if (data.length === 0) return
-    const messages = parseMessages(data.toString("utf8"), this.#common.maxMessage)
+    const messages = parseMessages(data.toString("utf8"), this.#shared.maxMessage)
     if (Result.isSuccess(messages)) this.#connection.receive(messages.success)
     else this.#refuse(invalidPayload, messages.failure.sentence)
   }
 
-  /** Whether or not the peer answers the close, its session goes on without this socket. */
+  /** Closes the socket with a code. The session leaves it at once, whether the peer answers or not. */
   #refuse(code: number, reason: string): void {
     this.#socket.close(code, reason)
     this.#connection.closed()
   }
 
   send(frame: Frame): void {
-    if (this.#isDue && frame.delivers) this.#askAhead()
+    if (this.#isPingDue && frame.delivers) this.#pingAhead()
     this.#writer.write(frame)
   }
 
@@ -209,97 +209,97 @@ class Peer implements Sink, Target {
   }
 
   giveUp(): void {
-    this.#isOver = true
+    this.#isEnded = true
     this.#socket.terminate()
   }
 
-  // -- whether it is there
+  // -- pings
 
   unconfirmed(): void {
-    this.#common.unconfirmed.add(this)
+    this.#shared.unconfirmed.add(this)
   }
 
   reads(): void {
-    this.#hasSpoken = true
+    this.#isActive = true
   }
 
-  /** A session has come: whether its peer answers pings is good to know before it is needed, but not before it gets anything. */
+  /** Handles the arrival of a session. A ping ahead of its first frame shows whether the peer answers pings. */
   bound(): void {
-    this.#isLeft = false
-    if (!this.#hasAnswered) this.#isDue = true
+    this.#hasMoved = false
+    if (!this.#answersPings) this.#isPingDue = true
   }
 
   left(): void {
-    this.#isLeft = true
-    if (this.#writer.isUnconfirmed && this.#askedAt === undefined) this.#ask(this.#common.now())
+    this.#hasMoved = true
+    if (this.#writer.isUnconfirmed && this.#pingedAt === undefined) this.#sendPing(this.#shared.now())
   }
 
-  #askAhead(): void {
-    this.#isDue = false
-    if (this.#askedAt === undefined) this.#ask(this.#common.now())
+  #pingAhead(): void {
+    this.#isPingDue = false
+    if (this.#pingedAt === undefined) this.#sendPing(this.#shared.now())
   }
 
-  #ask(now: number): void {
-    this.#isDue = false
+  #sendPing(now: number): void {
+    this.#isPingDue = false
     if (this.#address === undefined && this.stream instanceof Socket) this.#address = this.stream.remoteAddress
-    this.#askedAt = now
+    this.#pingedAt = now
     this.#mark = (this.#mark + 1) % pings.length
-    this.#bytesBefore = this.#writer.mark()
+    this.#bytesBeforePing = this.#writer.mark()
     const ping = pings[this.#mark] as Buffer
     if (this.#isCompressing) this.#socket.ping(ping.subarray(2))
     else if (this.#socket.readyState === this.#socket.OPEN) this.stream.write(ping)
   }
 
-  #answered(mark: Buffer): void {
-    this.#hasSpoken = true
-    if (this.#askedAt === undefined || mark.length !== 1 || mark[0] !== this.#mark) return
-    this.#askedAt = undefined
-    this.#hasAnswered = true
+  #onPong(mark: Buffer): void {
+    this.#isActive = true
+    if (this.#pingedAt === undefined || mark.length !== 1 || mark[0] !== this.#mark) return
+    this.#pingedAt = undefined
+    this.#answersPings = true
     this.#writer.confirm()
-    if (!this.#writer.isUnconfirmed) this.#common.unconfirmed.delete(this)
-    this.#heard(this.#common.now())
+    if (!this.#writer.isUnconfirmed) this.#shared.unconfirmed.delete(this)
+    this.#heard(this.#shared.now())
   }
 
   #heard(now: number): void {
-    this.#hasSpoken = false
-    const { pingInterval } = this.#common
-    if (now - this.#heardAt < Math.min(pingInterval / 2, heardEvery)) return
+    this.#isActive = false
+    const { pingInterval } = this.#shared
+    if (now - this.#heardAt < Math.min(pingInterval / 2, heardInterval)) return
     this.#heardAt = now
     this.#connection.heard()
   }
 
   /**
-   * Asks whether the peer is still there, now or ahead of the next frame, unless it has been asked and has time left. It
-   * is given time anew if the process comes late: then the answer may wait to be read.
+   * Pings the peer, now or ahead of the next frame. If a ping is under way, checks its time-out; it starts again if the
+   * process is late, because the answer may wait to be read.
    */
   ping(now: number, isLate: boolean): void {
-    if (this.#askedAt === undefined) {
-      if (this.#writer.isFresh) this.#isDue = true
-      else this.#ask(now)
-    } else if (isLate) this.#askedAt = now
-    else if (now - this.#askedAt >= this.#pingInterval) this.#missed(now)
+    if (this.#pingedAt === undefined) {
+      if (this.#writer.isFresh) this.#isPingDue = true
+      else this.#sendPing(now)
+    } else if (isLate) this.#pingedAt = now
+    else if (now - this.#pingedAt >= this.#pongTimeout) this.#onTimeout(now)
   }
 
-  get isAsked(): boolean {
-    return this.#askedAt !== undefined
+  get isPinged(): boolean {
+    return this.#pingedAt !== undefined
   }
 
-  /** A timer may come a little early. However much is before the ping, it is twice as long at the most. */
-  get #pingInterval(): number {
-    const { pingInterval } = this.#common
-    const least = this.#isLeft ? Math.min(pingInterval, pongTimeoutOnceLeft) : pingInterval
-    return least * 0.95 + Math.min(this.#bytesBefore * pongTimePerByte, pingInterval)
+  /** Time to answer the ping under way: 5 % less for timers that fire early, and at most twice the interval. */
+  get #pongTimeout(): number {
+    const { pingInterval } = this.#shared
+    const least = this.#hasMoved ? Math.min(pingInterval, pongTimeoutAfterMove) : pingInterval
+    return least * 0.95 + Math.min(this.#bytesBeforePing * pongTimePerByte, pingInterval)
   }
 
-  #missed(now: number): void {
-    if (!this.#hasSpoken) return this.#cutOff()
+  #onTimeout(now: number): void {
+    if (!this.#isActive) return this.#cutOff()
     this.#heard(now)
-    this.#ask(now)
+    this.#sendPing(now)
   }
 
   #cutOff(): void {
-    const tcp = Receipt.beneath(this.stream)
-    if (this.#hasAnswered && this.#address !== undefined && tcp instanceof Socket) {
+    const tcp = Receipt.systemSocket(this.stream)
+    if (this.#answersPings && this.#address !== undefined && tcp instanceof Socket) {
       tcp.resetAndDestroy()
       tcp.destroy()
     }
@@ -307,38 +307,35 @@ class Peer implements Sink, Target {
   }
 }
 
-/** A timer that comes so late was held up: the process was halted, or is too busy to read. In milliseconds. */
-const longestDelay = 1_000
+/** Delay of a timer in milliseconds from which on the process was halted or too busy to read. */
+const maxTimerDelay = 1_000
 
-/** Calls again and again. */
-const rounds = Effect.fnUntraced(function*(
+/** Calls the action at intervals, and tells it whether the timer was late. */
+const repeat = Effect.fnUntraced(function*(
   pause: number,
   now: () => number,
-  round: (now: number, isLate: boolean) => void
+  action: (now: number, isLate: boolean) => void
 ) {
   for (;;) {
     const next = now() + pause
     yield* Effect.sleep(pause)
-    round(now(), now() - next > longestDelay)
+    action(now(), now() - next > maxTimerDelay)
   }
 })
 
-/**
- * Asks those that may not have read what was written to them: so many at the most, each after all others. With very many
- * of them it is only as often as all peers are asked anyway.
- */
-const askUnconfirmed = (peers: Set<Peer>, most: number) => (now: number, isLate: boolean): void => {
-  let left = most
+/** Pings peers with unconfirmed frames, at most `max` of them, in turn. */
+const pingUnconfirmed = (peers: Set<Peer>, max: number) => (now: number, isLate: boolean): void => {
+  let left = max
   for (const peer of [...peers]) {
-    if (!peer.isAsked && left-- > 0) {
+    if (!peer.isPinged && left-- > 0) {
       peers.delete(peer)
       peers.add(peer)
-    } else if (!peer.isAsked) continue
+    } else if (!peer.isPinged) continue
     peer.ping(now, isLate)
   }
 }
 
-/** Offers WebSocket. */
+/** Adds WebSocket to the service. */
 export const layer = (options: WebSocketOptions = {}): Layer.Layer<never, Options.OptionsInvalid, Bayeux> =>
   Layer.effectDiscard(Effect.gen(function*() {
     const {
@@ -355,16 +352,16 @@ export const layer = (options: WebSocketOptions = {}): Layer.Layer<never, Option
     const now = MonotonicClock.make(yield* Clock.Clock)
     const pingInterval = Duration.toMillis(Duration.fromInputUnsafe(ping))
     const [open, unconfirmed] = [new Set<Peer>(), new Set<Peer>()]
-    const common = { maxBuffered, maxMessage, maxUnconfirmed, open, unconfirmed, now, pingInterval }
+    const shared = { maxBuffered, maxMessage, maxUnconfirmed, open, unconfirmed, now, pingInterval }
     yield* bayeux.addTransport({
       connectionTypes: ["websocket"],
       upgrade: (call) => {
-        server.handleUpgrade(call.request, call.socket, call.head, (socket) => new Peer(socket, call, common))
+        server.handleUpgrade(call.request, call.socket, call.head, (socket) => new Peer(socket, call, shared))
         return true
       }
     })
-    yield* Effect.forkScoped(rounds(pingInterval, now, (now, isLate) => open.forEach((peer) => peer.ping(now, isLate))))
+    yield* Effect.forkScoped(repeat(pingInterval, now, (now, isLate) => open.forEach((peer) => peer.ping(now, isLate))))
     const pause = Duration.toMillis(Duration.fromInputUnsafe(confirm))
-    const most = Math.ceil(mostAskedPerSecond * pause / 1_000)
-    yield* Effect.forkScoped(rounds(pause, now, askUnconfirmed(unconfirmed, most)))
+    const max = Math.ceil(maxPingsPerSecond * pause / 1_000)
+    yield* Effect.forkScoped(repeat(pause, now, pingUnconfirmed(unconfirmed, max)))
   }))

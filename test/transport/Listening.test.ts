@@ -134,14 +134,14 @@ describe("a server on a Unix socket", () => {
     async (_, name) => {
       const message = await failure({ socketPath: join(freshPath(), "..", name) })
       assert.include(message, name)
-      assert.include(message, "at most 107 bytes, in a folder that is there")
+      assert.include(message, "at most 107 bytes, in a folder that exists")
     }
   )
 
   it("does not start with a port beside the socket", async () => {
     const message = await failure({ socketPath: "/tmp/a", port: 80 })
     assert.include(message, "/tmp/a")
-    assert.include(message, "give the one or the other")
+    assert.include(message, "give one of them")
   })
 
   it("is not started with permissions that are none", async () => {
