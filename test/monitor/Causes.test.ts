@@ -1,4 +1,4 @@
-/** Why sessions and subscriptions end: what a service says of it, and that the document says something of all. */
+/** Causes of the ends of sessions and subscriptions, in events and in the document. */
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Exit, Layer, Scope } from "effect"
 import { TestClock } from "effect/testing"
@@ -12,7 +12,7 @@ import { ask, Client, type Failure, layerTransports, plain, record, until } from
 type Service = Bayeux.Bayeux["Service"]
 type End = (bayeux: Service, client: Client, stop: Effect.Effect<void>) => Effect.Effect<unknown, Failure>
 
-/** How each end comes about that a process can bring about alone, and what is said of it. */
+/** Ends that a single process can cause, and their causes. */
 const ends: { readonly [tag in Exclude<Cause["_tag"], "EngineLost" | "ProcessLost">]: readonly [End, Cause] } = {
   ClientRequest: [(_, client) => client.disconnect(), { _tag: "ClientRequest" }],
   Timeout: [() => TestClock.adjust(2_000), { _tag: "Timeout", lastSeen: 0 }],
@@ -50,7 +50,7 @@ describe("an end", () => {
 })
 
 describe("the table of causes", () => {
-  it("says of each when it comes and what to do", () => {
+  it("has each cause, with its meaning and a remedy", () => {
     const document = readFileSync(new URL("../../docs/monitoring.md", import.meta.url), "utf8")
     const [, why = ""] = /^## Causes$(.*?)^## /ms.exec(`${document}\n## `) ?? []
     const rows = [...why.matchAll(/^\| `(\w+)`(.*)$/gm)].map(([, tag]) => tag)

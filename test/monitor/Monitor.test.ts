@@ -1,4 +1,4 @@
-/** The monitoring stream: by itself, and in a service whose clock stands still unless it is moved. */
+/** The monitoring stream, by itself and in a service with a test clock. */
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Exit, Fiber, Latch, Layer, Queue, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
@@ -19,7 +19,7 @@ type Told = MonitorEvent | Lagged
 
 const event = (n: number): Event => ({ _tag: "Handshake", clientId: ClientId.make(`c${n}`) })
 
-/** A turn in which so many events happen, each buffer taking up what it can. */
+/** Emits this number of events in one turn, and lets the buffers take them. */
 const happen = (monitor: MonitorService, count: number): Effect.Effect<void> =>
   Effect.suspend(() => {
     for (let n = 0; n < count; n++) monitor.emit(event(n), 0)
@@ -47,7 +47,7 @@ const numbers = (told: ReadonlyArray<Told>): ReadonlyArray<number | string> =>
 
 const range = (from: number, to: number): Array<number> => Array.from({ length: to - from + 1 }, (_, i) => from + i)
 
-/** A consumer that keeps what it is told, and may be stuck over it. */
+/** A consumer that records its items, and can be blocked. */
 const consume = <A>(stream: Stream.Stream<A>, afterEach: Effect.Effect<void> = Effect.void) =>
   Effect.gen(function*() {
     const told: Array<A> = []
@@ -59,7 +59,7 @@ const consume = <A>(stream: Stream.Stream<A>, afterEach: Effect.Effect<void> = E
 setFlagsFromString("--expose-gc")
 const collectGarbage = runInNewContext("gc") as () => void
 
-/** How many bytes are in use when all garbage is collected. */
+/** Number of bytes in use after a garbage collection. */
 const heapInUse = (): number => {
   collectGarbage()
   return process.memoryUsage().heapUsed
@@ -363,7 +363,7 @@ describe("a consumer that falls behind", () => {
     steps: fc.array(fc.record({ happen: fc.nat(6), read: fc.nat(4) }), { maxLength: 12 })
   })
 
-  /** Everything that was told, read as one story: each number once, either with its event or as missed. */
+  /** Checks that all items together have each number once, with its event or as lost. */
   const spelledOut = (told: ReadonlyArray<Told>): ReadonlyArray<number> =>
     told.flatMap((event) => {
       if (event._tag !== "Lagged") return [event.sequence]
@@ -538,7 +538,7 @@ describe("in a service", () => {
     Layer.provideMerge(Layer.mergeAll(MemoryEngine.layer, Monitor.layer({ node: "n1" })))
   )
 
-  it.effect("events are told with the time at which they happened, the same for all of a turn", () =>
+  it.effect("events have the time at which they happened, the same for all of a turn", () =>
     Effect.gen(function*() {
       const bayeux = yield* Bayeux.Bayeux
       const events = yield* record
@@ -561,7 +561,7 @@ describe("in a service", () => {
       ])
     }).pipe(Effect.provide(layer)))
 
-  it.effect("a consumer that is stuck delays no delivery, and is told what it has missed when it goes on", () =>
+  it.effect("a blocked consumer delays no delivery, and gets a report of its loss when it continues", () =>
     Effect.gen(function*() {
       const bayeux = yield* Bayeux.Bayeux
       const monitor = yield* Monitor.Monitor

@@ -1,4 +1,4 @@
-/** Who is there, with Redis: services that share the sessions, a store that forgets or goes back, a log that was cut. */
+/** Presence with Redis: services that share sessions, a store that loses data or is restored, a log that was trimmed. */
 import { afterEach, assert, beforeEach, describe, inject, it } from "@effect/vitest"
 import { Context, Effect, Exit, Layer, Scope, Stream } from "effect"
 import * as RedisEngine from "../../src/engine/redis/RedisEngine.ts"
@@ -11,7 +11,7 @@ import { Proxy } from "../support/proxy.ts"
 import { RedisServer } from "../support/redis.ts"
 import { releaseAll } from "../transport/support.ts"
 
-/** Longer than the pause before a connection that has broken is made anew. */
+/** Longer than the pause before a reconnect. */
 const gracePeriod = 1_300
 const prefix = "{presence}:"
 
@@ -22,7 +22,7 @@ interface Watched {
   readonly stop: Effect.Effect<void>
 }
 
-/** What somebody has been told, as text. Times differ from run to run. */
+/** Presence events as text, without times, which differ from run to run. */
 const plain = (told: Presence.PresenceEvent): string => {
   if (told._tag === "Present") return `Present ${[...told.members.keys()].sort().join()}`
   return told._tag === "Join" ? `Join ${told.identity}` : `Leave ${told.identity} ${told.cause?._tag}`
@@ -35,7 +35,7 @@ describe.skipIf(inject("redis") === "")("Presence with Redis", () => {
   })
   afterEach(releaseAll)
 
-  /** A process that tells who is there on a channel, or on the server. */
+  /** A process that watches a channel, or the server. */
   const start = Effect.fnUntraced(function*(channel?: string, url = redis.url) {
     const scope = yield* Scope.fork(yield* Effect.scope)
     const engine = RedisEngine.layer({ url, namespace: "presence", lease: 500 })
@@ -68,7 +68,7 @@ describe.skipIf(inject("redis") === "")("Presence with Redis", () => {
       return client
     })
 
-  /** Waits until all of this has been told, and nothing else before. */
+  /** Waits for exactly these events. */
   const tells = ({ told }: Watched, ...expected: ReadonlyArray<string>): Effect.Effect<void> =>
     Effect.map(
       until(`${expected.join("; ")} after ${told.map(plain).join("; ")}`, () => told.length >= expected.length),
@@ -79,7 +79,7 @@ describe.skipIf(inject("redis") === "")("Presence with Redis", () => {
 
   const keys = Effect.map(command("KEYS", `${prefix}*`), (keys) => (keys as ReadonlyArray<string>).toSorted())
 
-  it.live("tells all processes the same, wherever a session is", () =>
+  it.live("gives all processes the same events, wherever a session is", () =>
     Effect.gen(function*() {
       const [one, other] = [yield* start(), yield* start()]
       const alice = yield* user(one, "Alice Müller, 100 %")
@@ -104,7 +104,7 @@ describe.skipIf(inject("redis") === "")("Presence with Redis", () => {
       assert.deepStrictEqual(yield* keys, ["epoch", "log", "pos"].map((key) => prefix + key))
     }))
 
-  it.live("knows of channels, and at the beginning of those who are there and of those who linger", () =>
+  it.live("knows channels, and from the beginning present and lingering members", () =>
     Effect.gen(function*() {
       const one = yield* start("/rooms/7")
       const alice = yield* user(one, "alice", "/rooms/*")
@@ -120,7 +120,7 @@ describe.skipIf(inject("redis") === "")("Presence with Redis", () => {
       assert.deepStrictEqual(other.told.at(-1), one.told.at(-1))
     }))
 
-  it.live("lets all leave when Redis has forgotten everything, but for who comes back in time", () =>
+  it.live("lets all members leave when Redis has lost everything, except those that come back in time", () =>
     Effect.gen(function*() {
       const one = yield* start()
       yield* user(one, "alice")
@@ -136,7 +136,7 @@ describe.skipIf(inject("redis") === "")("Presence with Redis", () => {
       assert.deepStrictEqual([...(yield* one.presence.members()).keys()], ["bob"])
     }))
 
-  it.live("is right again when Redis has been away, and tells what happened meanwhile", () =>
+  it.live("is right again after an outage of Redis, and reports the changes", () =>
     Effect.gen(function*() {
       const one = yield* start()
       yield* user(one, "alice")
@@ -151,7 +151,7 @@ describe.skipIf(inject("redis") === "")("Presence with Redis", () => {
       yield* tells(one, "Present ", "Join alice", "Join bob", "Join carol", "Leave bob ClientRequest")
     }))
 
-  it.live("is right again when Redis has gone back, and the log does not go on where it was read", () =>
+  it.live("is right again when Redis was restored, and the log does not continue where it was read", () =>
     Effect.gen(function*() {
       const one = yield* start()
       const alice = yield* user(one, "alice")
@@ -170,7 +170,7 @@ describe.skipIf(inject("redis") === "")("Presence with Redis", () => {
       assert.deepStrictEqual((yield* one.bayeux.sessions).map(({ identity }) => identity), ["alice"])
     }))
 
-  it.live("is right again when the log was cut off before it was read", () =>
+  it.live("is right again when the log was trimmed before it was read", () =>
     Effect.gen(function*() {
       const proxy = yield* Effect.promise(() => Proxy.start(redis.port))
       const [one, other] = [yield* start(undefined, `redis://127.0.0.1:${proxy.port}`), yield* start()]

@@ -1,4 +1,4 @@
-/** Who is there, through the public API, under a clock that stands still unless it is moved. */
+/** Presence through the public API, with a test clock. */
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Exit, Layer, type Scope, Scope as Scopes, Stream } from "effect"
 import { TestClock } from "effect/testing"
@@ -32,7 +32,7 @@ const scenario = (
       yield* run(bayeux, yield* Presence.Presence)
     }).pipe(Effect.provide(layer(options))))
 
-/** A client whom the application knows. */
+/** A client with an identity. */
 const user = (bayeux: Service, name: string, ...patterns: ReadonlyArray<string>): Effect.Effect<Client> =>
   Effect.gen(function*() {
     const { clientId = "" } = yield* ask(bayeux, { ...handshake, ext: { user: name } })
@@ -41,7 +41,7 @@ const user = (bayeux: Service, name: string, ...patterns: ReadonlyArray<string>)
     return client
   })
 
-/** Lets so many milliseconds pass, and everything happen that they bring about. */
+/** Advances the clock by milliseconds, and runs everything that is due. */
 const pass = (millis: number): Effect.Effect<void> =>
   Effect.andThen(TestClock.adjust(millis), Effect.repeat(turn, { times: 5 }))
 
@@ -52,7 +52,7 @@ const plain = (told: Presence.PresenceEvent): unknown => {
     : ["Leave", told.identity, told.at, told.cause?._tag]
 }
 
-/** Keeps what is told from now on. */
+/** Records events from now on. */
 const watch = (channel?: string) =>
   Effect.gen(function*() {
     const presence = yield* Presence.Presence
@@ -198,7 +198,7 @@ describe("presence", () => {
       assert.deepStrictEqual(told.slice(1), [["Join", "alice", 0], ["Leave", "alice", 1, "ClientRequest"]])
     }), { gracePeriod: 0 })
 
-  // More happens in a turn than the monitor keeps for it: a new snapshot takes the place of what was missed.
+  // A turn has more events than the buffer of the monitor: a new snapshot replaces the lost ones.
   scenario("makes up for what it has missed", (bayeux, presence) =>
     Effect.gen(function*() {
       const told = yield* watch()
@@ -215,7 +215,7 @@ describe("presence", () => {
       assert.deepStrictEqual(told.slice(3), [["Leave", "alice", 10_001, undefined]])
     }))
 
-  it.effect("lets all leave at once when the service stops, and ends", () =>
+  it.effect("lets all members leave at once when the service stops, and ends", () =>
     Effect.gen(function*() {
       const scope = yield* Scopes.make()
       const context = yield* Layer.buildWithScope(layer(), scope)
@@ -239,7 +239,7 @@ describe("presence", () => {
       ])
     }))
 
-  it.effect("refuses options that make no sense", () =>
+  it.effect("refuses options that are not valid", () =>
     Effect.gen(function*() {
       const error = yield* failure(Layer.build(layer({ gracePeriod: -1 })))
       assert.match(error.message, /Presence\.layer.*gracePeriod/s)

@@ -1,4 +1,4 @@
-/** Watchers that do not get round to what they are told: what they know is right in the end, and nobody waits for them. */
+/** Watchers that read slowly: their state is right in the end, and nobody waits for them. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Queue, Stream } from "effect"
 import * as fc from "fast-check"
@@ -10,7 +10,7 @@ import { forAll, turn, until } from "../engine/laws.ts"
 
 const people = ["alice", "bob", "carol", "dave"]
 
-/** Without a grace period: who comes or goes does so when the next thing is told. */
+/** A hub without a grace period. */
 class Timeline {
   readonly hub: PresenceHub
   readonly #here = new Map<string, string>()
@@ -21,7 +21,7 @@ class Timeline {
     this.hub.apply({ _tag: "Reading", at: 0, sessions: new Map() })
   }
 
-  /** Somebody comes, or goes if already there. */
+  /** Toggles a member: it joins, or leaves if it is present. */
   turn(identity: string): void {
     const at = ++this.#now
     const clientId = ClientId.make(this.#here.get(identity) ?? `c${at}`)
@@ -39,7 +39,7 @@ class Timeline {
   }
 }
 
-/** What somebody knows who has been told all this; each change has to be one. */
+/** Identities that are present after these events. Each event must be a change. */
 const known = (all: ReadonlyArray<PresenceEvent>): ReadonlyArray<string> => {
   const found = new Set<string>()
   for (const [i, told] of all.entries()) {
@@ -51,7 +51,7 @@ const known = (all: ReadonlyArray<PresenceEvent>): ReadonlyArray<string> => {
   return [...found].sort()
 }
 
-/** Watches, and needs a permit for each thing that it is told. */
+/** Watches, and takes a permit for each event. */
 const watch = (hub: PresenceHub, permits: Queue.Queue<void>) =>
   Effect.gen(function*() {
     const told: Array<PresenceEvent> = []
@@ -63,7 +63,7 @@ const watch = (hub: PresenceHub, permits: Queue.Queue<void>) =>
   })
 
 describe("a watcher", () => {
-  it.effect("that has fallen behind too far is told who has come and gone meanwhile, without causes", () =>
+  it.effect("that has fallen behind too far gets the joins and leaves meanwhile, without causes", () =>
     Effect.gen(function*() {
       const timeline = new Timeline(2)
       timeline.turn("alice")
@@ -81,7 +81,7 @@ describe("a watcher", () => {
       ])
     }))
 
-  it.effect("that is told before it is known who is there waits for that", () =>
+  it.effect("that begins before the first snapshot waits for it", () =>
     Effect.gen(function*() {
       const hub = new PresenceHub(0)
       const permits = yield* Queue.unbounded<void>()
@@ -95,7 +95,7 @@ describe("a watcher", () => {
       assert.deepStrictEqual(known(told), ["alice"])
     }))
 
-  it.effect("knows who is there in the end, whatever it has missed and whenever it has begun", () =>
+  it.effect("knows the members in the end, whatever it has lost and whenever it began", () =>
     forAll(
       fc.array(fc.record({ who: fc.array(fc.constantFrom(...people)), permits: fc.nat(4), begins: fc.boolean() })),
       200,

@@ -1,4 +1,4 @@
-/** What stands in the place of client ids, and that nothing of them is left. */
+/** Pseudonyms replace client ids completely. */
 import { assert, describe, it } from "@effect/vitest"
 import { Redacted } from "effect"
 import * as fc from "fast-check"
@@ -10,21 +10,21 @@ const key = Redacted.make("key")
 const clientId = "0123456789abcdef0123456789abcdef01234567"
 const nameOf = (clientId: string) => Pseudonym.name(clientId, key)
 
-describe("a client id that is hidden", () => {
-  it("is its keyed hash, of which a name is the beginning", () => {
+describe("the pseudonym of a client id", () => {
+  it("is the beginning of its keyed hash", () => {
     const expected = createHmac("sha256", "key").update(clientId).digest("hex")
     assert.strictEqual(Pseudonym.hash(clientId, key), expected)
     assert.strictEqual(nameOf(clientId), expected.slice(0, 16))
     assert.notStrictEqual(Pseudonym.name(clientId, Redacted.make("other")), nameOf(clientId))
   })
 
-  it("is named wherever it stands in a text, and the rest stays as it is", () => {
+  it("replaces it everywhere in a text, and the rest stays", () => {
     assert.strictEqual(Pseudonym.text(`/a/${clientId}/b`, 100, nameOf), `/a/${nameOf(clientId)}/b`)
     assert.strictEqual(Pseudonym.text("/a/b", 100, nameOf), "/a/b")
     assert.strictEqual(Pseudonym.text("x".repeat(11), 10, nameOf), `${"x".repeat(10)}…`)
   })
 
-  it("leaves no part of itself at the end of a text that is cut", () => {
+  it("leaves no part of it at the end of a text that is cut", () => {
     const id = fc.stringMatching(/^[0-9a-f]{40}$/)
     fc.assert(
       fc.property(id, fc.string(), fc.string(), fc.nat(120), (id, before, after, limit) => {

@@ -1,4 +1,4 @@
-/** A server with a monitor page, and what the page's own script would do, by plain HTTP. */
+/** A server with a monitor page, and the requests of the page's script by plain HTTP. */
 import { assert } from "@effect/vitest"
 import { Layer } from "effect"
 import * as Http from "node:http"
@@ -24,7 +24,7 @@ export const servePage = async ({ page, ...options }: PageOptions = {}) => {
   return { ...server, page: new URL(`${page?.path ?? "/monitor"}/`, server.url).href }
 }
 
-/** What the server tells. */
+/** Data of the server's events. */
 export interface Told {
   readonly hello: Hello
   readonly now: Now
@@ -38,7 +38,7 @@ export interface Told {
 export class FeedReader {
   status: number | undefined
   isOver = false
-  /** Everything that has come. */
+  /** Everything received. */
   text = ""
 
   constructor(page: string, query = "", headers: Http.OutgoingHttpHeaders = {}) {
@@ -51,14 +51,14 @@ export class FeedReader {
     atEnd(() => sent.destroy())
   }
 
-  /** All events of a kind that have come whole. */
+  /** All complete events of a kind. */
   all<K extends keyof Told>(kind: K): ReadonlyArray<Told[K]> {
     return this.text.split("\n\n").slice(0, -1).map((block) => block.trim().split("\n"))
       .filter(([event]) => event === `event: ${kind}`)
       .map(([, data = ""]) => JSON.parse(data.slice("data: ".length)) as Told[K])
   }
 
-  /** Waits for an event of a kind with which all is as expected. */
+  /** Waits for an event of a kind that satisfies a condition. */
   expect<K extends keyof Told>(kind: K, is: (told: Told[K]) => boolean = () => true): Promise<Told[K]> {
     return until(() => `${kind}; there was ${this.text.slice(-600)}`, () => this.all(kind).find(is))
   }
@@ -80,7 +80,7 @@ export const openFeed = async (
   return feed
 }
 
-/** The name under which the page shows the one session that it has. */
+/** The pseudonym of the only session. */
 export const onlyName = async (page: string): Promise<string> => {
   const feed = await openFeed(page)
   const { sessions } = await feed.expect("tables", ({ sessions }) => sessions.length > 0)

@@ -1,4 +1,4 @@
-/** Snapshot and tail, through the public API: no gap and no double, whatever happens at that moment. */
+/** Snapshot and following events through the public API: no gaps and no repeats. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Equal, HashMap, HashSet, Layer, Queue, Stream } from "effect"
 import * as fc from "fast-check"
@@ -18,7 +18,7 @@ const layer = layerTransports.pipe(
   Layer.provideMerge(Layer.mergeAll(MemoryEngine.layer, Monitor.layer()))
 )
 
-/** Watches, and keeps what it is told; a permit is taken for each. */
+/** Watches and records items; takes a permit for each. */
 const watch = (options?: Monitor.SubscribeOptions, permit: Effect.Effect<void> = Effect.void) =>
   Effect.gen(function*() {
     const monitor = yield* Monitor.Monitor
@@ -34,7 +34,7 @@ const now = Effect.gen(function*() {
   return first.value
 })
 
-/** What the events tell of, in a snapshot. */
+/** The parts of a snapshot that events change. */
 const toldOf = ({ sequence, sessions }: Snapshot.Snapshot): unknown => ({
   sequence,
   sessions: HashMap.map(sessions, ({ reading: _reading, ...told }) => told)
@@ -42,7 +42,7 @@ const toldOf = ({ sequence, sessions }: Snapshot.Snapshot): unknown => ({
 
 const isSame = (a: Snapshot.Snapshot, b: Snapshot.Snapshot): boolean => Equal.equals(toldOf(a), toldOf(b))
 
-/** A snapshot first, then each number once; where some were missed, a snapshot as of the last of them. */
+/** Checks for a snapshot first, then each number once, and a snapshot behind each loss. */
 const checkTimeline = ([first, ...rest]: ReadonlyArray<Told>): void => {
   assert.strictEqual(first?._tag, "Snapshot")
   let last = first?._tag === "Snapshot" ? first.sequence : 0
@@ -63,7 +63,7 @@ const checkTimeline = ([first, ...rest]: ReadonlyArray<Told>): void => {
 }
 
 describe("watch", () => {
-  it.effect("begins with the sessions as they are, and goes on with each event", () =>
+  it.effect("begins with the current sessions, and continues with each event", () =>
     Effect.gen(function*() {
       const bayeux = yield* Bayeux.Bayeux
       const client = yield* Client.subscribed(bayeux, "/a")
@@ -79,7 +79,7 @@ describe("watch", () => {
       assert.deepInclude(session?.reading, { local: false, queueLength: 0, link: "Detached" })
     }).pipe(Effect.provide(layer)))
 
-  it.effect("begins right where it is run by an extension, in the middle of a step", () =>
+  it.effect("begins correctly if it is run by an extension, in the middle of a step", () =>
     Effect.gen(function*() {
       const bayeux = yield* Bayeux.Bayeux
       const monitor = yield* Monitor.Monitor
@@ -113,7 +113,7 @@ describe("watch", () => {
       }
     }).pipe(Effect.provide(layer)))
 
-  it.effect("takes a snapshot in the place of what was missed, so that what is folded is right again", () =>
+  it.effect("takes a snapshot in place of lost events, so that the fold is right again", () =>
     Effect.gen(function*() {
       const bayeux = yield* Bayeux.Bayeux
       const permits = yield* Queue.unbounded<void>()
@@ -141,7 +141,7 @@ describe("watch", () => {
     channel: fc.constantFrom("/a", "/b"),
     /** Whether the turn of the event loop ends after it. */
     ends: fc.boolean(),
-    /** How many watchers begin behind it, and how much each of those before may read. */
+    /** Number of watchers that begin behind it, and of items that each earlier one may read. */
     watches: fc.constantFrom(0, 0, 0, 1),
     reads: fc.nat(4)
   })
@@ -159,7 +159,7 @@ describe("watch", () => {
     strategy: fc.constantFrom("sliding" as const, "dropping" as const, "sampling" as const, "unbounded" as const)
   })
 
-  it.effect("tells each watcher a story without gap and double, and the truth at its end", () =>
+  it.effect("gives each watcher events without gaps and repeats, and the right state at the end", () =>
     forAll(
       fc.record({ actions: fc.array(action, { maxLength: 40 }), consumer }),
       150,
@@ -193,7 +193,7 @@ describe("watch", () => {
 })
 
 describe("sessions and subscribers", () => {
-  it.effect("are those of the service, patterns counted in", () =>
+  it.effect("are those of the service, including patterns", () =>
     Effect.gen(function*() {
       const bayeux = yield* Bayeux.Bayeux
       const monitor = yield* Monitor.Monitor

@@ -1,4 +1,4 @@
-/** An open page that stops reading: it costs no more than what the system has taken for it, and in the end nothing. */
+/** An open page that stops reading: the memory for it is bounded, and it is closed in the end. */
 import { afterEach, assert, describe, it } from "@effect/vitest"
 import { createServer, type ServerResponse } from "node:http"
 import type { AddressInfo } from "node:net"
@@ -10,7 +10,7 @@ afterEach(releaseAll)
 
 const show = { event: () => ({}) as never, channel: (channel: string) => channel, cause: <A>(cause: A) => cause }
 
-/** A page that can be told to read or not, and its feed. */
+/** A page that reads or not, and its feed. */
 const openPaused = async () => {
   const responses: Array<ServerResponse> = []
   const server = createServer((_, response) => responses.push(response))
@@ -34,7 +34,7 @@ const fill = async (feed: Feed): Promise<void> => {
 }
 
 describe("a page that does not read", () => {
-  it("has no more than a buffer waiting, and gets the next ones when it reads again", async () => {
+  it("has at most a buffer waiting, and gets updates when it reads again", async () => {
     const { feed, raw, response } = await openPaused()
     await fill(feed)
     assert.isBelow(response.writableLength, response.writableHighWaterMark + 2 * update.length)
@@ -44,7 +44,7 @@ describe("a page that does not read", () => {
     await until("the latest", () => raw.received.includes("the latest"))
   })
 
-  it("is left after half a minute", async () => {
+  it("is closed after half a minute", async () => {
     const { feed, raw, response } = await openPaused()
     await fill(feed)
     assert.isFalse(feed.isReading(29_000))

@@ -1,4 +1,4 @@
-/** The monitor page in a real browser: what one sees, does and can do without a mouse. */
+/** The monitor page in a real browser, also without a mouse. */
 import { afterAll, afterEach, assert, beforeAll, describe, inject, it } from "@effect/vitest"
 import { Effect, Redacted } from "effect"
 import type { Browser, BrowserContextOptions, Page } from "playwright-core"
@@ -18,7 +18,7 @@ describe.skipIf(chromium === "")("the monitor page in Chromium", () => {
   afterEach(releaseAll)
   afterAll(() => browser.close())
 
-  /** What the page's console has said: there is nothing to complain of. */
+  /** Messages on the console of the page; there must be none. */
   let complaints: Array<string> = []
 
   const open = async (url: string, options: BrowserContextOptions = {}): Promise<Page> => {
@@ -44,7 +44,7 @@ describe.skipIf(chromium === "")("the monitor page in Chromium", () => {
   const waitForRow = (page: Page, table: string, is: (cells: ReadonlyArray<string>) => boolean) =>
     until(`a row of ${table}`, async () => (await rows(page, table)).find(is))
 
-  /** How many points of a chart have a colour. What runs in the page is text: these files know no DOM. */
+  /** Number of coloured points of a chart. Code for the page is text, because these files have no types of the DOM. */
   const ink = (page: Page, at: number): Promise<number> =>
     page.evaluate(`(() => {
       const canvas = document.querySelectorAll("#charts canvas")[${at}]
@@ -63,7 +63,7 @@ describe.skipIf(chromium === "")("the monitor page in Chromium", () => {
     await server.publish("/rooms/one", { text: "hello" })
   }
 
-  it("shows how many there are, draws it, and lists channels, sessions and events", async () => {
+  it("shows counts and charts, and lists channels, sessions and events", async () => {
     const server = await servePage()
     const page = await open(server.page)
     await isLive(page)
@@ -136,7 +136,7 @@ describe.skipIf(chromium === "")("the monitor page in Chromium", () => {
     assert.deepStrictEqual(complaints, [])
   })
 
-  it("keeps up with 5,000 events a second: it says that it samples, counts all, and can be used meanwhile", async () => {
+  it("keeps up with 5,000 events a second: it shows a sample, counts all, and stays usable", async () => {
     const server = await servePage()
     const page = await open(server.page)
     await isLive(page)
@@ -162,7 +162,7 @@ describe.skipIf(chromium === "")("the monitor page in Chromium", () => {
     assert.deepStrictEqual(complaints, [])
   })
 
-  it("says when the connection is lost, and goes on by itself with the next server", async () => {
+  it("reports a lost connection, and continues with the next server", async () => {
     const server = await servePage()
     await begin(server, "/a")
     const page = await open(server.page)
@@ -177,7 +177,7 @@ describe.skipIf(chromium === "")("the monitor page in Chromium", () => {
     assert.notInclude((await rows(page, "channels")).flat(), "/a")
   })
 
-  it("asks for the token, and for nothing more", async () => {
+  it("requires the token, and nothing else", async () => {
     const token = "correct horse battery staple"
     const server = await servePage({ page: { token: Redacted.make(token) } })
     const page = await open(server.page)

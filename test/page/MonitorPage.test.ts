@@ -1,4 +1,4 @@
-/** The monitor page's server, by plain HTTP: what it tells, what it never tells, and whom. */
+/** The server of the monitor page by plain HTTP: its data, its secrets, its access checks. */
 import { afterEach, assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Layer, Redacted } from "effect"
 import { createServer } from "node:http"
@@ -26,7 +26,7 @@ const token = "correct horse battery staple"
 const withToken = { page: { token: Redacted.make(token) } }
 const bearer = (token: string) => ({ Authorization: `Bearer ${token}` })
 
-/** Logs in by the form; gives the answer. */
+/** Logs in by the form and returns the answer. */
 const logIn = (page: string, token: string, headers = {}) =>
   request(`${page}login`, {
     method: "POST",
@@ -34,8 +34,8 @@ const logIn = (page: string, token: string, headers = {}) =>
     headers: { "Content-Type": "application/x-www-form-urlencoded", ...headers }
   })
 
-describe("what the page tells", () => {
-  it("counts sessions, subscriptions and messages right, from whenever it is opened", async () => {
+describe("the data of the page", () => {
+  it("counts sessions, subscriptions and messages correctly, whenever the page is opened", async () => {
     const server = await servePage()
     await begin(server, ["/a", "/rooms/**"])
     const early = await openFeed(server.page)
@@ -70,7 +70,7 @@ describe("what the page tells", () => {
     assert.deepStrictEqual(points.at(-1)?.slice(1, 3), [1, 1])
   })
 
-  it("tells of each event, with its cause", async () => {
+  it("has each event, with its cause", async () => {
     const server = await servePage()
     const feed = await openFeed(server.page)
     const clientId = await begin(server, "/a")
@@ -92,7 +92,7 @@ describe("what the page tells", () => {
     assert.notInclude(feed.text, "swordfish", "what messages carry is shown only if one wants it")
   })
 
-  it("shows the beginning of what messages carry, if told to", async () => {
+  it("has the beginning of the data of messages with showData", async () => {
     const server = await servePage({ page: { showData: true } })
     const feed = await openFeed(server.page)
     await server.publish("/a", { text: "hello", list: [1, null, { a: true }] })
@@ -103,7 +103,7 @@ describe("what the page tells", () => {
     assert.match(long ?? "", /^\{"text": "x{180,200}…", …\}$/)
   })
 
-  it("says how many events a sample stands for, and samples each kind apart", async () => {
+  it("has the number of events of a sample, and samples each kind separately", async () => {
     const server = await servePage()
     const feed = await openFeed(server.page)
     await server.run(
@@ -118,7 +118,7 @@ describe("what the page tells", () => {
     assert.strictEqual(feed.rows.filter(({ kind }) => kind === "Handshake").length, 1)
   })
 
-  it("lists sessions with what waits for them, the longest queues first", async () => {
+  it("lists sessions with their queues, the longest first", async () => {
     const server = await servePage()
     const slow = await begin(server, "/a")
     await beginSocket(server, "/b")
@@ -152,7 +152,7 @@ describe("the filter of the events", () => {
     ["session=0123456789abcdef", []]
   ]
 
-  it("lets through what it says", async () => {
+  it("selects the events that match", async () => {
     const server = await servePage()
     const clientId = await begin(server, "/rooms/*")
     const name = await onlyName(server.page)
@@ -174,7 +174,7 @@ describe("the filter of the events", () => {
 })
 
 describe("a session of the page", () => {
-  it("is told of with its subscriptions, its queue and how it is connected, until it has ended", async () => {
+  it("is shown with its subscriptions, its queue and its connection, until it has ended", async () => {
     const server = await servePage()
     const { clientId, socket } = await beginSocket(server, ["/b", "/a"])
     const name = await onlyName(server.page)
@@ -232,7 +232,7 @@ describe("a session of the page", () => {
 })
 
 describe("a client id", () => {
-  it("is in nothing that the page sends, wherever it stood", async () => {
+  it("is in nothing that the server sends, wherever it was", async () => {
     const server = await servePage({ page: { showData: true, ...withToken.page } })
     const feed = await openFeed(server.page, "", bearer(token))
     const { clientId, socket } = await beginSocket(server, "/a")
@@ -263,7 +263,7 @@ describe("a client id", () => {
     }
   })
 
-  it("has another name in each process, but with a key the same", async () => {
+  it("has another pseudonym in each process, and the same one with a key", async () => {
     const clientIds: Array<string> = []
     const names: Array<string> = []
     for (const page of [{}, { key: Redacted.make("one key") }, { key: Redacted.make("another key") }]) {
@@ -281,8 +281,8 @@ describe("a client id", () => {
   })
 })
 
-describe("who may see the page", () => {
-  it("is everybody at this machine, where it has no token", async () => {
+describe("access to the page", () => {
+  it("is granted to this machine without a token", async () => {
     const { page, port } = await servePage()
     for (const host of [`127.0.0.1:${port}`, "localhost", `localhost:${port}`, "LOCALHOST", "[::1]:80"]) {
       assert.strictEqual((await request(page, { headers: { Host: host } })).status, 200, host)
@@ -304,7 +304,7 @@ describe("who may see the page", () => {
     }
   })
 
-  it("is nobody else, where the server listens for others", async () => {
+  it("is refused to other machines without a token", async () => {
     const outside = Object.values(networkInterfaces()).flat().find((one) => one?.family === "IPv4" && !one.internal)
     const server = createServer()
     await new Promise<void>((resolve) => server.listen(0, "0.0.0.0", resolve))
@@ -322,7 +322,7 @@ describe("who may see the page", () => {
     )))
   })
 
-  it("is no page of another origin, even from this machine", async () => {
+  it("is refused to pages of other origins, even from this machine", async () => {
     const { page } = await servePage()
     for (const headers of [{ Origin: "http://evil.example" }, { "Sec-Fetch-Site": "cross-site" }]) {
       const { headers: answered, status } = await request(`${page}feed`, { headers })
@@ -331,7 +331,7 @@ describe("who may see the page", () => {
     }
   })
 
-  it("is who knows the token, as a bearer or by the form", async () => {
+  it("is granted with the token, as a bearer or by the form", async () => {
     const { page } = await servePage(withToken)
     assert.strictEqual((await request(page, { headers: bearer(token) })).status, 200)
     await openFeed(page, "", bearer(token))
@@ -350,7 +350,7 @@ describe("who may see the page", () => {
     assert.deepStrictEqual([out.status, out.headers["set-cookie"]?.[0]?.includes("Max-Age=0")], [303, true])
   })
 
-  it("is nobody without it, or with another one", async () => {
+  it("is refused without the token, or with another one", async () => {
     const server = await servePage(withToken)
     await begin(server, "/a")
     const wrong = [{}, bearer("correct horse battery stapl"), bearer(`${token}x`), { Cookie: "bayeux_monitor=x" }, {
@@ -377,7 +377,7 @@ describe("MonitorPage.layer", () => {
     return Exit.isFailure(exit) ? String(exit.cause) : ""
   }
 
-  it("serves for everybody with a token only", async () => {
+  it("serves other machines only with a token", async () => {
     const everywhere = serverLayer({ node: { host: "0.0.0.0" } })
     const message = await fails(Layer.provide(MonitorPage.layer(), everywhere))
     assert.match(
@@ -389,7 +389,7 @@ describe("MonitorPage.layer", () => {
     assert.strictEqual((await request(`http://127.0.0.1:${port}/monitor/`, { headers })).status, 200)
   })
 
-  it("says what is wrong with its options, without telling the token", async () => {
+  it("reports options that are not valid, without the token", async () => {
     const message = await fails(
       Layer.provide(MonitorPage.layer({ token: Redacted.make("short-secret") }), serverLayer())
     )
@@ -426,7 +426,7 @@ describe("MonitorPage.layer", () => {
     assert.strictEqual((await request(`${url}/health`)).status, 200)
   })
 
-  it("ends the pages that are open when it ends, and serves a hundred at most", async () => {
+  it("ends the open pages when it ends, and serves at most a hundred", async () => {
     const server = await servePage()
     const feeds = await Promise.all(Array.from({ length: 100 }, () => openFeed(server.page)))
     assert.strictEqual((await request(`${server.page}feed`)).status, 503)

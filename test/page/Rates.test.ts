@@ -1,4 +1,4 @@
-/** Which channels are worth showing, and how busy they are said to be. */
+/** Rates of channels and the rows of their table. */
 import { assert, describe, it } from "@effect/vitest"
 import type { Channel } from "../../src/core/Channel.ts"
 import { Rates } from "../../src/page/Rates.ts"
@@ -8,7 +8,7 @@ const count = (rates: Rates, channel: string, times: number) => {
 }
 
 describe("rates", () => {
-  it("are over the last five seconds, of channels and of the patterns that somebody has subscribed to", () => {
+  it("are averages over five seconds, of channels and of patterns with subscribers", () => {
     const rates = new Rates()
     count(rates, "/a/b", 10)
     rates.endSecond()
@@ -24,7 +24,7 @@ describe("rates", () => {
     assert.deepStrictEqual(rates.rows(new Map()), [])
   })
 
-  it("show the busiest and the largest of ever so many", () => {
+  it("have rows for the busiest and the largest of many channels", () => {
     const rates = new Rates()
     for (let n = 0; n < 5_000; n++) count(rates, `/rare/${n}`, 1)
     count(rates, "/rare/7", 100)

@@ -1,4 +1,4 @@
-/** What is left of many events. */
+/** Samples of many events. */
 import { assert, describe, it } from "@effect/vitest"
 import type { MonitorEvent } from "../../src/core/MonitorEvent.ts"
 import { Sample } from "../../src/page/Sample.ts"
@@ -6,7 +6,7 @@ import { Sample } from "../../src/page/Sample.ts"
 const event = (sequence: number, _tag: MonitorEvent["_tag"] = "Publish") => ({ _tag, sequence }) as MonitorEvent
 
 describe("a sample", () => {
-  it("is everything, where that is little, and begins anew when it is taken", () => {
+  it("has all of a few events, and is empty after it was taken", () => {
     const sample = new Sample()
     for (let n = 1; n <= 20; n++) sample.add(event(n))
     const { events, matched } = sample.take()
@@ -14,7 +14,7 @@ describe("a sample", () => {
     assert.deepStrictEqual(sample.take(), { events: [], matched: 0 })
   })
 
-  it("is spread evenly over all that has happened", () => {
+  it("is spread evenly over all events", () => {
     const sample = new Sample()
     for (let n = 1; n <= 10_000; n++) sample.add(event(n))
     const { events, matched } = sample.take()
@@ -25,7 +25,7 @@ describe("a sample", () => {
     assert.isAbove(events.at(-1)?.sequence ?? 0, 10_000 - 2 * (gaps[0] ?? 0))
   })
 
-  it("has what is rare among what is not, in order", () => {
+  it("has rare events among frequent ones, in order", () => {
     const sample = new Sample()
     for (let n = 1; n <= 1_000; n++) sample.add(event(n, n === 500 ? "Disconnect" : "Publish"))
     const { events } = sample.take()

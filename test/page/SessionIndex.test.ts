@@ -1,4 +1,4 @@
-/** Who is there, by events and by snapshots: the same, whichever it was. */
+/** The index of sessions: the same from events and from snapshots. */
 import { assert, describe, it } from "@effect/vitest"
 import { HashMap, Redacted } from "effect"
 import * as fc from "fast-check"
@@ -14,14 +14,14 @@ const key = Redacted.make("key")
 const numbered = (trial: Trial): ReadonlyArray<MonitorEvent> =>
   trial.events.map((event, i) => ({ ...event, sequence: i + 1, at: trial.now, node: "here" }))
 
-/** A roster as plain data. */
+/** The index as plain data. */
 const readable = (sessionIndex: SessionIndex) => ({
   clientIds: [...sessionIndex.clientIds].sort(),
   subscriptions: sessionIndex.subscriptions,
   subscribers: Object.fromEntries(sessionIndex.subscribers)
 })
 
-/** What a snapshot says of it. */
+/** The same from a snapshot. */
 const told = ({ sessions }: Snapshot.Snapshot) => {
   const patterns = [...HashMap.values(sessions)].flatMap(({ subscriptions }) => [...subscriptions]).sort()
   const subscribers = patterns.map((pattern) => [pattern, patterns.filter((other) => other === pattern).length])
@@ -51,7 +51,7 @@ const history = (choices: ReadonlyArray<readonly [choice: number, which: number,
 const choices = fc.array(fc.tuple(fc.nat(7), fc.nat(20), fc.constantFrom("/a", "/b", "/a/*", "/**")), { maxLength: 60 })
 
 describe("the index of sessions", () => {
-  it("is what the events before it and those after it make of a snapshot, wherever it begins", () => {
+  it("is the same from a snapshot and the events behind it, wherever it begins", () => {
     fc.assert(
       fc.property(choices, fc.nat(60), fc.nat(60), (choices, first, second) => {
         const events = numbered(history(choices))
@@ -60,7 +60,7 @@ describe("the index of sessions", () => {
         const [begin, missedTo] = [Math.min(first, second), Math.max(first, second)]
         sessionIndex.reset(at(begin))
         for (const event of events.slice(begin, begin + 5)) sessionIndex.apply(event)
-        // In the place of what was missed there is a snapshot.
+        // A snapshot replaces the lost events.
         sessionIndex.reset(at(missedTo))
         for (const event of events.slice(missedTo)) sessionIndex.apply(event)
         assert.deepStrictEqual(readable(sessionIndex), told(at(events.length)))
@@ -69,7 +69,7 @@ describe("the index of sessions", () => {
     )
   })
 
-  it("counts what comes from other processes and goes there, and nothing of what is there", () => {
+  it("counts sessions that come from other processes and go there, and none of those that stay there", () => {
     const sessionIndex = new SessionIndex(key)
     const place = { sequence: 1, at: 1, node: "here" }
     const [here, there] = [ClientId.make("here"), ClientId.make("there")]
@@ -94,7 +94,7 @@ describe("the index of sessions", () => {
     })
   })
 
-  it("finds a session by its name for as long as it is there", () => {
+  it("finds a session by its pseudonym until its end", () => {
     const trial = new Trial()
     const clientId = trial.handshake()
     const sessionIndex = new SessionIndex(key)

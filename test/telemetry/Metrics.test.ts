@@ -1,4 +1,4 @@
-/** A known story, over real sockets, and what a scraper reads of it. */
+/** Metrics of a known sequence over real sockets, as a scraper reads them. */
 import { afterEach, assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, ManagedRuntime, Metric, Scope, Stream } from "effect"
 import { PrometheusMetrics } from "effect/observability"
@@ -28,7 +28,7 @@ const templates = ["/rooms/{room}", "/news"]
 
 const disconnect = (server: Measured, clientId: string) => post(server, [{ channel: "/meta/disconnect", clientId }])
 
-describe("a story of a socket and a poll", () => {
+describe("a sequence of a socket and a poll", () => {
   const tell = async () => {
     const server = await serveMeasured({ metrics: { templates } })
     const { clientId, socket } = await beginSocket(server, "/rooms/*")
@@ -47,7 +47,7 @@ describe("a story of a socket and a poll", () => {
     return { server, clientId, socket, poller }
   }
 
-  it("is read as it is: what there is", async () => {
+  it("has the right gauges", async () => {
     const { poller, server } = await tell()
     assert.deepInclude(await server.series("bayeux_"), {
       bayeux_sessions: 2,
@@ -70,7 +70,7 @@ describe("a story of a socket and a poll", () => {
     })
   })
 
-  it("is read as it is: what has come and gone, by template", async () => {
+  it("has the right counters, by template", async () => {
     const { poller, server } = await tell()
     assert.deepStrictEqual(await server.series("bayeux_messages_received_total"), {
       "bayeux_messages_received_total{template=\"/meta/handshake\"}": 2,
@@ -107,7 +107,7 @@ describe("a story of a socket and a poll", () => {
     assert.deepStrictEqual([...new Set(lost)], [0])
   })
 
-  it("is the same to whoever reads the registry", async () => {
+  it("is the same for all readers of the registry", async () => {
     const { server } = await tell()
     const read = parse(await server.run(PrometheusMetrics.format()))
     for (const [name, value] of await server.scrape()) {
@@ -116,7 +116,7 @@ describe("a story of a socket and a poll", () => {
   })
 })
 
-describe("what gets lost", () => {
+describe("the counter of losses", () => {
   const lossOf = async (server: Measured): Promise<Record<string, number>> => {
     const all = await server.series("bayeux_messages_dropped_total")
     return Object.fromEntries(
@@ -126,7 +126,7 @@ describe("what gets lost", () => {
   const endsOf = async (server: Measured, cause: string) =>
     (await server.scrape()).get(`bayeux_session_ends_total{cause="${cause}"}`)
 
-  it("is what waits for a session that outgrows its queue, and what was too much", async () => {
+  it("counts the queue of a session that outgrows it, and the message that was too much", async () => {
     const server = await serveMeasured({ bayeux: { maxQueueLength: 2 } })
     await begin(server, "/a")
     for (const n of [1, 2, 3]) await server.publish("/a", n)
@@ -134,7 +134,7 @@ describe("what gets lost", () => {
     assert.strictEqual(await endsOf(server, "QueueOverflow"), 1)
   })
 
-  it("is what waits for a session that ends, under the cause of its end", async () => {
+  it("counts the queue of a session that ends, under the cause of its end", async () => {
     const server = await serveMeasured({ bayeux: { timeout: 50, sessionTimeout: 100 } })
     const [kicked, leaving] = [await begin(server, "/a"), await begin(server, "/a")]
     await server.publish("/a", 1)
@@ -150,7 +150,7 @@ describe("what gets lost", () => {
     assert.deepStrictEqual([await endsOf(server, "Kicked"), await endsOf(server, "ClientRequest")], [1, 1])
   })
 
-  it("is nothing that leaves with the last answer, and nothing that has left and is not acknowledged yet", async () => {
+  it("counts neither messages in the last answer nor sent ones that are not acknowledged yet", async () => {
     const server = await serveMeasured()
     const held = await begin(server, "/a")
     const { answered } = await holdConnect(server, held)
@@ -168,7 +168,7 @@ describe("what gets lost", () => {
     assert.deepStrictEqual(await lossOf(server), { ClientRequest: 1 })
   })
 
-  it("is each publish that is refused, whatever for", async () => {
+  it("counts each publish that is refused, for any reason", async () => {
     const server = await serveMeasured()
     await post(server, [
       { channel: "/a", data: 1, clientId: "nobody" },
@@ -182,7 +182,7 @@ describe("what gets lost", () => {
     assert.deepStrictEqual(await lossOf(server), { Refused: 3 })
   })
 
-  it("is what an extension does not let pass", async () => {
+  it("counts messages that an extension drops", async () => {
     const server = await serveMeasured()
     const censor: Extension.Extension = {
       name: "censor",
@@ -242,7 +242,7 @@ describe("the number of series", () => {
     await Effect.runPromise(Effect.scoped(provided))
   })
 
-  it("holds the consumers of the stream by their names, for as long as they are there", async () => {
+  it("has the consumers of the stream by name, until their end", async () => {
     const server = await serveMeasured()
     const consumers = await server.run(Effect.gen(function*() {
       const monitor = yield* Monitor.Monitor
@@ -272,7 +272,7 @@ describe("the number of series", () => {
 })
 
 describe("the delay of the event loop", () => {
-  it("tells that the process was busy", async () => {
+  it("shows that the process was busy", async () => {
     const server = await serveMeasured()
     const longest = "bayeux_event_loop_delay_seconds{quantile=\"1\"}"
     await until("a first measure", async () => ((await server.scrape()).get(longest) ?? 0) > 0)
@@ -303,7 +303,7 @@ describe("the page", () => {
     assert.deepStrictEqual((await page("/metricsmore")).status, 404)
   })
 
-  it("stands on a server that exists, for as long as its scope is open", async () => {
+  it("is served on an existing server while its scope is open", async () => {
     const server = createServer((_, response) => void response.end("the rest")).listen(0, "127.0.0.1")
     atEnd(() => server.close())
     await until("the server to listen", () => server.listening)

@@ -1,4 +1,4 @@
-/** Messages of a publisher that traces them: what reaches subscribers, and what a collector is told over real sockets. */
+/** Messages of a publisher with traces: their context at subscribers, and their spans at a collector over real sockets. */
 import { afterEach, assert, describe, inject, it } from "@effect/vitest"
 import { CometD, type Message as CometdMessage } from "cometd"
 import { adapt } from "cometd-nodejs-client"
@@ -133,7 +133,7 @@ describe("a message that is traced", () => {
     assert.deepStrictEqual(all.map(({ name }) => name), ["publish", ...Array.from({ length: 10 }, () => "deliver")])
   })
 
-  it("keeps its trace context, and has no span, where its trace is not recorded", async () => {
+  it("keeps its trace context, and has no span, if its trace is not sampled", async () => {
     const { collector, server } = await start()
     const { socket } = await beginSocket(server, "/a")
     await post(server, [traced("/a", 1, unrecorded), traced("/a", 2)])

@@ -1,4 +1,4 @@
-/** A server that is measured, each with a registry of its own, and what a scraper reads there. */
+/** A server with metrics in a registry of its own, and a scraper. */
 import { Layer, ManagedRuntime, Metric } from "effect"
 import { Bayeux, MemoryEngine, Metrics, MetricsPage, Monitor, NodeServer, Transports } from "../../src/index.ts"
 import { atEnd, request, type Server } from "../transport/support.ts"
@@ -8,16 +8,16 @@ export interface MeasuredOptions {
   readonly metrics?: Metrics.MetricsOptions
 }
 
-/** The series of a scrape: what stands before the value, and the value. */
+/** The series of a scrape: name with labels, and value. */
 export type Scrape = ReadonlyMap<string, number>
 
 export interface Measured extends Server {
   readonly scrape: () => Promise<Scrape>
-  /** The series whose name begins so, as an object. */
+  /** The series whose name has this prefix, as an object. */
   readonly series: (prefix: string) => Promise<Record<string, number>>
 }
 
-/** Reads Prometheus' text format. A line that is none is a mistake. */
+/** Parses the text format of Prometheus. Other lines are errors. */
 export const parse = (text: string): Scrape => {
   const lines = text.split("\n").filter((line) => line !== "" && !line.startsWith("#"))
   return new Map(lines.map((line) => {
@@ -35,7 +35,7 @@ export const measuredLayer = ({ bayeux, metrics }: MeasuredOptions) =>
     Layer.provideMerge(Layer.succeed(Metric.MetricRegistry, new Map()))
   )
 
-/** Starts it on a free port of 127.0.0.1. */
+/** Starts a server on a free port of 127.0.0.1. */
 export const serveMeasured = async (options: MeasuredOptions = {}): Promise<Measured> => {
   const runtime = ManagedRuntime.make(measuredLayer(options))
   let stopped: Promise<void> | undefined
