@@ -112,34 +112,57 @@ export const answerWaiting = (before: State.State, out: Out): State.State => {
   return state
 }
 
+/** The queue, with room for the message where its oldest messages are dropped for it; nothing if there is no room. */
+const roomFor = (
+  { settings: { maxQueueBytes, maxQueueLength, overflow } }: State.State,
+  queue: MessageQueue.MessageQueue,
+  { bytes }: Message.Delivery
+): MessageQueue.MessageQueue | undefined => {
+  const excess = { messages: queue.length + 1 - maxQueueLength, bytes: queue.bytes + bytes - maxQueueBytes }
+  if (excess.messages <= 0 && (excess.bytes <= 0 || queue.length === 0)) return queue
+  return overflow === "dropOldest" ? MessageQueue.dropOldest(queue, excess.messages, excess.bytes) : undefined
+}
+
+/** Outcome of queueing a message: sessions that have to end for want of room, and number of messages that were dropped. */
+export interface Enqueued {
+  readonly state: State.State
+  readonly overflowing: ReadonlyArray<Session.Session>
+  readonly dropped: number
+}
+
 /**
- * Queues a message for each of the sessions. Messages that are acknowledged already are left out. A session whose queue
- * is full (messages that are not acknowledged yet count) does not get the message and is returned as overflowing.
+ * Queues a message for each of the sessions. Messages that are acknowledged already are left out. Where a session has no
+ * room (messages that are not acknowledged yet count) the setting `overflow` decides.
  */
 export const enqueue = (
   state: State.State,
   clientIds: ReadonlyArray<ClientId>,
   message: Message.Delivery
-): readonly [State.State, overflowing: ReadonlyArray<Session.Session>] => {
-  if (clientIds.length === 0) return [state, []]
+): Enqueued => {
+  if (clientIds.length === 0) return { state, overflowing: [], dropped: 0 }
   const toAnswer: Array<ClientId> = []
   const overflowing: Array<Session.Session> = []
+  let { queuedBytes } = state
+  let dropped = 0
   const sessions = HashMap.mutate(state.sessions, (sessions) => {
     for (const clientId of clientIds) {
       const found = HashMap.get(sessions, clientId)
       if (Option.isNone(found)) continue
       const session = found.value
       if (message.position <= session.acknowledged) continue
-      if (session.queue.length >= state.settings.maxQueueLength) {
-        overflowing.push(session)
+      const room = roomFor(state, session.queue, message)
+      if (room === undefined) {
+        dropped++
+        if (state.settings.overflow === "end") overflowing.push(session)
         continue
       }
       if (session.queue.length === 0 && Session.carrier(session) !== undefined) toAnswer.push(clientId)
-      HashMap.set(sessions, clientId, { ...session, queue: MessageQueue.append(session.queue, message) })
+      const queue = MessageQueue.append(room, message)
+      dropped += session.queue.length - room.length
+      queuedBytes += queue.bytes - session.queue.bytes
+      HashMap.set(sessions, clientId, { ...session, queue })
     }
   })
-  return [
-    { ...state, sessions, toAnswer: toAnswer.length === 0 ? state.toAnswer : [...state.toAnswer, ...toAnswer] },
-    overflowing
-  ]
+  const waiting = toAnswer.length === 0 ? state.toAnswer : [...state.toAnswer, ...toAnswer]
+  return { state: { ...state, sessions, queuedBytes, toAnswer: waiting }, overflowing, dropped }
 }

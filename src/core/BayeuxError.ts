@@ -25,6 +25,9 @@ export const connectionTypesMismatch = (types: ReadonlyArray<string>): BayeuxErr
 /** `400:<field>:Bad request`: the field is there, but it is of the wrong type. */
 export const badRequest = (...fields: ReadonlyArray<string>): BayeuxError => make(400, fields, "Bad request")
 
+/** `400::Second connect of a session in a batch` */
+export const connectRepeated: BayeuxError = make(400, [], "Second connect of a session in a batch")
+
 /** `401:<clientId>:Unknown client` */
 export const clientUnknown = (clientId: string): BayeuxError => make(401, [clientId], "Unknown client")
 
@@ -41,11 +44,18 @@ export const sessionEnded = (clientId: string, reason: string): BayeuxError =>
 /** `403:<limit>:Too many subscriptions` */
 export const tooManySubscriptions = (limit: number): BayeuxError => make(403, [`${limit}`], "Too many subscriptions")
 
+/** `503:<limit>:Too many sessions`: a client may try again later. */
+export const tooManySessions = (limit: number): BayeuxError => make(503, [`${limit}`], "Too many sessions")
+
 /** `405:<channel>:Invalid channel` */
 export const channelInvalid = (channel: string): BayeuxError => make(405, [channel], "Invalid channel")
 
 /** `405:<channel>:Too many channel segments` */
 export const channelTooDeep = (channel: string): BayeuxError => make(405, [channel], "Too many channel segments")
+
+/** `405:<limit>:Channel is longer than <limit> characters` */
+export const channelTooLong = (limit: number): BayeuxError =>
+  make(405, [`${limit}`], `Channel is longer than ${limit} characters`)
 
 /** `413:<bytes>:Message is longer than <limit> bytes` */
 export const messageTooLong = (bytes: number, limit: number): BayeuxError =>

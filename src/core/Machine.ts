@@ -10,6 +10,8 @@
  *            everything else ─────────────▶ Links, Answers, Returns ─────▶ Reply, Deliver, Bind
  * ```
  */
+import * as HashMap from "effect/HashMap"
+import * as HashSet from "effect/HashSet"
 import * as Answers from "./Answers.ts"
 import * as Deadlines from "./Deadlines.ts"
 import type { EndRequested, Input } from "./Input.ts"
@@ -40,7 +42,8 @@ export const reduce = (state: State.State, input: Input): Step => {
 export const nextDeadline = (state: State.State): number => Deadlines.next(state.deadlines)
 
 /** Whether there is something to do at the end of this turn, by the input `TurnEnded`. */
-export const isTurnOpen = (state: State.State): boolean => state.toAnswer.length > 0
+export const isTurnOpen = (state: State.State): boolean =>
+  state.toAnswer.length > 0 || state.queuedBytes > state.settings.maxQueuedBytes
 
 const transition = (state: State.State, input: Input, out: Array<Output>): State.State => {
   switch (input._tag) {
@@ -59,13 +62,13 @@ const transition = (state: State.State, input: Input, out: Array<Output>): State
     case "ConnectionEnding":
       return Links.end(state, input, out)
     case "ConnectionClosed":
-      return Links.close(state, input.connection, input.now)
+      return Links.close(State.forget(state, input.connection), input.connection, input.now)
     case "Returned":
       return Returns.returned(state, input, out)
     case "DeadlinePassed":
       return deadlinePassed(state, input.now, out)
     case "TurnEnded":
-      return Answers.answerWaiting(state, out)
+      return relieve(Answers.answerWaiting(state, out), out)
     case "EndRequested":
       return endRequested(state, input, out)
     case "TransportsChanged":
@@ -81,14 +84,37 @@ const endRequested = (state: State.State, { cause, clientId }: EndRequested, out
   return state
 }
 
+/** The most subscriptions of sessions that are looked at in one step; it is over after the session that exceeds it. */
+const mostDue = 1_000
+
+/**
+ * Does what is due. Where very much is, as when many sessions time out together, a part of it is left for the next step:
+ * {@link nextDeadline} has passed then already.
+ */
 const deadlinePassed = (before: State.State, now: number, out: Array<Output>): State.State => {
   let state = before
-  for (;;) {
+  for (let done = 0; done < mostDue;) {
     const clientId = Deadlines.due(state.deadlines, now)
     const session = clientId === undefined ? undefined : State.session(state, clientId)
     if (session === undefined) return state
+    done += 1 + HashSet.size(session.subscriptions)
     state = sessionDue(state, session, now, out)
   }
+  return state
+}
+
+/** Ends the sessions with the longest queues, if more waits for all sessions together than may. */
+const relieve = (before: State.State, out: Array<Output>): State.State => {
+  let excess = before.queuedBytes - before.settings.maxQueuedBytes
+  if (excess <= 0) return before
+  const queued = Array.from(HashMap.values(before.sessions)).filter(({ ending, queue }) => !ending && queue.bytes > 0)
+  let state = before
+  for (const session of queued.sort((a, b) => b.queue.bytes - a.queue.bytes)) {
+    if (excess <= 0) break
+    excess -= session.queue.bytes
+    state = Outcomes.requestEnd(state, session, { _tag: "QueueOverflow" }, out)
+  }
+  return state
 }
 
 const sessionDue = (

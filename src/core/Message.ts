@@ -117,6 +117,9 @@ export const write = ({ channel, data, id, traceparent }: Omit<Publish, "_tag" |
 
 const nothing: About = {}
 
+/** The longest message, in characters of its JSON, whose `data` stays parsed when it is written. */
+const longestTree = 4_096
+
 /** The length of a text in UTF-8; JSON has no halves of characters. */
 const utf8Length = (text: string): number => {
   let bytes = text.length
@@ -162,7 +165,20 @@ export class Delivery {
 
   /** The message in JSON, put together once, however many sessions get it. */
   get json(): string {
-    return this.#json ??= JSON.stringify(this)
+    return this.#json ??= this.#write()
+  }
+
+  /**
+   * Writes the message. A long one is its text from then on: parsed, JSON may take fourteen times as much memory, and a
+   * message that waits is mostly read as text.
+   */
+  #write(): string {
+    const json = JSON.stringify(this)
+    if (json.length > longestTree) {
+      const get = () => (JSON.parse(json) as Delivery).data
+      Object.defineProperty(this, "data", { get, enumerable: true, configurable: true })
+    }
+    return json
   }
 
   #bytes: number | undefined
@@ -348,9 +364,12 @@ const decodeConnect = (raw: Fields): Field<Incoming> =>
       }))
   )
 
+const isTooLong = (name: string, { maxChannelLength }: Settings): boolean => name.length > maxChannelLength
+
 const parsePatterns = (names: ReadonlyArray<string>, settings: Settings): Field<ReadonlyArray<Channel.Pattern>> => {
   const patterns: Array<Channel.Pattern> = []
   for (const name of names) {
+    if (isTooLong(name, settings)) return Result.fail(BayeuxError.channelTooLong(settings.maxChannelLength))
     const pattern = Channel.parsePattern(name, settings.maxChannelSegments)
     if (Result.isFailure(pattern)) return Result.fail(pattern.failure)
     patterns.push(pattern.success)
@@ -377,6 +396,7 @@ const decodeDisconnect = (raw: Fields): Field<Incoming> =>
 
 /** On the hot path: plain checks, no intermediate results. */
 const decodePublish = (raw: Fields, name: string, settings: Settings): Field<Incoming> => {
+  if (isTooLong(name, settings)) return Result.fail(BayeuxError.channelTooLong(settings.maxChannelLength))
   const channel = Channel.parse(name, settings.maxChannelSegments)
   if (Result.isFailure(channel)) return Result.fail(channel.failure)
   const clientId = raw["clientId"] ?? null
@@ -437,6 +457,20 @@ export const batch = (messages: ReadonlyArray<unknown>): ReadonlyArray<unknown> 
   if (messages.length < 2) return messages
   const handshake = messages.find((message) => isRaw(message) && message["channel"] === Channel.handshake)
   return handshake === undefined ? messages : [handshake]
+}
+
+/** Refuses connects of a session that has another one before them in the batch: each would carry its whole queue. */
+export const withOneConnect = (messages: ReadonlyArray<Incoming>): ReadonlyArray<Incoming> => {
+  if (messages.length < 2) return messages
+  const connected = new Set<string>()
+  return messages.map((message) => {
+    if (message._tag !== "Connect" || !connected.has(message.clientId)) {
+      if (message._tag === "Connect") connected.add(message.clientId)
+      return message
+    }
+    const raw = { channel: Channel.connect, clientId: message.clientId, id: message.id }
+    return refuse(raw, BayeuxError.connectRepeated, Advice.inAMoment)
+  })
 }
 
 /**

@@ -9,19 +9,28 @@ interface Appended {
   readonly before: Appended | undefined
 }
 
-/** A queue of messages; `length` counts them. */
+/** A queue of messages. */
 export interface MessageQueue {
+  /** Number of messages. */
   readonly length: number
+  /** Number of bytes that they have in JSON. */
+  readonly bytes: number
   readonly front: ReadonlyArray<Delivery>
   readonly last: Appended | undefined
 }
 
 /** Nothing waits. */
-export const empty: MessageQueue = { length: 0, front: [], last: undefined }
+export const empty: MessageQueue = { length: 0, bytes: 0, front: [], last: undefined }
+
+const sizeOf = (messages: ReadonlyArray<Delivery>): number => messages.reduce((sum, { bytes }) => sum + bytes, 0)
+
+const make = (front: ReadonlyArray<Delivery>, bytes: number): MessageQueue =>
+  front.length === 0 ? empty : { length: front.length, bytes, front, last: undefined }
 
 /** Adds a message at the end. */
 export const append = (self: MessageQueue, message: Delivery): MessageQueue => ({
   length: self.length + 1,
+  bytes: self.bytes + message.bytes,
   front: self.front,
   last: { message, before: self.last }
 })
@@ -31,7 +40,7 @@ export const restore = (self: MessageQueue, messages: ReadonlyArray<Delivery>): 
   const byPosition = new Map(messages.map((message) => [message.position, message]))
   for (const message of toArray(self)) byPosition.set(message.position, message)
   const front = [...byPosition.values()].sort((a, b) => a.position - b.position)
-  return { length: front.length, front, last: undefined }
+  return make(front, sizeOf(front))
 }
 
 /** The position of the first message, if one waits. */
@@ -45,7 +54,7 @@ export const first = (self: MessageQueue): number | undefined => {
 /** Without the messages that stand at this position or before. */
 export const after = (self: MessageQueue, acknowledged: number): MessageQueue => {
   const front = toArray(self).filter(({ position }) => position > acknowledged)
-  return front.length === self.length ? self : { length: front.length, front, last: undefined }
+  return front.length === self.length ? self : make(front, sizeOf(front))
 }
 
 /** As many of the first messages as have no more than so many bytes together, but one at least; and the queue without them. */
@@ -54,11 +63,29 @@ export const take = (
   bytes: number
 ): readonly [taken: ReadonlyArray<Delivery>, rest: MessageQueue] => {
   const messages = toArray(self)
+  if (self.bytes <= bytes) return [messages, empty]
   let left = bytes
   const end = messages.findIndex((message, at) => (left -= message.bytes) < 0 && at > 0)
   if (end < 0) return [messages, empty]
-  const front = messages.slice(end)
-  return [messages.slice(0, end), { length: front.length, front, last: undefined }]
+  const taken = messages.slice(0, end)
+  return [taken, make(messages.slice(end), self.bytes - sizeOf(taken))]
+}
+
+/**
+ * Drops the oldest messages, at least so many and of at least so many bytes. A sixteenth of the queue goes with them, so
+ * that a queue that stays full is not walked through for each message.
+ */
+export const dropOldest = (self: MessageQueue, messages: number, bytes: number): MessageQueue => {
+  const all = toArray(self)
+  const least = { messages: messages + (self.length >> 4), bytes: bytes + Math.floor(self.bytes / 16) }
+  let dropped = 0
+  let freed = 0
+  for (const message of all) {
+    if (dropped >= least.messages && freed >= least.bytes) break
+    dropped++
+    freed += message.bytes
+  }
+  return make(all.slice(dropped), self.bytes - freed)
 }
 
 /** All messages, the oldest first. */

@@ -153,9 +153,12 @@ const published = (
   if (origin !== undefined) answerPublish(change, origin, out)
   const { connections, queues } = Routes.recipients(state.routes, channel)
   if (connections.length > 0) out.push({ _tag: "Deliver", connections, message })
-  const [next, overflowing] = Answers.enqueue(state, queues, message)
-  drop("QueueOverflow", overflowing.length, out)
-  return overflowing.reduce((state, session) => requestEnd(state, session, { _tag: "QueueOverflow" }, out), next)
+  const queued = Answers.enqueue(state, queues, message)
+  drop("QueueOverflow", queued.dropped, out)
+  return queued.overflowing.reduce(
+    (state, session) => requestEnd(state, session, { _tag: "QueueOverflow" }, out),
+    queued.state
+  )
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -176,7 +179,8 @@ const sessionAdopted = (before: State.State, adopted: Adopted, now: number, out:
   emitArrival(session, out)
   const resumed = Awaiting.resume(before, clientId, out)
   const state = { ...resumed, routes: Routes.subscribe(resumed.routes, clientId, subscriptions) }
-  return queue.length > state.settings.maxQueueLength
+  const { maxQueueBytes, maxQueueLength } = state.settings
+  return session.queue.length > maxQueueLength || (session.queue.length > 1 && session.queue.bytes > maxQueueBytes)
     ? requestEnd(state, session, { _tag: "QueueOverflow" }, out)
     : State.arm(state, session)
 }

@@ -6,6 +6,7 @@
  * carried out becomes an order; its answer waits for the fact (`Outcomes`). Whether a session that is not here exists at
  * all is found out by the engine.
  */
+import * as HashMap from "effect/HashMap"
 import * as HashSet from "effect/HashSet"
 import * as Advice from "./Advice.ts"
 import * as Awaiting from "./Awaiting.ts"
@@ -119,14 +120,28 @@ export const handshake = (state: State.State, input: HandshakeReceived, out: Out
   const { identity, supportedConnectionTypes: types } = message
   const acknowledges = message.acknowledges && !connection.local
   const offered = connectionTypes(state, connection, acknowledges)
-  if (types.some((type) => offered.includes(type))) {
+  const full = crowded(state, connection)
+  if (full !== undefined) {
+    refuse(state, input, message, full, out)
+  } else if (types.some((type) => offered.includes(type))) {
     const origin = { connection, slot, request: message }
     const { local } = connection
     commit({ _tag: "CreateSession", clientId: freshId, local, acknowledges, identity, origin }, out)
+    return connection.kind === "socket" && !local ? State.begin(state, connection.id, freshId) : state
   } else {
     refuse(state, input, message, BayeuxError.connectionTypesMismatch(types), out)
   }
   return state
+}
+
+/** Error of a handshake for which there is no room, in the process or over its socket. */
+const crowded = (state: State.State, { id, local }: Connection): BayeuxError.BayeuxError | undefined => {
+  if (local) return undefined
+  const { maxSessions, maxSessionsPerSocket } = state.settings
+  if (HashMap.size(state.sessions) >= maxSessions) return BayeuxError.tooManySessions(maxSessions)
+  return State.begunOver(state, id).length >= maxSessionsPerSocket
+    ? BayeuxError.tooManySessions(maxSessionsPerSocket)
+    : undefined
 }
 
 /** Any other request. */
@@ -273,7 +288,10 @@ const tooMany = (
   patterns: ReadonlyArray<Channel.Pattern>
 ): BayeuxError.BayeuxError | undefined => {
   const added = new Set(patterns.filter((pattern) => !HashSet.has(subscriptions, pattern)))
-  const { maxSubscriptions } = state.settings
+  const { maxSubscriptions, maxTotalSubscriptions } = state.settings
+  if (added.size > 0 && state.routes.size + added.size > maxTotalSubscriptions) {
+    return BayeuxError.tooManySubscriptions(maxTotalSubscriptions)
+  }
   return HashSet.size(subscriptions) + added.size > maxSubscriptions
     ? BayeuxError.tooManySubscriptions(maxSubscriptions)
     : undefined

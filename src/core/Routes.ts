@@ -16,6 +16,8 @@ import * as Subscriptions from "./Subscriptions.ts"
 /** Subscriptions and open connections. */
 export interface Routes {
   readonly subscriptions: Subscriptions.Subscriptions
+  /** Number of subscriptions: one for each session and pattern. */
+  readonly size: number
   readonly attached: HashMap.HashMap<ClientId, ConnectionId>
 }
 
@@ -26,20 +28,28 @@ export interface Recipients {
 }
 
 /** Nobody. */
-export const empty: Routes = { subscriptions: Subscriptions.empty, attached: HashMap.empty() }
+export const empty: Routes = { subscriptions: Subscriptions.empty, size: 0, attached: HashMap.empty() }
 
-/** Enters subscriptions of a session. */
+/** Enters subscriptions that a session does not have yet. */
 export const subscribe = (self: Routes, clientId: ClientId, patterns: Iterable<Pattern>): Routes => {
   let subscriptions = self.subscriptions
-  for (const pattern of patterns) subscriptions = Subscriptions.add(subscriptions, pattern, clientId)
-  return { ...self, subscriptions }
+  let { size } = self
+  for (const pattern of patterns) {
+    subscriptions = Subscriptions.add(subscriptions, pattern, clientId)
+    size++
+  }
+  return { ...self, subscriptions, size }
 }
 
 /** Takes subscriptions of a session out. */
 export const unsubscribe = (self: Routes, clientId: ClientId, patterns: Iterable<Pattern>): Routes => {
   let subscriptions = self.subscriptions
-  for (const pattern of patterns) subscriptions = Subscriptions.remove(subscriptions, pattern, clientId)
-  return { ...self, subscriptions }
+  let { size } = self
+  for (const pattern of patterns) {
+    subscriptions = Subscriptions.remove(subscriptions, pattern, clientId)
+    size--
+  }
+  return { ...self, subscriptions, size }
 }
 
 /** From now on the session is reached by this connection. */
@@ -54,14 +64,14 @@ export const detach = (self: Routes, clientId: ClientId): Routes =>
 
 interface Memory {
   readonly byChannel: Map<Channel, Recipients>
-  /** How many recipients and channels it holds. */
+  /** Number of bytes that it takes, roughly. */
   size: number
 }
 
 const remembered = new WeakMap<Routes, Memory>()
 
-/** A channel with many recipients takes as much room as many channels with one: it is recipients that are counted. */
-const mostRemembered = 250_000
+/** Bytes that the recipients of all remembered channels may take together. */
+const mostRemembered = 1 << 24
 
 /** The recipients of a message on the channel. */
 export const recipients = (self: Routes, channel: Channel): Recipients => {
@@ -71,7 +81,7 @@ export const recipients = (self: Routes, channel: Channel): Recipients => {
 }
 
 const remember = (memory: Memory, channel: Channel, found: Recipients): Recipients => {
-  const size = 1 + found.connections.length + found.queues.length
+  const size = 200 + channel.length + 8 * (found.connections.length + found.queues.length)
   if (memory.size + size > mostRemembered) {
     memory.byChannel.clear()
     memory.size = 0

@@ -35,6 +35,10 @@ export interface State {
   /** Whose connection it is. Each session has one at the most. */
   readonly bindings: HashMap.HashMap<ConnectionId, ClientId>
   readonly deadlines: Deadlines.Deadlines
+  /** Number of bytes that wait for all sessions. */
+  readonly queuedBytes: number
+  /** Sessions that have begun over a socket, while it is open. Some may be gone. */
+  readonly begun: HashMap.HashMap<ConnectionId, ReadonlyArray<ClientId>>
   /** Sessions whose held connect is to be answered at the end of this turn, because messages have come for them. */
   readonly toAnswer: ReadonlyArray<ClientId>
   /** What waits for sessions that this process is about to adopt: their connects, and streams that were opened. */
@@ -54,6 +58,8 @@ export const make = (settings: Settings, connectionTypes: ReadonlyArray<string>,
   routes: Routes.empty,
   bindings: HashMap.empty(),
   deadlines: Deadlines.empty,
+  queuedBytes: 0,
+  begun: HashMap.empty(),
   toAnswer: [],
   awaiting: HashMap.empty(),
   disbelieved: [],
@@ -70,11 +76,32 @@ export const sessionOf = (self: State, connection: ConnectionId): Session.Sessio
   return Option.isSome(clientId) ? session(self, clientId.value) : undefined
 }
 
+/** Sessions that have begun over a socket and are there. */
+export const begunOver = (self: State, connection: ConnectionId): ReadonlyArray<ClientId> => {
+  const begun = HashMap.get(self.begun, connection)
+  return Option.isNone(begun) ? [] : begun.value.filter((clientId) => HashMap.has(self.sessions, clientId))
+}
+
+/** Notes that a session begins over a socket. */
+export const begin = (self: State, connection: ConnectionId, clientId: ClientId): State => ({
+  ...self,
+  begun: HashMap.set(self.begun, connection, [...begunOver(self, connection), clientId])
+})
+
+/** Forgets what has begun over a socket that is gone. */
+export const forget = (self: State, connection: ConnectionId): State =>
+  HashMap.has(self.begun, connection) ? { ...self, begun: HashMap.remove(self.begun, connection) } : self
+
 /** Puts a changed session in the place of the old one. */
 export const setSession = (self: State, session: Session.Session): State => ({
   ...self,
+  queuedBytes: queuedBytesWith(self, session.clientId, session.queue.bytes),
   sessions: HashMap.set(self.sessions, session.clientId, session)
 })
+
+/** Number of bytes that wait for all sessions when so many wait for this one. Mostly nothing does, and nothing is looked up. */
+const queuedBytesWith = (self: State, clientId: ClientId, bytes: number): number =>
+  self.queuedBytes === 0 ? bytes : self.queuedBytes + bytes - (session(self, clientId)?.queue.bytes ?? 0)
 
 /**
  * A state and the session that is being served. The session may be newer than in the state: whoever gets the two puts
@@ -118,6 +145,7 @@ export const removeSession = (before: State, session: Session.Session): State =>
   const [self] = detach(before, session)
   return {
     ...self,
+    queuedBytes: queuedBytesWith(self, clientId, 0),
     sessions: HashMap.remove(self.sessions, clientId),
     routes: Routes.unsubscribe(self.routes, clientId, session.subscriptions),
     deadlines: Deadlines.remove(self.deadlines, session.armedAt, clientId)

@@ -41,12 +41,26 @@ export const BayeuxOptions = Schema.Struct({
   sessionTimeout: Schema.optionalKey(Options.PositiveTime),
   /** How long an extension may take over a message. Default: 10 seconds. */
   extensionTimeout: Schema.optionalKey(Options.PositiveTime),
-  /** The most messages that wait for a session; one more ends it. Default: 10,000. */
+  /** The most messages that wait for a session. Default: 10,000. */
   maxQueueLength: Schema.optionalKey(Options.Count),
+  /** The most bytes of messages that wait for a session. Default: 16 MiB. */
+  maxQueueBytes: Schema.optionalKey(Options.Count),
+  /** What becomes of a message for which a session has no room: `end` the session, `dropOldest` or `dropNewest`. Default: `end`. */
+  overflow: Schema.optionalKey(Schema.Literals(["end", "dropOldest", "dropNewest"])),
+  /** The most bytes of messages that wait for all sessions; beyond it those with the longest queues end. Default: 128 MiB. */
+  maxQueuedBytes: Schema.optionalKey(Options.Count),
   /** The most bytes of messages in one answer or frame; what is left goes with the next. Default: 1 MiB. */
   maxAnswerBytes: Schema.optionalKey(Options.Count),
-  /** The most subscriptions of a session. Default: 10,000. */
+  /** The most sessions of clients; a handshake more is refused with 503. Default: 100,000. */
+  maxSessions: Schema.optionalKey(Options.Count),
+  /** The most sessions that one WebSocket may begin. Default: 8. */
+  maxSessionsPerSocket: Schema.optionalKey(Options.Count),
+  /** The most subscriptions of a session. Default: 1,000. */
   maxSubscriptions: Schema.optionalKey(Options.Count),
+  /** The most subscriptions of all sessions. Default: 1,000,000. */
+  maxTotalSubscriptions: Schema.optionalKey(Options.Count),
+  /** The longest channel, in characters. Default: 1,024. */
+  maxChannelLength: Schema.optionalKey(Options.Count),
   /** The most segments of a channel. Default: 64. */
   maxChannelSegments: Schema.optionalKey(Options.Count)
 })
@@ -116,19 +130,21 @@ export class Bayeux extends Context.Service<Bayeux, {
   readonly endConnections: (owner: object) => Effect.Effect<void>
 }>()("effect-bayeux/Bayeux") {}
 
-const settings = (options: BayeuxOptions): Settings.Settings => {
-  const millis = (time: Duration.Input | undefined, byDefault: number) =>
-    time === undefined ? byDefault : Duration.toMillis(time)
-  const timeout = millis(options.timeout, Settings.defaults.timeout)
-  const interval = millis(options.interval, Settings.defaults.interval)
+const millis = (time: Duration.Input): number => Duration.toMillis(Duration.fromInputUnsafe(time))
+
+const settings = (
+  { interval = 0, sessionTimeout, timeout = Settings.defaults.timeout, ...bounds }: Omit<
+    BayeuxOptions,
+    "extensionTimeout"
+  >
+): Settings.Settings => {
+  const times = { timeout: millis(timeout), interval: millis(interval) }
+  const byDefault = 2 * times.timeout + times.interval
   return {
-    timeout,
-    interval,
-    sessionTimeout: millis(options.sessionTimeout, 2 * timeout + interval),
-    maxQueueLength: options.maxQueueLength ?? Settings.defaults.maxQueueLength,
-    maxAnswerBytes: options.maxAnswerBytes ?? Settings.defaults.maxAnswerBytes,
-    maxSubscriptions: options.maxSubscriptions ?? Settings.defaults.maxSubscriptions,
-    maxChannelSegments: options.maxChannelSegments ?? Settings.defaults.maxChannelSegments
+    ...Settings.defaults,
+    ...bounds,
+    ...times,
+    sessionTimeout: sessionTimeout === undefined ? byDefault : millis(sessionTimeout)
   }
 }
 
@@ -145,12 +161,15 @@ const checkTimes = ({ sessionTimeout, timeout }: Settings.Settings) =>
       })
     )
 
-const makeShell = Effect.fnUntraced(function*(options: BayeuxOptions, engine: Engine["Service"]) {
+const makeShell = Effect.fnUntraced(function*(
+  { extensionTimeout = "10 seconds", ...protocol }: BayeuxOptions,
+  engine: Engine["Service"]
+) {
   const runFork = yield* FiberSet.makeRuntime()
   const monitor = yield* Monitor
   const shell = new Shell({
-    settings: settings(options),
-    extensionTimeout: Duration.fromInputUnsafe(options.extensionTimeout ?? "10 seconds"),
+    settings: settings(protocol),
+    extensionTimeout: Duration.fromInputUnsafe(extensionTimeout),
     engine,
     monitor,
     clock: yield* Clock.Clock,

@@ -146,7 +146,7 @@ export class ShellConnection implements OpenConnection, Connection, Listener, Br
   #insists = false
 
   #handIn(messages: ReadonlyArray<Message.Incoming>): void {
-    for (const message of messages) {
+    for (const message of Message.withOneConnect(messages)) {
       if (message._tag === "Handshake") this.#insists = Message.insists(message.supportedConnectionTypes)
       const connection = message._tag === "Connect" ? this.#connectionOf(message.clientId) : this
       if (!connection.canBeAnswered && needsAnswer(message)) continue

@@ -5,7 +5,7 @@ import * as Message from "../../src/core/Message.ts"
 import * as MessageQueue from "../../src/core/MessageQueue.ts"
 import type { Output } from "../../src/core/Output.ts"
 import * as State from "../../src/core/State.ts"
-import { deliveredTo, repliesIn, type TimelineEvent, Trial } from "./trial.ts"
+import { deliveredTo, repliesIn, Trial, type Untimed } from "./trial.ts"
 
 const connect = (clientId: string, more: object = {}) => ({
   channel: "/meta/connect",
@@ -369,7 +369,7 @@ describe("an event stream", () => {
       ] as const
     ) {
       const { clientId, stream, trial } = streaming()
-      const outputs = trial.step({ ...event, connection: stream.id, clientId } as unknown as TimelineEvent)
+      const outputs = trial.step({ ...event, connection: stream.id, clientId } as unknown as Untimed)
       const who = told.successful ? { clientId } : undefined
       const [last] = outputs.filter(({ _tag }) => _tag === "Advise")
       assert.deepStrictEqual(last, advised(stream, { ...told, ...who }))

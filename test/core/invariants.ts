@@ -20,6 +20,10 @@ export const check = (state: State.State): void => {
   })
   assert.deepStrictEqual(indexed.sort(), subscribed.sort(), "index and sessions have the same subscriptions")
 
+  assert.strictEqual(state.routes.size, subscribed.length, "subscriptions are counted")
+  const queued = sessions.reduce((sum, { queue }) => sum + queue.bytes, 0)
+  assert.strictEqual(state.queuedBytes, queued, "bytes that wait are counted")
+
   const linked = sessions.flatMap(({ clientId, link }) =>
     link._tag === "Detached" ? [] : [`${link.connection} ${clientId}`]
   )

@@ -39,7 +39,7 @@ export const outcomeOf = (change: Change, state: State.State, position: number):
 }
 
 /** An input without its time. */
-export type TimelineEvent = Input extends infer I ? I extends Input ? Omit<I, "now"> : never : never
+export type Untimed = Input extends infer I ? I extends Input ? Omit<I, "now"> : never : never
 
 export const settings: Settings.Settings = { ...Settings.defaults, timeout: 1_000, sessionTimeout: 2_000 }
 
@@ -61,7 +61,7 @@ export class Trial {
   }
 
   /** Takes a step and the steps that follow from it; gives what came out. */
-  step(event: TimelineEvent): ReadonlyArray<Output> {
+  step(event: Untimed): ReadonlyArray<Output> {
     const before = this.outputs.length
     this.#take({ ...event, now: this.now })
     return this.outputs.slice(before)
@@ -94,7 +94,7 @@ export class Trial {
 
   /** The same with messages that are decoded already. */
   handIn(connection: Connection, messages: ReadonlyArray<Message.Incoming>): ReadonlyArray<Output> {
-    return messages.flatMap((message) => {
+    return Message.withOneConnect(messages).flatMap((message) => {
       const slot = this.#slots.get(connection.id) ?? 0
       this.#slots.set(connection.id, slot + 1)
       return message._tag === "Handshake"

@@ -322,7 +322,7 @@ describe("long-polling, the way out", () => {
   })
 
   it("does not take an answer for lost because the next request comes while it is still being written", async () => {
-    const server = await serve({ bayeux: { maxAnswerBytes: 1 << 26 } })
+    const server = await serve({ bayeux: { maxAnswerBytes: 1 << 26, maxQueueBytes: 1 << 26 } })
     const clientId = await begin(server, "/a")
     const padding = "x".repeat(500_000)
     for (let n = 1; n <= 40; n++) await server.publish("/a", { n, padding })

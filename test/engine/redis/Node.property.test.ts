@@ -25,7 +25,7 @@ import { eventsIn } from "../../core/trial.ts"
 import { limit, runs } from "../../support/seeds.ts"
 import { StoreModel } from "./storeModel.ts"
 
-type TimelineEvent = Input extends infer I ? I extends Input ? Omit<I, "now"> : never : never
+type Untimed = Input extends infer I ? I extends Input ? Omit<I, "now"> : never : never
 
 /** A connection of a client, with what it has got over it. */
 interface Line extends Connection {
@@ -77,8 +77,8 @@ class Process {
     }
   }
 
-  step(event: TimelineEvent): void {
-    const inputs: Array<TimelineEvent> = [event]
+  step(event: Untimed): void {
+    const inputs: Array<Untimed> = [event]
     for (let input = inputs.shift(); input !== undefined; input = inputs.shift()) {
       const { outputs, state } = Machine.reduce(this.state, { ...input, now: 0 })
       this.state = state
@@ -101,7 +101,7 @@ class Process {
     assert.isTrue(Equal.equals(told(this.folded.sessions), told(sessions)))
   }
 
-  #carryOut(output: Output, inputs: Array<TimelineEvent>): void {
+  #carryOut(output: Output, inputs: Array<Untimed>): void {
     for (const event of eventsIn([output])) this.#tell(event)
     if (output._tag === "Commit") assert.isUndefined(this.node.commit(output.change, 0))
     else if (output._tag === "Resume") {
