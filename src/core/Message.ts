@@ -507,11 +507,9 @@ export const channelOf = (request: Incoming): string | undefined =>
 
 const common = (request: Incoming, successful: boolean): Reply => {
   const channel = channelOf(request)
-  return {
-    ...(channel === undefined ? undefined : { channel }),
-    successful,
-    ...(request.id === undefined ? undefined : { id: request.id })
-  }
+  const { id } = request
+  if (channel === undefined) return id === undefined ? { successful } : { successful, id }
+  return id === undefined ? { channel, successful } : { channel, successful, id }
 }
 
 /** A reply that the request was carried out, with further fields. */
