@@ -181,6 +181,11 @@ export class Delivery {
     return json
   }
 
+  /** Forgets the JSON until it is wanted again: a message that is kept needs none. */
+  forgetJson(): void {
+    this.#json = undefined
+  }
+
   #bytes: number | undefined
 
   /** How many bytes the message has in JSON. */

@@ -15,8 +15,11 @@ const serialise = (message: Outgoing): string => message instanceof Delivery ? m
 export const lowest = (deliveries: ReadonlyArray<Delivery>): number =>
   deliveries.reduce((least, { position }) => Math.min(least, position), Infinity)
 
+/** Bytes on their way to a socket. Node writes a string of Latin-1 sooner than a buffer can be made of it. */
+export type Bytes = Buffer | string
+
 /** Makes the bytes of a JSON array, in the form of a transport. The same function each time: frames are kept by it. */
-export type Encoder = (text: string) => Buffer
+export type Encoder = (text: string) => Bytes
 
 /** Some messages on their way to one or more connections. */
 export class Frame {
@@ -27,9 +30,9 @@ export class Frame {
   #lowest: number | undefined
   #text: string | undefined
   #encoder: Encoder | undefined
-  #encoded: Buffer | undefined
+  #encoded: Bytes | undefined
   /** Bytes of further encoders: peers of several transports take turns. */
-  #otherwise: Map<Encoder, Buffer> | undefined
+  #otherwise: Map<Encoder, Bytes> | undefined
   /** Number of its bytes in the encoding that was made first; 0 before. Other encodings differ by a few bytes. */
   size = 0
   /** The number of messages. */
@@ -134,12 +137,12 @@ export class Frame {
    * Encodes the JSON array, once for each encoder; the bytes are kept while the peers that share the frame are written
    * to.
    */
-  encode(encoder: Encoder): Buffer {
+  encode(encoder: Encoder): Bytes {
     if (this.#encoded === undefined) return this.#encodeFirst(encoder)
     return this.#encoder === encoder ? this.#encoded : this.#encodeOtherwise(encoder)
   }
 
-  #encodeFirst(encoder: Encoder): Buffer {
+  #encodeFirst(encoder: Encoder): Bytes {
     if (written.push(this) === 1) queueMicrotask(forgetBytes)
     this.#encoder = encoder
     const encoded = this.#encoded = encoder(this.text)
@@ -147,7 +150,7 @@ export class Frame {
     return encoded
   }
 
-  #encodeOtherwise(encoder: Encoder): Buffer {
+  #encodeOtherwise(encoder: Encoder): Bytes {
     const known = this.#otherwise?.get(encoder)
     if (known !== undefined) return known
     const encoded = encoder(this.text)
@@ -156,11 +159,14 @@ export class Frame {
     return encoded
   }
 
-  /** Forgets text and bytes: a frame that is kept until its peers have confirmed it needs neither. */
+  /** Forgets JSON and bytes: a frame that is kept until its peers have confirmed it needs neither. */
   forgetBytes(): void {
     this.#text = undefined
     this.#encoded = undefined
     this.#otherwise = undefined
+    for (let frame: Frame = this; frame.#before !== undefined; frame = frame.#before) {
+      if (frame.#message instanceof Delivery) frame.#message.forgetJson()
+    }
   }
 }
 

@@ -17,7 +17,7 @@
  * its ping; what was written since is kept, as far as a bound goes, and given back when the peer does not answer any more.
  */
 import type { Duplex, Writable } from "node:stream"
-import type { Frame } from "../service/Frame.ts"
+import type { Bytes, Frame } from "../service/Frame.ts"
 import * as Receipt from "./Receipt.ts"
 import { Unconfirmed } from "./Unconfirmed.ts"
 
@@ -28,9 +28,9 @@ export type Taken = (error?: Error | null) => void
 export interface Target {
   /** The connection beneath. */
   readonly stream: Duplex
-  readonly encode: (frame: Frame) => Buffer
+  readonly encode: (frame: Frame) => Bytes
   /** Writes. True when the system has taken the bytes within the call; else `taken` is called later. */
-  readonly write: (bytes: Buffer, taken: Taken) => boolean
+  readonly write: (bytes: Bytes, taken: Taken) => boolean
   /** The peer has left too many bytes unread. */
   readonly giveUp: () => void
   /** The system has taken what it could not take at once: the peer reads. */
@@ -54,8 +54,9 @@ const nothing = Buffer.alloc(0)
  * then Node spares the turn of its queue in which it would call back. If it was not, an empty write, which puts nothing
  * on the wire, calls back behind it.
  */
-export const writeToSocket = (socket: Writable, bytes: Buffer, taken: Taken): boolean => {
-  socket.write(bytes)
+export const writeToSocket = (socket: Writable, bytes: Bytes, taken: Taken): boolean => {
+  if (typeof bytes === "string") socket.write(bytes, "latin1")
+  else socket.write(bytes)
   if (socket.writableLength === 0 && socket.errored === null) return true
   socket.write(nothing, taken)
   return false

@@ -16,7 +16,7 @@ import { type WebSocket, WebSocketServer } from "ws"
 import * as MonotonicClock from "../base/MonotonicClock.ts"
 import * as Options from "../base/Options.ts"
 import { Bayeux } from "../service/Bayeux.ts"
-import type { Frame } from "../service/Frame.ts"
+import type { Bytes, Frame } from "../service/Frame.ts"
 import {
   type CloseReason,
   type OpenConnection,
@@ -197,11 +197,11 @@ class Peer implements Sink, Target {
     return this.#writer.frames
   }
 
-  encode(frame: Frame): Buffer {
+  encode(frame: Frame): Bytes {
     return frame.encode(this.#isCompressing ? utf8 : WebSocketFrame.encode)
   }
 
-  write(bytes: Buffer, taken: Taken): boolean {
+  write(bytes: Bytes, taken: Taken): boolean {
     if (this.#socket.readyState !== this.#socket.OPEN) return false
     if (!this.#isCompressing) return writeToSocket(this.stream, bytes, taken)
     this.#socket.send(bytes, { binary: false }, taken)

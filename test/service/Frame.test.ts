@@ -75,6 +75,15 @@ describe("the bytes of a frame", () => {
   })
 })
 
+it("a frame that was written says the same again when it is written again", async () => {
+  const frame = frameOf(delivery("a"), delivery("b"))
+  const utf8 = (text: string) => Buffer.from(text)
+  const text = String(frame.encode(utf8))
+  await Promise.resolve()
+  assert.strictEqual(String(frame.encode(utf8)), text)
+  assert.strictEqual(frame.text, text)
+})
+
 it("a message knows how many bytes it has in JSON", () => {
   for (const text of ["", "a", "ä", "€", "🙂", "\"\\\n\u0000\u2028"]) {
     assert.strictEqual(delivery(text).bytes, Buffer.byteLength(delivery(text).json))
