@@ -152,6 +152,11 @@ try {
   const page = await browser.newPage({ viewport: { width: 1_120, height: 980 } })
   await page.goto(new URL("/monitor", url).href)
   await page.getByLabel("1 min").check({ force: true })
+  for (const kind of ["Handshake", "Unsubscribe", "Disconnect"]) {
+    await page.getByLabel(kind, { exact: true }).check({ force: true })
+  }
+  // Rows under the pointer stay where they are.
+  await page.mouse.move(2, 2)
   const chatting = chat(url)
   await Promise.race([chatting, sleep(wait)])
   await page.locator("#events tbody").getByText("Timeout").first().waitFor()
