@@ -9,7 +9,7 @@ const waiting = [
   "test/{command,interop,page,proxies}/**/*.test.ts",
   "test/engine/redis/{away,clients,model.property,processes}.test.ts",
   "test/{bin,bin.recorder,examples,halt}.test.ts",
-  "test/transport/{Cuts,Listening,Silence}.test.ts"
+  "test/transport/{Cuts,Listening,Silence,BadInput.http,BadInput.messages,BadInput.property,BadInput.sockets}.test.ts"
 ]
 
 const all = "test/**/*.test.ts"
@@ -21,7 +21,7 @@ export default defineConfig({
     // A process per file.
     pool: "forks",
     // Longer than whatever a test waits for (`patience`), so that it is told what it has waited for in vain.
-    testTimeout: 120_000,
+    testTimeout: 240_000,
     hookTimeout: 120_000,
     coverage: { provider: "v8", include: ["src/**/*.ts"], reporter: ["text", "html"] },
     projects: [

@@ -153,7 +153,7 @@ besideNeighbours("a server that is sent anything", () => {
       { timeout: limit(180_000) },
       async () => {
         const settled = async () => {
-          await until("the sessions to end", async () => (await server.sessions()).length === 2, 30_000)
+          await until("the sessions to end", async () => (await server.sessions()).length === 2)
           return heap()
         }
         await round()

@@ -27,6 +27,7 @@ import {
   releaseAll,
   request,
   serverFrames,
+  stopwatch,
   subscribeMessage,
   until,
   within
@@ -252,7 +253,7 @@ describe("an Effect server that stops", () => {
   ])("and %s has held connects answered, streams ended and sockets closed with 1001 at once", async (_, options) => {
     const server = await start(options)
     const { held, raw, socket, stream } = await holdAll(server)
-    const asked = performance.now()
+    const elapsed = stopwatch()
     const stopped = server.stop()
     const { headers, messages: [reply], status } = await held
     assert.deepStrictEqual([status, reply?.successful, reply?.advice?.reconnect], [200, true, "retry"])
@@ -267,8 +268,8 @@ describe("an Effect server that stops", () => {
       [[8, 0, [3, 233]]],
       "a close frame and nothing else"
     )
-    await within("the server's end", stopped, 5_000)
-    assert.isBelow(performance.now() - asked, 2_000)
+    await within("the server's end", stopped)
+    assert.isBelow(elapsed(), 2_000)
   })
 
   it.each<[string, Options]>([
@@ -278,9 +279,9 @@ describe("an Effect server that stops", () => {
   ])("%s is gone after the grace period although a socket does not let go", async (_, options) => {
     const server = await start({ ...options, gracePeriod: 300 })
     const raw = await connectRawWebSocket(server)
-    const since = performance.now()
-    await within("the server's end", server.stop(), 5_000)
-    assert.isBelow(performance.now() - since, 2_500)
+    const elapsed = stopwatch()
+    await within("the server's end", server.stop())
+    assert.isBelow(elapsed(), 2_500)
     assert.strictEqual(closeCodeIn(raw.received), 1001)
     assert.strictEqual(serverFrames(raw.received).length, 1)
   })
@@ -291,7 +292,9 @@ describe("an Effect server that stops", () => {
     const idle = await connectRaw(server)
     idle.send(postBytes("[]"))
     await idle.answer()
-    await within("the server's end", server.stop(), 3_000)
+    const elapsed = stopwatch()
+    await within("the server's end", server.stop())
+    assert.isBelow(elapsed(), 3_000)
     await Promise.all([silent.closed(), idle.closed()])
   })
 
@@ -312,7 +315,7 @@ describe("an Effect server that stops", () => {
       "1"
     ])
     raw.socket.destroy()
-    await within("the server's end", stopped, 5_000)
+    await within("the server's end", stopped)
   })
 })
 
@@ -350,6 +353,7 @@ it("a server whose layer comes last opens its port when there is somebody to ans
       )
   )
   atEnd(() => runtime.dispose())
+  const begun = performance.now()
   const built = runtime.context()
   let refused = 0
   const first = await until("the port to open", async () => {
@@ -358,6 +362,7 @@ it("a server whose layer comes last opens its port when there is somebody to ans
     return answer
   })
   assert.isTrue(first.messages[0]?.successful)
-  assert.isAbove(refused, 10)
+  assert.isAbove(refused, 0)
+  assert.isAtLeast(performance.now() - begun, 300)
   await built
 })

@@ -107,7 +107,7 @@ let releaseOthers: () => Promise<void>
 export const besideNeighbours = (name: string, tests: () => void): void => {
   describe(name, () => {
     beforeAll(async () => {
-      server = await serve({ bayeux: { timeout: 1_000, sessionTimeout: 6_000 } })
+      server = await serve({ bayeux: { timeout: 1_000, sessionTimeout: 12_000 } })
       neighbours = await Neighbours.begin(server)
       releaseOthers = releaseLater()
     })

@@ -81,6 +81,24 @@ export const until = async <A>(
   }
 }
 
+/**
+ * Time for promises that name a longest one, in milliseconds, as far as this process had its turn. It is counted in ticks,
+ * of which a busy machine lets some fall out, and is never less than what this process has computed, which may hold up the
+ * ticks. So limits are as tight as they are meant, whatever else runs. What has to last for some time is measured by
+ * `performance.now()`.
+ */
+export const stopwatch = (): () => number => {
+  const tick = 5
+  let ticks = 0
+  const timer = setInterval(() => ticks++, tick)
+  atEnd(() => clearInterval(timer))
+  const before = process.cpuUsage()
+  return () => {
+    const { system, user } = process.cpuUsage(before)
+    return Math.max(ticks * tick, (system + user) / 1_000)
+  }
+}
+
 /** Lets the event loop go around once. */
 export const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
