@@ -9,13 +9,14 @@ const Engine = RedisEngine.layerConfig(Config.all({
 
 const Server = NodeServer.layer({ port: 8000 }).pipe(
   Layer.provide(Transports.layer),
-  Layer.provide(Bayeux.layer()),
+  Layer.provideMerge(Bayeux.layer()),
   Layer.provideMerge(Layer.mergeAll(Engine, Monitor.layer()))
 )
 
 // The number of sessions in all processes, then their events in one order.
 const program = Effect.gen(function*() {
-  yield* Console.log("sessions of all processes:", (yield* Monitor.counts).sessions)
+  const bayeux = yield* Bayeux.Bayeux
+  yield* Console.log("sessions of all processes:", (yield* bayeux.counts).sessions)
   yield* Stream.runForEach(Monitor.cluster(), Console.log)
 })
 

@@ -4,13 +4,14 @@ import { Bayeux, MemoryEngine, Monitor, NodeServer, Snapshot, Transports } from 
 
 const Server = NodeServer.layer({ port: 8000 }).pipe(
   Layer.provide(Transports.layer),
-  Layer.provide(Bayeux.layer()),
+  Layer.provideMerge(Bayeux.layer()),
   Layer.provide(MemoryEngine.layer),
   Layer.provideMerge(Monitor.layer())
 )
 
 // A snapshot, then every event: the folded state is right at any time, also after lost events.
 const program = Effect.gen(function*() {
+  const bayeux = yield* Bayeux.Bayeux
   const monitor = yield* Monitor.Monitor
   yield* monitor.watch().pipe(
     Stream.scan(() => Snapshot.empty, Snapshot.fold),
@@ -18,7 +19,7 @@ const program = Effect.gen(function*() {
     Stream.changes,
     Stream.runForEach((count) =>
       Effect.gen(function*() {
-        const subscribers = yield* monitor.subscribers("/news/today")
+        const subscribers = yield* bayeux.subscribers("/news/today")
         yield* Console.log(`${count} sessions, ${subscribers.length} of them would get a message on /news/today`)
       })
     )

@@ -3,6 +3,7 @@
  * version.
  */
 export * as Engine from "./engine/Engine.ts"
+export * as Connections from "./service/Connections.ts"
 export * as Frame from "./service/Frame.ts"
 export * as Probe from "./service/Probe.ts"
 export * as Transport from "./service/Transport.ts"

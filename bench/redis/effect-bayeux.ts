@@ -3,6 +3,7 @@ import { NodeRuntime } from "@effect/platform-node"
 import { Effect, Layer } from "effect"
 import * as RedisEngine from "../../src/engine/redis/RedisEngine.ts"
 import { Bayeux, Monitor, NodeServer, Transports } from "../../src/index.ts"
+import { Connections } from "../../src/service/Connections.ts"
 import type { Open } from "./InProcess.ts"
 import * as InProcess from "./InProcess.ts"
 import { serve } from "./part.ts"
@@ -26,9 +27,9 @@ const info = {
 
 const program = Effect.gen(function*() {
   const { address } = yield* NodeServer.NodeServer
-  const bayeux = yield* Bayeux.Bayeux
+  const connections = yield* Connections
   const open: Open = (onText) => {
-    const connection = bayeux.open(info, {
+    const connection = connections.open(info, {
       send: (frame) => onText(frame.text),
       close: (reason) => {
         throw new Error(`A client was sent away: ${reason}`)

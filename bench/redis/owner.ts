@@ -4,14 +4,14 @@
  */
 import { NodeRuntime } from "@effect/platform-node"
 import { Effect } from "effect"
-import { Bayeux } from "../../src/index.ts"
+import { Connections } from "../../src/service/Connections.ts"
 import * as Request from "../dialects/Request.ts"
 import { service } from "./service.ts"
 
 const [port = "", sessions = "", subscriptions = ""] = process.argv.slice(2)
 
 const program = Effect.gen(function*() {
-  const bayeux = yield* Bayeux.Bayeux
+  const connections = yield* Connections
   const ask = (message: object): Promise<string> =>
     new Promise((resolve) => {
       const info = {
@@ -21,7 +21,7 @@ const program = Effect.gen(function*() {
         request: undefined,
         owner: undefined
       } as const
-      const connection = bayeux.open(info, {
+      const connection = connections.open(info, {
         send: (frame) => {
           resolve(frame.text)
           connection.closed()

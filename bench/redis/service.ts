@@ -2,11 +2,12 @@
 import { Effect, Layer } from "effect"
 import * as RedisEngine from "../../src/engine/redis/RedisEngine.ts"
 import { Bayeux, Monitor } from "../../src/index.ts"
+import { Connections } from "../../src/service/Connections.ts"
 
 export const namespace = "bench"
 
 const layerTransport = Layer.effectDiscard(
-  Bayeux.Bayeux.use((bayeux) => bayeux.addTransport({ connectionTypes: ["websocket", "long-polling"] }))
+  Connections.use(({ addTransport }) => addTransport({ connectionTypes: ["websocket", "long-polling"] }))
 )
 
 export const service = (port: number) =>

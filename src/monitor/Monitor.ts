@@ -9,7 +9,6 @@ import * as Arr from "effect/Array"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
 import * as PubSub from "effect/PubSub"
 import type * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
@@ -18,12 +17,12 @@ import { hostname } from "node:os"
 import * as ClientId from "../core/ClientId.ts"
 import * as Snapshot from "../core/folds/Snapshot.ts"
 import type { Event, Lagged, MonitorEvent, Move } from "../core/MonitorEvent.ts"
-import * as Session from "../core/Session.ts"
-import * as State from "../core/State.ts"
-import { type ClusterEvent, type Counts, Engine, type EngineError } from "../engine/Engine.ts"
+import type * as State from "../core/State.ts"
+import { type ClusterEvent, Engine, type EngineError } from "../engine/Engine.ts"
 import { Consumer, type ConsumerSource, type Lag, type SubscribeOptions } from "./Consumer.ts"
 import * as Pseudonym from "./Pseudonym.ts"
 
+export type { ClusterEvent } from "../engine/Engine.ts"
 export type { Lag, Strategy, SubscribeOptions } from "./Consumer.ts"
 
 /** The monitoring stream. */
@@ -46,28 +45,31 @@ export class Monitor extends Context.Service<Monitor, {
   readonly watch: (
     options?: SubscribeOptions
   ) => Stream.Stream<Snapshot.Snapshot | MonitorEvent | Lagged>
-  /** The sessions of this process. */
-  readonly sessions: Effect.Effect<ReadonlyArray<Session.Info>>
-  /** The session with that client id; none if it is not in this process. */
-  readonly session: (clientId: string) => Effect.Effect<Option.Option<Session.Info>>
-  /** The sessions of this process that would get a message on the channel, each once, over all patterns that match. */
-  readonly subscribers: (channel: string) => Effect.Effect<ReadonlyArray<ClientId.ClientId>>
   /** Progress of each consumer, the oldest first. */
   readonly consumers: Effect.Effect<ReadonlyArray<Lag>>
   /** Name of this process in its events. */
   readonly node: string
   /** Returns the number of the last event, 0 before the first one. */
   readonly newest: () => number
-  /** Numbers an event. For the service. */
+  /**
+   * Numbers an event. For the service.
+   *
+   * @internal
+   */
   readonly emit: (event: Event | Move, at: number) => void
-  /** Publishes the events since the last flush. For the service, at the end of each turn. */
+  /**
+   * Publishes the events since the last flush. For the service, at the end of each turn.
+   *
+   * @internal
+   */
   readonly flush: () => void
-  /** Makes the state of a service readable while the scope is open. For the service. */
+  /**
+   * Makes the state of a service readable while the scope is open. For the service.
+   *
+   * @internal
+   */
   readonly observe: (state: () => State.State) => Effect.Effect<void, never, Scope.Scope>
 }>()("effect-bayeux/monitor/Monitor") {}
-
-/** Counts of sessions and subscriptions over all processes that share the engine, read from its store. */
-export const counts: Effect.Effect<Counts, EngineError, Engine> = Engine.use((engine) => engine.counts)
 
 /** The options of {@link cluster}. */
 export interface ClusterOptions {
@@ -178,14 +180,6 @@ const make = Effect.fnUntraced(function*(node: string) {
     events: Stream.unwrap(subscribe<never>()),
     subscribe: (options) => subscribe<never>(options),
     watch: (options) => Stream.unwrap(subscribe(options, takeSnapshot)),
-    sessions: Effect.sync(() => currentStates().flatMap(State.infos)),
-    session: (clientId) =>
-      Effect.sync(() =>
-        Arr.findFirst(currentStates(), (state) => Option.fromUndefinedOr(State.session(state, clientId))).pipe(
-          Option.map(Session.info)
-        )
-      ),
-    subscribers: (channel) => Effect.sync(() => currentStates().flatMap((state) => State.subscribers(state, channel))),
     consumers: Effect.sync(() => {
       flush()
       return Array.from(consumers, ({ lag }) => lag)

@@ -13,6 +13,7 @@ import type { ServerResponse } from "node:http"
 import type { ClientId } from "../core/ClientId.ts"
 import { Engine } from "../engine/Engine.ts"
 import { Monitor } from "../monitor/Monitor.ts"
+import { Bayeux } from "../service/Bayeux.ts"
 import type { Feed } from "./Feed.ts"
 import type * as Filter from "./Filter.ts"
 import { PageModel } from "./PageModel.ts"
@@ -45,11 +46,11 @@ export interface PageUpdates {
 }
 
 /** Reads the current state of the session of a feed. */
-const sessionState = (monitor: Monitor["Service"], { sessionIndex }: PageModel, { clientId }: Feed) =>
+const sessionState = (bayeux: Bayeux["Service"], { sessionIndex }: PageModel, { clientId }: Feed) =>
   clientId === undefined
     ? Effect.succeed<SessionState>({ _tag: "Absent" })
     : Effect.map(
-      monitor.session(clientId),
+      bayeux.session(clientId),
       Option.match({
         onNone: (): SessionState => ({ _tag: "Absent" }),
         onSome: (info) => View.sessionState(info, sessionIndex.nameOf)
@@ -57,22 +58,23 @@ const sessionState = (monitor: Monitor["Service"], { sessionIndex }: PageModel, 
     )
 
 /** Scans the next batch of sessions. */
-const scan = (monitor: Monitor["Service"], { sessionIndex, scan }: PageModel) =>
-  Effect.suspend(() => Effect.forEach(scan.next(sessionIndex.clientIds, sessionIndex.size), monitor.session)).pipe(
+const scan = (bayeux: Bayeux["Service"], { sessionIndex, scan }: PageModel) =>
+  Effect.suspend(() => Effect.forEach(scan.next(sessionIndex.clientIds, sessionIndex.size), bayeux.session)).pipe(
     Effect.map((seen) => scan.add(seen.flatMap(Option.toArray)))
   )
 
-/** Reads the counts of all processes from the engine. */
-const readCounts = (engine: Engine["Service"], model: PageModel, pages: Pages) =>
+/** Reads the counts of all processes. */
+const readCounts = ({ counts }: Bayeux["Service"], model: PageModel, pages: Pages) =>
   Effect.gen(function*() {
-    if (pages.areOpen) model.cluster = yield* Effect.orElseSucceed(engine.counts, () => undefined)
+    if (pages.areOpen) model.cluster = yield* Effect.orElseSucceed(counts, () => undefined)
   })
 
 /** Counts and updates while the scope is open, then ends the feeds. */
 export const make = Effect.fnUntraced(function*(
   { hasToken, key, node, showData }: PageUpdatesOptions
-): Effect.fn.Return<PageUpdates, never, Engine | Monitor | Scope.Scope> {
+): Effect.fn.Return<PageUpdates, never, Bayeux | Engine | Monitor | Scope.Scope> {
   const monitor = yield* Monitor
+  const bayeux = yield* Bayeux
   const engine = yield* Engine
   const clock = yield* Clock.Clock
   const model = new PageModel(key, clock.currentTimeMillisUnsafe())
@@ -84,9 +86,9 @@ export const make = Effect.fnUntraced(function*(
     }))
 
   const update = Effect.gen(function*() {
-    if (pages.areOpen) yield* scan(monitor, model)
+    if (pages.areOpen) yield* scan(bayeux, model)
     for (const feed of pages.update(clock.currentTimeMillisUnsafe())) {
-      if (feed.isOfSession) feed.sendSession(yield* sessionState(monitor, model, feed))
+      if (feed.isOfSession) feed.sendSession(yield* sessionState(bayeux, model, feed))
     }
   })
 
@@ -94,7 +96,7 @@ export const make = Effect.fnUntraced(function*(
   yield* Effect.forkScoped(count)
   yield* Effect.forkScoped(Effect.repeat(update, Schedule.spaced(interval)))
   if (engine.isShared) {
-    yield* Effect.forkScoped(Effect.repeat(readCounts(engine, model, pages), Schedule.spaced(countsInterval)))
+    yield* Effect.forkScoped(Effect.repeat(readCounts(bayeux, model, pages), Schedule.spaced(countsInterval)))
   }
 
   return {

@@ -1,8 +1,8 @@
 /**
- * The Bayeux service: what transports connect to, and what the application that runs the server can do.
+ * The Bayeux service, as the application that runs the server calls it. What transports and servers need of it is in
+ * `Connections`.
  *
- * It needs an `Engine` and a `Monitor`; transports and servers need it. How it works is in `Shell`, what the protocol
- * means in `core`.
+ * It needs an `Engine` and a `Monitor`. How it works is in `Shell`, what the protocol means in `core`.
  */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -19,17 +19,16 @@ import * as Options from "../base/Options.ts"
 import * as ClientId from "../core/ClientId.ts"
 import type { Delivery } from "../core/Message.ts"
 import { type Cause, clientRequest } from "../core/MonitorEvent.ts"
-import type * as Session from "../core/Session.ts"
+import * as Session from "../core/Session.ts"
 import * as Settings from "../core/Settings.ts"
 import * as State from "../core/State.ts"
-import { Engine, type EngineError, type Health } from "../engine/Engine.ts"
+import { type Counts, Engine, type EngineError, type Health } from "../engine/Engine.ts"
 import { Monitor } from "../monitor/Monitor.ts"
 import { Recorder } from "../recorder/RecorderService.ts"
+import * as Connections from "./Connections.ts"
 import type { Extension } from "./Extension.ts"
 import * as LocalTransport from "./LocalTransport.ts"
-import type { Probe } from "./Probe.ts"
 import { Shell } from "./Shell.ts"
-import type { Open, Transport } from "./Transport.ts"
 
 /** The options of {@link layer}; each may be left out. Times are `"45 seconds"`, milliseconds or a `Duration`. */
 export const BayeuxOptions = Schema.Struct({
@@ -77,6 +76,8 @@ export class RequestRefused extends Schema.TaggedError<RequestRefused>()("Reques
   }
 }
 
+export type { Counts, Health } from "../engine/Engine.ts"
+
 /** A session as the owner of the server sees it. */
 export type SessionInfo = Session.Info
 
@@ -103,7 +104,11 @@ export class Bayeux extends Context.Service<Bayeux, {
   ) => Effect.Effect<Stream.Stream<Delivery>, RequestRefused, Scope.Scope>
   /** All sessions of this process. */
   readonly sessions: Effect.Effect<ReadonlyArray<SessionInfo>>
-  /** The sessions of this process that would get a message on the channel, by whatever pattern. */
+  /** The session of that name, if it is with this process. */
+  readonly session: (clientId: string) => Effect.Effect<Option.Option<SessionInfo>>
+  /** Numbers of sessions, and of subscribers of each pattern, over all processes that share the engine: exact. */
+  readonly counts: Effect.Effect<Counts, EngineError>
+  /** The sessions of this process that would get a message on the channel, each once, by whatever pattern. */
   readonly subscribers: (channel: string) => Effect.Effect<ReadonlyArray<ClientId.ClientId>>
   /**
    * Ends a session with the cause `Kicked`; its client is told why, as an error, and not to come back. False when there is
@@ -116,18 +121,6 @@ export class Bayeux extends Context.Service<Bayeux, {
   readonly removeExtension: (extension: Extension) => Effect.Effect<void>
   /** Whether the engine can do its work now. */
   readonly health: Effect.Effect<Health>
-  /** What the service knows now, as one immutable value: gauges are read from it. */
-  readonly state: () => State.State
-  /** Tells a probe what happens, from now on and for as long as the scope is open. For metrics and traces. */
-  readonly addProbe: (probe: Probe) => Effect.Effect<void, never, Scope.Scope>
-  /** Offers a transport for as long as the scope is open. For transports. */
-  readonly addTransport: (transport: Transport) => Effect.Effect<void, never, Scope.Scope>
-  /** The transports that are offered now. For servers. */
-  readonly transports: () => ReadonlyArray<Transport>
-  /** A transport has a new connection. For transports. */
-  readonly open: Open
-  /** Ends the connections of a server: what is held is answered, what was written leaves. For servers. */
-  readonly endConnections: (owner: object) => Effect.Effect<void>
 }>()("effect-bayeux/Bayeux") {}
 
 const millis = (time: Duration.Input): number => Duration.toMillis(Duration.fromInputUnsafe(time))
@@ -194,40 +187,6 @@ const record = Effect.fnUntraced(function*(shell: Shell, monitor: Monitor["Servi
   shell.record(yield* recorder.value.record({ node, sequence, state: () => shell.state, now: () => shell.now }))
 })
 
-/** Transports come and go; the machine offers the connection types of those that are there. */
-const makeTransports = (shell: Shell) => {
-  let transports: ReadonlyArray<Transport> = []
-  const set = (next: ReadonlyArray<Transport>) =>
-    Effect.sync(() => {
-      transports = next
-      const connectionTypes = [...new Set(next.flatMap((transport) => transport.connectionTypes))]
-      shell.step({ _tag: "TransportsChanged", now: shell.now, connectionTypes })
-    })
-  return {
-    list: () => transports,
-    add: (transport: Transport) =>
-      Effect.acquireRelease(
-        Effect.suspend(() => set([...transports, transport])),
-        () => Effect.suspend(() => set(transports.filter((other) => other !== transport)))
-      )
-  }
-}
-
-/**
- * Ends the connections of a server. Streams are told whether somebody else goes on with their sessions; where that cannot
- * be found out in time it is likely, for otherwise the engine would end with this process.
- */
-const endConnections = (shell: Shell, engine: Engine["Service"], owner: object): Effect.Effect<void> =>
-  Effect.flatMap(
-    engine.isShared
-      ? engine.hasOthers.pipe(
-        Effect.timeoutOrElse({ duration: "500 millis", orElse: () => Effect.succeed(true) }),
-        Effect.orElseSucceed(() => true)
-      )
-      : Effect.succeed(false),
-    (goesOn) => Effect.sync(() => shell.endConnections(owner, goesOn))
-  )
-
 /** Ends a session, wherever it is. An engine that cannot be asked knows of none. */
 const disconnect = (shell: Shell, engine: Engine["Service"], name: string, cause: Cause): Effect.Effect<boolean> =>
   Effect.gen(function*() {
@@ -245,41 +204,42 @@ const make = Effect.fnUntraced(function*(input: unknown) {
   yield* checkTimes(settings(options))
   const engine = yield* Engine
   const shell = yield* makeShell(options, engine)
-  const transports = makeTransports(shell)
-  const open: Open = (info, sink) => shell.open(info, sink)
+  const connections = Connections.make(shell, engine)
+  const { open } = connections
   const local = { open, leave: (clientId: ClientId.ClientId) => shell.endSession(clientId, clientRequest) }
   const refused = (request: string) => (error: string) => new RequestRefused({ request, error })
   const subscription = (pattern: string, options?: LocalTransport.SubscribeOptions) =>
     Effect.mapError(LocalTransport.subscribe(local, pattern, options), refused(`Subscribing to "${pattern}"`))
-  return Bayeux.of({
+  const bayeux = Bayeux.of({
     publish: (channel, data) =>
       Effect.mapError(LocalTransport.publish(open, channel, data), refused(`Publishing to "${channel}"`)),
     subscribe: (pattern, options) => Stream.unwrap(subscription(pattern, options)),
     subscription,
     sessions: Effect.sync(() => State.infos(shell.state)),
+    session: (clientId) =>
+      Effect.sync(() => Option.map(Option.fromUndefinedOr(State.session(shell.state, clientId)), Session.info)),
+    counts: engine.counts,
     subscribers: (channel) => Effect.sync(() => State.subscribers(shell.state, channel)),
     disconnect: (clientId, reason) => disconnect(shell, engine, clientId, { _tag: "Kicked", reason }),
     addExtension: (extension) => Effect.sync(() => shell.install([...shell.extensions, extension])),
     removeExtension: (extension) =>
       Effect.sync(() => shell.install(shell.extensions.filter((other) => other !== extension))),
-    health: SubscriptionRef.get(engine.health),
-    state: () => shell.state,
-    addProbe: (probe) =>
-      Effect.acquireRelease(
-        Effect.sync(() => shell.watch([...shell.probes, probe])),
-        () => Effect.sync(() => shell.watch(shell.probes.filter((other) => other !== probe)))
-      ),
-    addTransport: transports.add,
-    transports: transports.list,
-    open,
-    endConnections: (owner) => endConnections(shell, engine, owner)
+    health: SubscriptionRef.get(engine.health)
   })
+  return Context.make(Bayeux, bayeux).pipe(Context.add(Connections.Connections, connections))
 })
 
-/** The service. Options that do not exist or make no sense fail with `OptionsInvalid`. */
+/**
+ * The service, and the {@link Connections.Connections} that transports and servers need of it. Options that do not exist or
+ * make no sense fail with `OptionsInvalid`.
+ */
 export const layer = (
   options: BayeuxOptions = {}
-): Layer.Layer<Bayeux, Options.OptionsInvalid | EngineError, Engine | Monitor> => Layer.effect(Bayeux, make(options))
+): Layer.Layer<
+  Bayeux | Connections.Connections,
+  Options.OptionsInvalid | EngineError,
+  Engine | Monitor
+> => Layer.effectContext(make(options))
 
 /**
  * Installs extensions, in this order and behind those that are installed already, for as long as the layer lives. What

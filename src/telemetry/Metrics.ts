@@ -12,9 +12,10 @@ import * as Options from "../base/Options.ts"
 import * as Channel from "../core/Channel.ts"
 import { Monitor } from "../monitor/Monitor.ts"
 import { Bayeux } from "../service/Bayeux.ts"
+import { Connections } from "../service/Connections.ts"
+import type { Gauges } from "../service/Gauges.ts"
 import * as ConsumerSeries from "./ConsumerSeries.ts"
 import * as EventLoopDelay from "./EventLoopDelay.ts"
-import * as Gauges from "./Gauges.ts"
 import * as Latency from "./Latency.ts"
 import { MessageCounters } from "./MessageCounters.ts"
 import * as Series from "./Series.ts"
@@ -31,7 +32,7 @@ export const MetricsOptions = Schema.Struct({
 /** The options of {@link layer}. */
 export type MetricsOptions = typeof MetricsOptions.Type
 
-const registerGauges = (series: Series.Series, read: () => Gauges.Gauges): void => {
+const registerGauges = (series: Series.Series, read: () => Gauges): void => {
   series.gauge(
     { name: "bayeux_sessions", description: "Sessions of this process" },
     () => read().sessions
@@ -114,11 +115,12 @@ const lags = (monitor: Monitor["Service"]) => () => Effect.runSync(monitor.consu
 const make = Effect.fnUntraced(function*(input: unknown) {
   const { templates = [] } = yield* Options.decode("Metrics.layer", MetricsOptions, input)
   const bayeux = yield* Bayeux
+  const connections = yield* Connections
   const monitor = yield* Monitor
   const counters = new MessageCounters(templates)
-  yield* bayeux.addProbe(counters)
+  yield* connections.addProbe(counters)
   const series = yield* Series.make
-  registerGauges(series, () => Gauges.of(bayeux.state()))
+  registerGauges(series, connections.gauges)
   registerMessages(series, counters)
   registerLosses(series, counters)
   registerProcess(series, yield* EventLoopDelay.make, isUp(bayeux))
@@ -129,5 +131,6 @@ const make = Effect.fnUntraced(function*(input: unknown) {
  * Registers the metrics of the service in the current registry (`Metric.MetricRegistry`) for the life of the layer. Two
  * services in one registry need different `Metric.CurrentMetricAttributes`.
  */
-export const layer = (options: MetricsOptions = {}): Layer.Layer<never, Options.OptionsInvalid, Bayeux | Monitor> =>
-  Layer.effectDiscard(make(options))
+export const layer = (
+  options: MetricsOptions = {}
+): Layer.Layer<never, Options.OptionsInvalid, Bayeux | Connections | Monitor> => Layer.effectDiscard(make(options))

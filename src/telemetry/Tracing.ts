@@ -21,7 +21,7 @@ import * as Options from "../base/Options.ts"
 import type { Outcome } from "../core/Change.ts"
 import type { Delivery, Id, Incoming } from "../core/Message.ts"
 import * as Traceparent from "../core/Traceparent.ts"
-import { Bayeux } from "../service/Bayeux.ts"
+import { Connections } from "../service/Connections.ts"
 import type { Frame } from "../service/Frame.ts"
 import type { Probe } from "../service/Probe.ts"
 import { Template, Templates } from "./Templates.ts"
@@ -151,9 +151,9 @@ class TraceProbe implements Probe {
  * Traces with the current tracer (such as Effect's `OtlpTracer`) for the life of the layer. A message without a
  * `traceparent`, or with one that is not sampled, has no span.
  */
-export const layer = (options: TracingOptions = {}): Layer.Layer<never, Options.OptionsInvalid, Bayeux> =>
+export const layer = (options: TracingOptions = {}): Layer.Layer<never, Options.OptionsInvalid, Connections> =>
   Layer.effectDiscard(Effect.gen(function*() {
     const { templates = [] } = yield* Options.decode("Tracing.layer", TracingOptions, options)
-    const bayeux = yield* Bayeux
-    yield* bayeux.addProbe(new TraceProbe(yield* Tracer.Tracer, yield* Clock.Clock, templates))
+    const connections = yield* Connections
+    yield* connections.addProbe(new TraceProbe(yield* Tracer.Tracer, yield* Clock.Clock, templates))
   }))

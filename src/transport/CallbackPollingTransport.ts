@@ -8,7 +8,7 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
-import { Bayeux } from "../service/Bayeux.ts"
+import { Connections } from "../service/Connections.ts"
 import type { HttpCall } from "../service/Transport.ts"
 import { parseFields, respondError } from "./Http.ts"
 import { type Envelope, exchange } from "./HttpExchange.ts"
@@ -41,9 +41,9 @@ const get = (call: HttpCall, fields: ReadonlyArray<string>): void => {
 }
 
 /** Adds callback-polling to the service. */
-export const layer: Layer.Layer<never, never, Bayeux> = Layer.effectDiscard(Effect.gen(function*() {
-  const bayeux = yield* Bayeux
-  yield* bayeux.addTransport({
+export const layer: Layer.Layer<never, never, Connections> = Layer.effectDiscard(Effect.gen(function*() {
+  const { addTransport } = yield* Connections
+  yield* addTransport({
     connectionTypes: ["callback-polling"],
     handle: (call) => {
       if (call.request.method !== "GET") return false

@@ -13,7 +13,7 @@ import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as Options from "../base/Options.ts"
-import { Bayeux } from "../service/Bayeux.ts"
+import { Connections } from "../service/Connections.ts"
 import { type CloseReason, type HttpCall, requestInfo, type Sink } from "../service/Transport.ts"
 import { FrameWriter } from "./FrameWriter.ts"
 import { beginStream, closeErrors, isStreamRequest, respondError, withCors } from "./Http.ts"
@@ -88,16 +88,16 @@ const respondEnded = ({ request, response }: HttpCall): void => {
 }
 
 /** Adds EventSource to the service. Its clients need long-polling as well. */
-export const layer = (options: EventSourceOptions = {}): Layer.Layer<never, Options.OptionsInvalid, Bayeux> =>
+export const layer = (options: EventSourceOptions = {}): Layer.Layer<never, Options.OptionsInvalid, Connections> =>
   Layer.effectDiscard(Effect.gen(function*() {
     const { maxBuffered = 1 << 24, ping = "20 seconds" } = yield* Options.decode(
       "EventSourceTransport.layer",
       EventSourceOptions,
       options
     )
-    const bayeux = yield* Bayeux
+    const { addTransport } = yield* Connections
     const open = new Set<HttpCall>()
-    yield* bayeux.addTransport({
+    yield* addTransport({
       connectionTypes: ["eventsource"],
       handle: (call) => {
         const clientId = sessionPath.exec(call.path)?.[1]

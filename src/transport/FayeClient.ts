@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { readFile } from "node:fs/promises"
 import { createRequire } from "node:module"
-import { Bayeux } from "../service/Bayeux.ts"
+import { Connections } from "../service/Connections.ts"
 import * as Http from "./Http.ts"
 
 const files: ReadonlyArray<readonly [path: string, file: string, type: string]> = [
@@ -20,14 +20,14 @@ const load = (file: string, type: string): Effect.Effect<Http.Asset | undefined>
   )
 
 /** Serves the files of the client; nothing if the package `faye` is not installed. */
-export const layer: Layer.Layer<never, never, Bayeux> = Layer.effectDiscard(Effect.gen(function*() {
+export const layer: Layer.Layer<never, never, Connections> = Layer.effectDiscard(Effect.gen(function*() {
   const assets = new Map<string, Http.Asset>()
   for (const [path, file, type] of files) {
     const asset = yield* load(file, type)
     if (asset !== undefined) assets.set(path, asset)
   }
-  const bayeux = yield* Bayeux
-  yield* bayeux.addTransport({
+  const { addTransport } = yield* Connections
+  yield* addTransport({
     connectionTypes: [],
     handle: (call) => {
       const asset = assets.get(call.path)

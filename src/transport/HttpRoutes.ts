@@ -18,7 +18,8 @@ import * as Schema from "effect/Schema"
 import { IncomingMessage, ServerResponse } from "node:http"
 import type { Socket } from "node:net"
 import * as Options from "../base/Options.ts"
-import { Bayeux } from "../service/Bayeux.ts"
+import type { Bayeux } from "../service/Bayeux.ts"
+import type { Connections } from "../service/Connections.ts"
 import type { Open, OpenConnection } from "../service/Transport.ts"
 import * as HostServer from "./HostServer.ts"
 import { respondError } from "./Http.ts"
@@ -44,15 +45,15 @@ const disableKeepAlive = (stream: Stream): void => {
 
 /** The open connections of a mount's routes, and their end. */
 class ServedConnections {
-  readonly #bayeux: Bayeux["Service"]
+  readonly #connections: Connections["Service"]
   readonly #mount: Mount.Mount
   readonly #gracePeriod: Duration.Duration
   readonly #open = new Set<Stream>()
   readonly #servers = new Map<AnyServer, ReadonlyArray<() => void>>()
   #timer: NodeJS.Timeout | undefined
 
-  constructor(bayeux: Bayeux["Service"], mount: Mount.Mount, gracePeriod: Duration.Duration) {
-    this.#bayeux = bayeux
+  constructor(connections: Connections["Service"], mount: Mount.Mount, gracePeriod: Duration.Duration) {
+    this.#connections = connections
     this.#mount = mount
     this.#gracePeriod = gracePeriod
   }
@@ -72,7 +73,7 @@ class ServedConnections {
     if (this.#timer !== undefined) return
     this.#mount.drain()
     for (const stream of this.#open) disableKeepAlive(stream)
-    this.#bayeux.endConnections(this.#mount.owner).pipe(Effect.runSync)
+    this.#connections.end(this.#mount.owner).pipe(Effect.runSync)
     // @effect-diagnostics-next-line globalTimers:off -- the network's time; it is to pass when fibers are interrupted
     this.#timer = setTimeout(() => {
       for (const stream of this.#open) stream.destroy()
@@ -122,13 +123,13 @@ const notAnUpgrade = {
   headers: { "Connection": "close", "Retry-After": 1 }
 }
 
-const handle = (bayeux: Bayeux["Service"], mount: Mount.Mount, served: ServedConnections) =>
+const handle = ({ connections }: Mount.Service, mount: Mount.Mount, served: ServedConnections) =>
   Effect.fnUntraced(function*(request: HttpServerRequest.HttpServerRequest) {
     const incoming = NodeHttpServerRequest.toIncomingMessage(request)
     if (!(incoming instanceof IncomingMessage)) return HttpServerResponse.text(http1Only, { status: 505 })
     served.register(incoming.socket)
     let connection: OpenConnection | undefined
-    const open: Open = (info, sink) => connection = bayeux.open(info, sink)
+    const open: Open = (info, sink) => connection = connections.open(info, sink)
     if (HostServer.isWebSocket(incoming)) {
       // Clients send nothing before the upgrade is accepted, so the head is empty.
       mount.upgrade(incoming, incoming.socket, Buffer.alloc(0), open)
@@ -149,17 +150,17 @@ const handle = (bayeux: Bayeux["Service"], mount: Mount.Mount, served: ServedCon
  */
 export const layer = (
   options: HttpRoutesOptions = {}
-): Layer.Layer<never, Options.OptionsInvalid, Bayeux | HttpRouter.HttpRouter> =>
+): Layer.Layer<never, Options.OptionsInvalid, Bayeux | Connections | HttpRouter.HttpRouter> =>
   Layer.effectDiscard(Effect.gen(function*() {
     const decoded = yield* Options.decode("HttpRoutes.layer", HttpRoutesOptions, options)
     const { gracePeriod, mount: path, origins } = { ...Mount.defaults, ...decoded }
-    const bayeux = yield* Bayeux
+    const service = yield* Mount.service
     const router = yield* HttpRouter.HttpRouter
-    const mount = Mount.make(bayeux, path, origins)
-    const served = new ServedConnections(bayeux, mount, Duration.fromInputUnsafe(gracePeriod))
+    const mount = Mount.make(service, path, origins)
+    const served = new ServedConnections(service.connections, mount, Duration.fromInputUnsafe(gracePeriod))
     // The wildcard of the router matches the mount itself as well.
     for (const route of [`${path}/*`, `${path}.js`] as ReadonlyArray<`/${string}`>) {
-      yield* router.add("*", route, handle(bayeux, mount, served))
+      yield* router.add("*", route, handle(service, mount, served))
     }
     yield* Effect.addFinalizer(() => Effect.sync(() => served.close()))
   }))

@@ -9,7 +9,7 @@ import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Options from "../base/Options.ts"
-import { Bayeux } from "../service/Bayeux.ts"
+import { Connections } from "../service/Connections.ts"
 import type { HttpCall } from "../service/Transport.ts"
 import {
   defaultMaxMessage,
@@ -127,7 +127,7 @@ const preflight = (call: HttpCall, headers: AllowedHeaders): void =>
   )
 
 /** Adds long-polling to the service. */
-export const layer = (options: LongPollingOptions = {}): Layer.Layer<never, Options.OptionsInvalid, Bayeux> =>
+export const layer = (options: LongPollingOptions = {}): Layer.Layer<never, Options.OptionsInvalid, Connections> =>
   Layer.effectDiscard(Effect.gen(function*() {
     const { allowedHeaders = "any", maxMessage = defaultMaxMessage, maxBodyLength = hardLimit(maxMessage) } =
       yield* Options.decode(
@@ -135,8 +135,8 @@ export const layer = (options: LongPollingOptions = {}): Layer.Layer<never, Opti
         LongPollingOptions,
         options
       )
-    const bayeux = yield* Bayeux
-    yield* bayeux.addTransport({
+    const { addTransport } = yield* Connections
+    yield* addTransport({
       connectionTypes: ["long-polling", "cross-origin-long-polling"],
       handle: (call) => {
         if (call.request.method === "OPTIONS") preflight(call, allowedHeaders)

@@ -10,7 +10,8 @@ import * as Schema from "effect/Schema"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import type { Duplex } from "node:stream"
 import * as Options from "../base/Options.ts"
-import type { Bayeux } from "../service/Bayeux.ts"
+import { Bayeux, type Health } from "../service/Bayeux.ts"
+import { Connections } from "../service/Connections.ts"
 import type { Open } from "../service/Transport.ts"
 import { beginStream, closeErrors, isStreamRequest, respond, respondError } from "./Http.ts"
 import * as Origins from "./Origins.ts"
@@ -35,6 +36,18 @@ export const fields = {
 
 /** Defaults of {@link fields}. */
 export const defaults = { mount: "/bayeux", gracePeriod: "3 seconds", origins: "any" } as const
+
+/** The parts of a service that a mount uses. */
+export interface Service {
+  readonly health: Effect.Effect<Health>
+  readonly connections: Connections["Service"]
+}
+
+/** The service of a layer. */
+export const service: Effect.Effect<Service, never, Bayeux | Connections> = Effect.gen(function*() {
+  const { health } = yield* Bayeux
+  return { health, connections: yield* Connections }
+})
 
 /** A service at a path. */
 export interface Mount {
@@ -70,8 +83,8 @@ const pathBelow = (mount: string, path: string): string | undefined => {
 const isRead = ({ method }: IncomingMessage): boolean => method === "GET" || method === "HEAD"
 
 /** Answers `GET` and `HEAD {mount}/health` for load balancers: 503 while the engine does not work. */
-const respondHealth = (bayeux: Bayeux["Service"], response: ServerResponse): void => {
-  const { since, status } = Effect.runSync(bayeux.health)
+const respondHealth = (health: Effect.Effect<Health>, response: ServerResponse): void => {
+  const { since, status } = Effect.runSync(health)
   const headers = { "Content-Type": "application/json" }
   respond(response, status === "up" ? 200 : 503, headers, JSON.stringify({ status, since }))
 }
@@ -124,7 +137,7 @@ const refuseWhileDraining = (request: IncomingMessage, response: ServerResponse)
 const noQuery = new URLSearchParams()
 
 /** Creates a service at a path. */
-export const make = (bayeux: Bayeux["Service"], mount: string, origins: Origins.Origins = "any"): Mount => {
+export const make = ({ connections, health }: Service, mount: string, origins: Origins.Origins = "any"): Mount => {
   const owner = {}
   let isDraining = false
 
@@ -134,7 +147,7 @@ export const make = (bayeux: Bayeux["Service"], mount: string, origins: Origins.
     drain: () => {
       isDraining = true
     },
-    request: (request, response, open = bayeux.open) => {
+    request: (request, response, open = connections.open) => {
       const [pathname, search] = splitTarget(request.url ?? "")
       const path = pathBelow(mount, pathname)
       if (path === undefined) return false
@@ -146,7 +159,7 @@ export const make = (bayeux: Bayeux["Service"], mount: string, origins: Origins.
         return true
       }
       if (path === "/health" && isRead(request)) {
-        respondHealth(bayeux, response)
+        respondHealth(health, response)
         return true
       }
       if (!isOpen(path) && !Origins.admit(request, origins)) {
@@ -161,19 +174,19 @@ export const make = (bayeux: Bayeux["Service"], mount: string, origins: Origins.
         open,
         owner
       }
-      if (!bayeux.transports().some((transport) => transport.handle?.(call) === true)) {
+      if (!connections.transports().some((transport) => transport.handle?.(call) === true)) {
         const error = errorFor(request.method ?? "", path, mount)
         respondError(call, error, error.status === 405 ? { Allow: "GET, HEAD, POST, OPTIONS" } : {})
       }
       return true
     },
-    upgrade: (request, socket, head, open = bayeux.open) => {
+    upgrade: (request, socket, head, open = connections.open) => {
       const path = pathBelow(mount, splitTarget(request.url ?? "")[0])
       if (path === undefined) return false
       const call = { request, socket, head, path, open, owner }
       if (!Origins.admit(request, origins)) refuseUpgrade(socket, "403 Forbidden", `${Origins.sentence}\n`)
       else if (isDraining) refuseUpgrade(socket, "503 Service Unavailable", "The server stops: try again in a moment\n")
-      else if (!bayeux.transports().some((transport) => transport.upgrade?.(call) === true)) {
+      else if (!connections.transports().some((transport) => transport.upgrade?.(call) === true)) {
         refuseUpgrade(socket, "404 Not Found", `There is no WebSocket here: connect to ${mount}\n`)
       }
       return true

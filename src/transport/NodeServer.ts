@@ -11,7 +11,8 @@ import type * as Scope from "effect/Scope"
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
 import type { Socket } from "node:net"
 import * as Options from "../base/Options.ts"
-import { Bayeux } from "../service/Bayeux.ts"
+import type { Bayeux } from "../service/Bayeux.ts"
+import type { Connections } from "../service/Connections.ts"
 import * as HostServer from "./HostServer.ts"
 import { respondError } from "./Http.ts"
 import { type AnyServer, onPort, onSocket, ServerError } from "./Listening.ts"
@@ -133,20 +134,20 @@ const trackConnections = () => {
 
 /** Attaches the service to a server. Returns the effects that end its connections and restore the listeners. */
 const attachTo = (
-  bayeux: Bayeux["Service"],
+  service: Mount.Service,
   server: AnyServer,
   { gracePeriod, mount, origins }: Required<typeof AttachOptions.Type>
 ) => {
-  const service = Mount.make(bayeux, mount, origins)
+  const mounted = Mount.make(service, mount, origins)
   const upgraded = trackConnections()
   const undo = [
-    HostServer.upgradeWebSocketsOnly(server, service.owns),
-    intercept(server, "request", service.request, notFound(mount)),
+    HostServer.upgradeWebSocketsOnly(server, mounted.owns),
+    intercept(server, "request", mounted.request, notFound(mount)),
     intercept(
       server,
       "upgrade",
       (request: IncomingMessage, socket: Socket, head: Buffer) => {
-        const isHandled = service.upgrade(request, socket, head)
+        const isHandled = mounted.upgrade(request, socket, head)
         if (isHandled) upgraded.add(socket)
         return isHandled
       },
@@ -159,8 +160,8 @@ const attachTo = (
     check()
   })
   const end = Effect.gen(function*() {
-    service.drain()
-    yield* bayeux.endConnections(service.owner)
+    mounted.drain()
+    yield* service.connections.end(mounted.owner)
     yield* Effect.timeoutOption(closed, gracePeriod)
     for (const socket of upgraded.sockets) socket.destroy()
   })
@@ -176,10 +177,10 @@ const attachTo = (
 export const attach = Effect.fn("NodeServer.attach")(function*(
   server: AnyServer,
   options: AttachOptions = {}
-): Effect.fn.Return<void, Options.OptionsInvalid, Bayeux | Scope.Scope> {
+): Effect.fn.Return<void, Options.OptionsInvalid, Bayeux | Connections | Scope.Scope> {
   const decoded = yield* Options.decode("NodeServer.attach", AttachOptions, options)
-  const bayeux = yield* Bayeux
-  const attached = Effect.sync(() => attachTo(bayeux, server, { ...Mount.defaults, ...decoded }))
+  const service = yield* Mount.service
+  const attached = Effect.sync(() => attachTo(service, server, { ...Mount.defaults, ...decoded }))
   yield* Effect.asVoid(Effect.acquireRelease(attached, ({ end, detach }) => Effect.andThen(end, detach)))
 })
 
@@ -227,10 +228,10 @@ const urlOf = (server: AnyServer, { host, port }: { readonly host: string; reado
 const make = Effect.fnUntraced(function*({ createServer: create = createServer, ...input }: NodeServerOptions) {
   const options = yield* Options.decode("NodeServer.layer", NodeServerOptions, input)
   const mounted = { ...Mount.defaults, ...options }
-  const bayeux = yield* Bayeux
+  const service = yield* Mount.service
   const drainTimeout = Duration.fromInputUnsafe(mounted.gracePeriod)
   const server = yield* Effect.sync(() => tune(create()))
-  const attached = Effect.sync(() => attachTo(bayeux, server, mounted))
+  const attached = Effect.sync(() => attachTo(service, server, mounted))
   // Requests that still arrive over open connections get "the server stops" and not "not found".
   const stop = ({ end, detach }: ReturnType<typeof attachTo>) =>
     Effect.andThen(Effect.all([end, close(server, drainTimeout)], { concurrency: "unbounded" }), detach)
@@ -243,4 +244,5 @@ const make = Effect.fnUntraced(function*({ createServer: create = createServer, 
 /** Provides a server of its own. It listens when the layer is built and stops gracefully when the scope ends. */
 export const layer = (
   options: NodeServerOptions = {}
-): Layer.Layer<NodeServer, Options.OptionsInvalid | ServerError, Bayeux> => Layer.effect(NodeServer, make(options))
+): Layer.Layer<NodeServer, Options.OptionsInvalid | ServerError, Bayeux | Connections> =>
+  Layer.effect(NodeServer, make(options))

@@ -15,7 +15,7 @@ import type { Duplex } from "node:stream"
 import { type WebSocket, WebSocketServer } from "ws"
 import * as MonotonicClock from "../base/MonotonicClock.ts"
 import * as Options from "../base/Options.ts"
-import { Bayeux } from "../service/Bayeux.ts"
+import { Connections } from "../service/Connections.ts"
 import type { Bytes, Frame } from "../service/Frame.ts"
 import {
   type CloseReason,
@@ -336,7 +336,7 @@ const pingUnconfirmed = (peers: Set<Peer>, max: number) => (now: number, isLate:
 }
 
 /** Adds WebSocket to the service. */
-export const layer = (options: WebSocketOptions = {}): Layer.Layer<never, Options.OptionsInvalid, Bayeux> =>
+export const layer = (options: WebSocketOptions = {}): Layer.Layer<never, Options.OptionsInvalid, Connections> =>
   Layer.effectDiscard(Effect.gen(function*() {
     const {
       confirm = "1 second",
@@ -347,13 +347,13 @@ export const layer = (options: WebSocketOptions = {}): Layer.Layer<never, Option
       perMessageDeflate = false,
       ping = "20 seconds"
     } = yield* Options.decode("WebSocketTransport.layer", WebSocketOptions, options)
-    const bayeux = yield* Bayeux
+    const { addTransport } = yield* Connections
     const server = new WebSocketServer({ noServer: true, clientTracking: false, maxPayload, perMessageDeflate })
     const now = MonotonicClock.make(yield* Clock.Clock)
     const pingInterval = Duration.toMillis(Duration.fromInputUnsafe(ping))
     const [open, unconfirmed] = [new Set<Peer>(), new Set<Peer>()]
     const shared = { maxBuffered, maxMessage, maxUnconfirmed, open, unconfirmed, now, pingInterval }
-    yield* bayeux.addTransport({
+    yield* addTransport({
       connectionTypes: ["websocket"],
       upgrade: (call) => {
         server.handleUpgrade(call.request, call.socket, call.head, (socket) => new Peer(socket, call, shared))

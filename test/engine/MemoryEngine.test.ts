@@ -1,12 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Exit, Layer, Queue, Scope } from "effect"
+import { Effect, Exit, Layer, Queue, Scope } from "effect"
 import type { Change } from "../../src/core/Change.ts"
 import type { ClientId } from "../../src/core/ClientId.ts"
 import { Engine, EngineError, type Listener } from "../../src/engine/Engine.ts"
 import * as MemoryEngine from "../../src/engine/MemoryEngine.ts"
 import * as Monitor from "../../src/monitor/Monitor.ts"
 import * as Bayeux from "../../src/service/Bayeux.ts"
-import { Client, engineLaws, failure, layerTransports, turn } from "./laws.ts"
+import { Client, engineLaws, failure, layerTransports, turn, wholeService } from "./laws.ts"
 
 engineLaws("MemoryEngine", MemoryEngine.layer)
 
@@ -47,7 +47,7 @@ const serve = Effect.gen(function*() {
     Layer.provide(Layer.mergeAll(Layer.succeed(Engine, engine), Monitor.layer()))
   )
   const context = yield* Layer.buildWithScope(service, scope)
-  return { bayeux: Context.get(context, Bayeux.Bayeux), stop: Scope.close(scope, Exit.void) }
+  return { bayeux: yield* Effect.provideContext(wholeService, context), stop: Scope.close(scope, Exit.void) }
 })
 
 describe("MemoryEngine", () => {

@@ -2,19 +2,19 @@
  * Three services, each with an engine of its own on one store, that look like one: each call goes to a random one, as
  * with a load balancer that knows nothing of sessions.
  */
-import { Context, Effect, Layer, Stream } from "effect"
+import { Context, Effect, Layer, Option, Stream } from "effect"
 import type { OptionsInvalid } from "../../src/base/Options.ts"
 import * as Channel from "../../src/core/Channel.ts"
 import * as Message from "../../src/core/Message.ts"
 import { Engine, type EngineError } from "../../src/engine/Engine.ts"
 import * as Monitor from "../../src/monitor/Monitor.ts"
 import * as Bayeux from "../../src/service/Bayeux.ts"
+import { Connections } from "../../src/service/Connections.ts"
 import type { Frame } from "../../src/service/Frame.ts"
 import type { Open, OpenConnection } from "../../src/service/Transport.ts"
 import { seeds } from "../support/seeds.ts"
 import { random } from "../transport/support.ts"
-
-type Service = Bayeux.Bayeux["Service"]
+import { type Service, wholeService } from "./laws.ts"
 
 /**
  * What is done to connections, in the order in which it was done. A session that connects here after it was connected
@@ -97,7 +97,7 @@ const route = (services: ReadonlyArray<Service>, settle: () => Promise<unknown>)
       end: () => breakBy((connection) => connection.end())
     }
   }
-  return Bayeux.Bayeux.of({
+  return {
     open,
     publish: (channel, data) => Effect.suspend(() => pick().publish(channel, data)),
     subscribe: (pattern, options) => Stream.suspend(() => pick().subscribe(pattern, options)),
@@ -108,12 +108,14 @@ const route = (services: ReadonlyArray<Service>, settle: () => Promise<unknown>)
     addExtension: (extension) => each(({ addExtension }) => addExtension(extension)),
     removeExtension: (extension) => each(({ removeExtension }) => removeExtension(extension)),
     health: services[0]?.health ?? Effect.die("there are no services"),
-    state: () => pick().state(),
+    session: (clientId) => Effect.map(Effect.forEach(services, ({ session }) => session(clientId)), Option.firstSomeOf),
+    counts: services[0]?.counts ?? Effect.die("there are no services"),
+    gauges: () => pick().gauges(),
     addProbe: (probe) => each(({ addProbe }) => addProbe(probe)),
     addTransport: (transport) => each(({ addTransport }) => addTransport(transport)),
     transports: () => pick().transports(),
-    endConnections: (owner) => each(({ endConnections }) => endConnections(owner))
-  })
+    end: (owner) => each(({ end }) => end(owner))
+  }
 }
 
 /** A connect asks for the session, its owner gives it, and it is there: each has been read by all when the next is told. */
@@ -123,7 +125,7 @@ const rounds = 3
 export const layer = (
   engine: Layer.Layer<Engine, EngineError>,
   options: Bayeux.BayeuxOptions
-): Layer.Layer<Bayeux.Bayeux | Engine | Monitor.Monitor, EngineError | OptionsInvalid> =>
+): Layer.Layer<Bayeux.Bayeux | Connections | Engine | Monitor.Monitor, EngineError | OptionsInvalid> =>
   Layer.effectContext(Effect.gen(function*() {
     const monitor = yield* Monitor.Monitor
     const service = Bayeux.layer(options).pipe(
@@ -135,7 +137,12 @@ export const layer = (
     const told = Effect.forEach(engines, ({ hasSession }) => hasSession("nobody" as never), { concurrency: 3 })
     // A test that is over does not wait for it any more.
     const settle = () => Effect.runPromise(Effect.ignore(Effect.repeat(told, { times: rounds })))
-    const bayeux = route(contexts.map((context) => Context.get(context, Bayeux.Bayeux)), settle)
+    const services = yield* Effect.forEach(contexts, (context) => Effect.provideContext(wholeService, context))
+    const all = route(services, settle)
     const first = engines[0] as Engine["Service"]
-    return Context.make(Bayeux.Bayeux, bayeux).pipe(Context.add(Engine, first), Context.add(Monitor.Monitor, monitor))
+    return Context.make(Bayeux.Bayeux, all).pipe(
+      Context.add(Connections, all),
+      Context.add(Engine, first),
+      Context.add(Monitor.Monitor, monitor)
+    )
   })).pipe(Layer.provide(Monitor.layer()))

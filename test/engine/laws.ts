@@ -15,11 +15,18 @@ import { isMove, type Lagged, type MonitorEvent } from "../../src/core/MonitorEv
 import { type Counts, Engine, type EngineError } from "../../src/engine/Engine.ts"
 import * as Monitor from "../../src/monitor/Monitor.ts"
 import * as Bayeux from "../../src/service/Bayeux.ts"
+import { Connections } from "../../src/service/Connections.ts"
 import type { Frame } from "../../src/service/Frame.ts"
 import type { CloseReason, ConnectionInfo, OpenConnection, Sink } from "../../src/service/Transport.ts"
 import { limit, runs } from "../support/seeds.ts"
 
-type Service = Bayeux.Bayeux["Service"]
+/** Both sides of a service: what applications call, and what transports do. */
+export type Service = Bayeux.Bayeux["Service"] & Connections["Service"]
+
+/** Both sides of the service of a layer. */
+export const wholeService: Effect.Effect<Service, never, Bayeux.Bayeux | Connections> = Effect.gen(function*() {
+  return { ...yield* Connections, ...yield* Bayeux.Bayeux }
+})
 
 /** What a test may fail with where it does not expect it. */
 export type Failure = Bayeux.RequestRefused | EngineError | OptionsInvalid
@@ -69,8 +76,8 @@ export const until = (what: string, isSo: () => boolean): Effect.Effect<void> =>
 const connectionTypes = { socket: "websocket", exchange: "long-polling", stream: "eventsource" } as const
 
 /** Offers a transport for each kind of connection; the peers of this file are their other ends. */
-export const layerTransports: Layer.Layer<never, never, Bayeux.Bayeux> = Layer.effectDiscard(
-  Bayeux.Bayeux.use((bayeux) => bayeux.addTransport({ connectionTypes: ["websocket", "long-polling", "eventsource"] }))
+export const layerTransports: Layer.Layer<never, never, Connections> = Layer.effectDiscard(
+  Connections.use(({ addTransport }) => addTransport({ connectionTypes: ["websocket", "long-polling", "eventsource"] }))
 )
 
 /** The other end of a connection: it keeps what it is sent. */
@@ -491,7 +498,9 @@ const countsBecome = (expected: unknown): Effect.Effect<void, EngineError, Engin
 // ---------------------------------------------------------------------------------------------------------------------
 // the laws
 
-type Law = (bayeux: Service) => Effect.Effect<void, Failure, Bayeux.Bayeux | Engine | Monitor.Monitor | Scope.Scope>
+type Law = (
+  bayeux: Service
+) => Effect.Effect<void, Failure, Bayeux.Bayeux | Connections | Engine | Monitor.Monitor | Scope.Scope>
 
 const isThere = (clientId: string): Effect.Effect<boolean, EngineError, Engine> =>
   Engine.use((engine) => engine.hasSession(clientId as ClientId))
@@ -1109,7 +1118,7 @@ const overflowEvents: Law = (bayeux) =>
 /** A service with these options, its engine and its monitor; or several that are to be taken for one. */
 export type MakeService = (
   options: Bayeux.BayeuxOptions
-) => Layer.Layer<Bayeux.Bayeux | Engine | Monitor.Monitor, EngineError | OptionsInvalid>
+) => Layer.Layer<Bayeux.Bayeux | Connections | Engine | Monitor.Monitor, EngineError | OptionsInvalid>
 
 /** Puts an engine to the test. */
 export const engineLaws = (name: string, layer: Layer.Layer<Engine, EngineError>): void =>
@@ -1123,7 +1132,7 @@ export const serviceLaws = (name: string, makeService: MakeService): void => {
   const law = (sentence: string, law: Law, options: Bayeux.BayeuxOptions = {}): void =>
     it.live(sentence, () => {
       const service = Layer.provideMerge(layerTransports, makeService(options))
-      return Effect.provide(Bayeux.Bayeux.use(law), service)
+      return Effect.provide(Effect.flatMap(wholeService, law), service)
     }, limit(120_000))
 
   describe(`${name}: a session`, () => {

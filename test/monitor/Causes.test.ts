@@ -1,15 +1,24 @@
 /** Causes of the ends of sessions and subscriptions, in events and in the document. */
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Exit, Layer, Scope } from "effect"
+import { Effect, Exit, Layer, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { readFileSync } from "node:fs"
 import type { Cause } from "../../src/core/MonitorEvent.ts"
 import * as MemoryEngine from "../../src/engine/MemoryEngine.ts"
 import * as Monitor from "../../src/monitor/Monitor.ts"
 import * as Bayeux from "../../src/service/Bayeux.ts"
-import { ask, Client, type Failure, layerTransports, plain, record, until } from "../engine/laws.ts"
+import {
+  ask,
+  Client,
+  type Failure,
+  layerTransports,
+  plain,
+  record,
+  type Service,
+  until,
+  wholeService
+} from "../engine/laws.ts"
 
-type Service = Bayeux.Bayeux["Service"]
 type End = (bayeux: Service, client: Client, stop: Effect.Effect<void>) => Effect.Effect<unknown, Failure>
 
 /** Ends that a single process can cause, and their causes. */
@@ -33,7 +42,7 @@ describe("an end", () => {
           Layer.provideMerge(Bayeux.layer({ timeout: 1_000, maxQueueLength: 2 })),
           Layer.provideMerge(MemoryEngine.layer)
         )
-        const bayeux = Context.get(yield* Layer.buildWithScope(layer, scope), Bayeux.Bayeux)
+        const bayeux = yield* Effect.provideContext(wholeService, yield* Layer.buildWithScope(layer, scope))
         const events = yield* record
         const client = yield* Client.subscribed(bayeux, "/a", "/b")
         yield* client.unsubscribe("/b")

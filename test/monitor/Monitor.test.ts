@@ -12,7 +12,7 @@ import * as MemoryEngine from "../../src/engine/MemoryEngine.ts"
 import * as EventSize from "../../src/monitor/EventSize.ts"
 import * as Monitor from "../../src/monitor/Monitor.ts"
 import * as Bayeux from "../../src/service/Bayeux.ts"
-import { ask, Client, forAll, layerTransports, record, turn, until } from "../engine/laws.ts"
+import { ask, Client, forAll, layerTransports, record, turn, until, wholeService } from "../engine/laws.ts"
 
 type MonitorService = Monitor.Monitor["Service"]
 type Told = MonitorEvent | Lagged
@@ -540,7 +540,7 @@ describe("in a service", () => {
 
   it.effect("events have the time at which they happened, the same for all of a turn", () =>
     Effect.gen(function*() {
-      const bayeux = yield* Bayeux.Bayeux
+      const bayeux = yield* wholeService
       const events = yield* record
       yield* TestClock.adjust(40)
       const { clientId } = yield* Client.make(bayeux)
@@ -563,7 +563,7 @@ describe("in a service", () => {
 
   it.effect("a blocked consumer delays no delivery, and gets a report of its loss when it continues", () =>
     Effect.gen(function*() {
-      const bayeux = yield* Bayeux.Bayeux
+      const bayeux = yield* wholeService
       const monitor = yield* Monitor.Monitor
       const stuck = Latch.makeUnsafe()
       const slow = yield* consume(yield* monitor.subscribe({ capacity: 10 }), stuck.await)
@@ -593,7 +593,7 @@ describe("in a service", () => {
 
   it.effect("a consumer that never reads keeps neither held connects nor sessions from their ends", () =>
     Effect.gen(function*() {
-      const bayeux = yield* Bayeux.Bayeux
+      const bayeux = yield* wholeService
       const monitor = yield* Monitor.Monitor
       yield* Effect.asVoid(monitor.subscribe({ capacity: 1, strategy: "dropping" }))
       const stream = yield* monitor.subscribe({ capacity: 1 })

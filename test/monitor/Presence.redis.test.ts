@@ -5,7 +5,17 @@ import * as RedisEngine from "../../src/engine/redis/RedisEngine.ts"
 import * as Monitor from "../../src/monitor/Monitor.ts"
 import * as Presence from "../../src/monitor/Presence.ts"
 import * as Bayeux from "../../src/service/Bayeux.ts"
-import { ask, Client, connect, eventually, handshake, layerTransports, until } from "../engine/laws.ts"
+import {
+  ask,
+  Client,
+  connect,
+  eventually,
+  handshake,
+  layerTransports,
+  type Service,
+  until,
+  wholeService
+} from "../engine/laws.ts"
 import { identities } from "../support/identities.ts"
 import { Proxy } from "../support/proxy.ts"
 import { RedisServer } from "../support/redis.ts"
@@ -16,7 +26,7 @@ const gracePeriod = 1_300
 const prefix = "{presence}:"
 
 interface Watched {
-  readonly bayeux: Bayeux.Bayeux["Service"]
+  readonly bayeux: Service
   readonly presence: Presence.Presence["Service"]
   readonly told: ReadonlyArray<Presence.PresenceEvent>
   readonly stop: Effect.Effect<void>
@@ -51,7 +61,7 @@ describe.skipIf(inject("redis") === "")("Presence with Redis", () => {
     yield* Effect.forkIn(Stream.runForEach(presence.watch(channel), keep), scope)
     yield* until("the beginning", () => told.length > 0)
     const watched: Watched = {
-      bayeux: Context.get(context, Bayeux.Bayeux),
+      bayeux: yield* Effect.provideContext(wholeService, context),
       presence,
       told,
       stop: Scope.close(scope, Exit.void)

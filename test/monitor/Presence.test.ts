@@ -7,11 +7,22 @@ import * as MemoryEngine from "../../src/engine/MemoryEngine.ts"
 import * as Monitor from "../../src/monitor/Monitor.ts"
 import * as Presence from "../../src/monitor/Presence.ts"
 import * as Bayeux from "../../src/service/Bayeux.ts"
-import { ask, Client, exchange, failure, handshake, layerTransports, turn, until } from "../engine/laws.ts"
+import type { Connections } from "../../src/service/Connections.ts"
+import {
+  ask,
+  Client,
+  exchange,
+  failure,
+  handshake,
+  layerTransports,
+  type Service,
+  turn,
+  until,
+  wholeService
+} from "../engine/laws.ts"
 import { identities } from "../support/identities.ts"
 
-type Service = Bayeux.Bayeux["Service"]
-type Services = Bayeux.Bayeux | Engine | Monitor.Monitor | Presence.Presence
+type Services = Bayeux.Bayeux | Connections | Engine | Monitor.Monitor | Presence.Presence
 
 const layer = (options?: Presence.PresenceOptions) =>
   layerTransports.pipe(
@@ -27,7 +38,7 @@ const scenario = (
 ): void =>
   it.effect(sentence, () =>
     Effect.gen(function*() {
-      const bayeux = yield* Bayeux.Bayeux
+      const bayeux = yield* wholeService
       yield* bayeux.addExtension(identities)
       yield* run(bayeux, yield* Presence.Presence)
     }).pipe(Effect.provide(layer(options))))
@@ -219,7 +230,7 @@ describe("presence", () => {
     Effect.gen(function*() {
       const scope = yield* Scopes.make()
       const context = yield* Layer.buildWithScope(layer(), scope)
-      const bayeux = Context.get(context, Bayeux.Bayeux)
+      const bayeux = yield* Effect.provideContext(wholeService, context)
       yield* bayeux.addExtension(identities)
       const { watch } = Context.get(context, Presence.Presence)
       const told: Array<Presence.PresenceEvent> = []

@@ -1,6 +1,6 @@
 /** Snapshot and following events through the public API: no gaps and no repeats. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Equal, HashMap, HashSet, Layer, Queue, Stream } from "effect"
+import { Effect, Equal, HashMap, HashSet, Layer, Option, Queue, Stream } from "effect"
 import * as fc from "fast-check"
 import * as Snapshot from "../../src/core/folds/Snapshot.ts"
 import type { Lagged, MonitorEvent } from "../../src/core/MonitorEvent.ts"
@@ -8,10 +8,21 @@ import * as MemoryEngine from "../../src/engine/MemoryEngine.ts"
 import * as Monitor from "../../src/monitor/Monitor.ts"
 import * as Bayeux from "../../src/service/Bayeux.ts"
 import type { Extension } from "../../src/service/Extension.ts"
-import { ask, Client, exchange, forAll, handshake, layerTransports, type Peer, turn, until } from "../engine/laws.ts"
+import {
+  ask,
+  Client,
+  exchange,
+  forAll,
+  handshake,
+  layerTransports,
+  type Peer,
+  type Service,
+  turn,
+  until,
+  wholeService
+} from "../engine/laws.ts"
 
 type Told = Snapshot.Snapshot | MonitorEvent | Lagged
-type Service = Bayeux.Bayeux["Service"]
 
 const layer = layerTransports.pipe(
   Layer.provideMerge(Bayeux.layer()),
@@ -65,7 +76,7 @@ const checkTimeline = ([first, ...rest]: ReadonlyArray<Told>): void => {
 describe("watch", () => {
   it.effect("begins with the current sessions, and continues with each event", () =>
     Effect.gen(function*() {
-      const bayeux = yield* Bayeux.Bayeux
+      const bayeux = yield* wholeService
       const client = yield* Client.subscribed(bayeux, "/a")
       const told = yield* watch()
       yield* client.subscribe("/b")
@@ -81,7 +92,7 @@ describe("watch", () => {
 
   it.effect("begins correctly if it is run by an extension, in the middle of a step", () =>
     Effect.gen(function*() {
-      const bayeux = yield* Bayeux.Bayeux
+      const bayeux = yield* wholeService
       const monitor = yield* Monitor.Monitor
       const seen: Array<Snapshot.Snapshot> = []
       const extension: Extension = {
@@ -115,7 +126,7 @@ describe("watch", () => {
 
   it.effect("takes a snapshot in place of lost events, so that the fold is right again", () =>
     Effect.gen(function*() {
-      const bayeux = yield* Bayeux.Bayeux
+      const bayeux = yield* wholeService
       const permits = yield* Queue.unbounded<void>()
       const told = yield* watch({ capacity: 2 }, Queue.take(permits))
       yield* until("the snapshot", () => told.length === 1)
@@ -165,7 +176,7 @@ describe("watch", () => {
       150,
       ({ actions, consumer }) =>
         Effect.gen(function*() {
-          const bayeux = yield* Bayeux.Bayeux
+          const bayeux = yield* wholeService
           const permits = yield* Queue.unbounded<void>()
           const stories: Array<ReadonlyArray<Told>> = [yield* watch(consumer, Queue.take(permits))]
           const clients: Array<Peer> = []
@@ -195,29 +206,36 @@ describe("watch", () => {
 describe("sessions and subscribers", () => {
   it.effect("are those of the service, including patterns", () =>
     Effect.gen(function*() {
-      const bayeux = yield* Bayeux.Bayeux
-      const monitor = yield* Monitor.Monitor
+      const bayeux = yield* wholeService
       const one = yield* Client.subscribed(bayeux, "/a/b", "/a/*", "/**")
       const other = yield* Client.subscribed(bayeux, "/a/**")
       yield* Client.subscribed(bayeux, "/b")
-      assert.sameMembers<string>([...yield* monitor.subscribers("/a/b")], [one.clientId, other.clientId])
-      assert.deepStrictEqual<unknown>(yield* monitor.subscribers("/c"), [one.clientId])
-      assert.deepStrictEqual(yield* monitor.subscribers("/a/*"), [])
-      const sessions = yield* monitor.sessions
-      assert.deepStrictEqual(sessions, yield* bayeux.sessions)
+      assert.sameMembers<string>([...yield* bayeux.subscribers("/a/b")], [one.clientId, other.clientId])
+      assert.deepStrictEqual<unknown>(yield* bayeux.subscribers("/c"), [one.clientId])
+      assert.deepStrictEqual(yield* bayeux.subscribers("/a/*"), [])
+      const sessions = yield* bayeux.sessions
       assert.strictEqual(sessions.length, 3)
       const snapshot = yield* now
       for (const { clientId, subscriptions } of sessions) {
         const entry = HashMap.getUnsafe(snapshot.sessions, clientId)
         assert.isTrue(Equal.equals(entry.subscriptions, HashSet.fromIterable(subscriptions)))
+        const alone = Option.getOrThrow(yield* bayeux.session(clientId))
+        assert.deepStrictEqual(alone.subscriptions, subscriptions)
       }
+      assert.isTrue(Option.isNone(yield* bayeux.session("nobody")))
+      assert.deepStrictEqual(yield* bayeux.counts, {
+        sessions: 3,
+        subscribers: new Map([["/a/b", 1], ["/a/*", 1], ["/**", 1], ["/a/**", 1], ["/b", 1]])
+      })
+      assert.deepStrictEqual(bayeux.gauges(), { sessions: 3, subscriptions: 5, connectsHeld: 0, queuedMessages: 0 })
     }).pipe(Effect.provide(layer)))
 
-  it.effect("are gone when the service is", () =>
+  it.effect("are gone from snapshots when the service is", () =>
     Effect.gen(function*() {
       const monitor = yield* Monitor.Monitor
       const service = Layer.provide(layerTransports, Layer.provide(Bayeux.layer(), MemoryEngine.layer))
       yield* Effect.provide(Effect.void, service, { local: true })
-      assert.deepStrictEqual(yield* monitor.sessions, [])
+      const [snapshot] = yield* Stream.runCollect(Stream.take(monitor.watch(), 1))
+      assert.isTrue(snapshot?._tag === "Snapshot" && HashMap.isEmpty(snapshot.sessions))
     }).pipe(Effect.provide(Monitor.layer())))
 })

@@ -20,7 +20,8 @@ import * as Replay from "../../src/recorder/Replay.ts"
 import * as Timeline from "../../src/recorder/Timeline.ts"
 import * as TimelineText from "../../src/recorder/TimelineText.ts"
 import * as Bayeux from "../../src/service/Bayeux.ts"
-import { ask, eventually, failure, handshake, layerTransports, turn } from "../engine/laws.ts"
+import type { Connections } from "../../src/service/Connections.ts"
+import { ask, eventually, failure, handshake, layerTransports, turn, wholeService } from "../engine/laws.ts"
 
 const folder = mkdtempSync(join(tmpdir(), "bayeux-recorder-"))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
@@ -36,7 +37,10 @@ const layer = (options: Recorder.RecorderOptions) =>
   )
 
 /** Does something with a service that is recorded, to its end, and gives the events that its monitor has told. */
-const record = <E>(options: Recorder.RecorderOptions, flight: Effect.Effect<void, E, Bayeux.Bayeux | Scope.Scope>) =>
+const record = <E>(
+  options: Recorder.RecorderOptions,
+  flight: Effect.Effect<void, E, Bayeux.Bayeux | Connections | Scope.Scope>
+) =>
   Effect.gen(function*() {
     const events: Array<MonitorEvent | Lagged> = []
     const told = yield* (yield* Monitor.Monitor).subscribe({ strategy: "unbounded" })
@@ -46,11 +50,12 @@ const record = <E>(options: Recorder.RecorderOptions, flight: Effect.Effect<void
     return events
   }).pipe(Effect.scoped, Effect.provide(Monitor.layer()))
 
-const publish = (channel: string, data: string | number) => Bayeux.Bayeux.use((bayeux) => bayeux.publish(channel, data))
+const publish = (channel: string, data: string | number) =>
+  Effect.flatMap(wholeService, (bayeux) => bayeux.publish(channel, data))
 
 let clientId = ""
 const flight = Effect.gen(function*() {
-  const bayeux = yield* Bayeux.Bayeux
+  const bayeux = yield* wholeService
   const ext = { token: "credential" }
   clientId = (yield* ask(bayeux, { ...handshake, ext })).clientId ?? ""
   yield* ask(bayeux, { channel: "/meta/subscribe", clientId, subscription: ["/a/*", "/b"], ext })
@@ -174,7 +179,7 @@ describe("Recorder", () => {
       const events = yield* record(
         { file, maxBytes, clientIds: "plain" },
         Effect.gen(function*() {
-          const bayeux = yield* Bayeux.Bayeux
+          const bayeux = yield* wholeService
           const { clientId } = yield* ask(bayeux, handshake)
           yield* ask(bayeux, { channel: "/meta/subscribe", clientId, subscription: "/queue" })
           yield* publish("/queue", "waits")
@@ -428,7 +433,7 @@ describe("Story", () => {
       const file = freshFile()
       const names: Array<string> = []
       const acknowledging = Effect.gen(function*() {
-        const bayeux = yield* Bayeux.Bayeux
+        const bayeux = yield* wholeService
         for (const ext of [{}, { ack: true }]) {
           const { clientId = "" } = yield* ask(bayeux, { ...handshake, ext })
           names.push(clientId)

@@ -1,9 +1,20 @@
 /** Connections and transports of the service. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import * as Bayeux from "../../src/service/Bayeux.ts"
 import type { Transport } from "../../src/service/Transport.ts"
-import { ask, Client, connect, exchange, handshake, Peer, record, socket, toldIn, turn } from "../engine/laws.ts"
+import {
+  ask,
+  Client,
+  connect,
+  exchange,
+  handshake,
+  Peer,
+  record,
+  socket,
+  toldIn,
+  turn,
+  wholeService
+} from "../engine/laws.ts"
 import { layerBare, scenario, type Service } from "./scenario.ts"
 
 describe("a turn", () => {
@@ -74,7 +85,7 @@ describe("transports", () => {
 
   it.effect("are what the handshake offers, as they come and go", () =>
     Effect.gen(function*() {
-      const bayeux = yield* Bayeux.Bayeux
+      const bayeux = yield* wholeService
       const types = handshake.supportedConnectionTypes
       assert.strictEqual(yield* offered(bayeux), `301:${types.join()}:Connection types not supported`)
       yield* Effect.scoped(Effect.gen(function*() {
@@ -93,7 +104,7 @@ describe("transports", () => {
 
   it.effect("that are gone are not connected by, while their sessions live on", () =>
     Effect.gen(function*() {
-      const bayeux = yield* Bayeux.Bayeux
+      const bayeux = yield* wholeService
       yield* bayeux.addTransport(websocket)
       const client = yield* Effect.scoped(Effect.andThen(bayeux.addTransport(polling), Client.make(bayeux)))
       const { clientId } = client
@@ -177,7 +188,7 @@ describe("the end of a server's connections", () => {
         const open = new Peer(bayeux, { kind: "socket", owner }).send(connect(bySocket, "socket"))
         const other = new Peer(bayeux, { kind: "socket", owner: otherOwner }).send(connect(byOther, "socket"))
         exchange(bayeux, { channel: "/a", data: 1 })
-        yield* bayeux.endConnections(owner)
+        yield* bayeux.end(owner)
         yield* turn
         for (const peer of [poll, open]) {
           assert.deepStrictEqual(peer.replies.map(({ successful }) => successful), [true])

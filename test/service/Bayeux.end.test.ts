@@ -3,8 +3,20 @@ import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Exit, Fiber, Layer, Logger, Scope, Stream } from "effect"
 import type { Delivery } from "../../src/core/Message.ts"
 import * as Monitor from "../../src/monitor/Monitor.ts"
-import * as Bayeux from "../../src/service/Bayeux.ts"
-import { Client, connect, eventually, exchange, Peer, plain, record, toldIn, turn, until } from "../engine/laws.ts"
+import type * as Bayeux from "../../src/service/Bayeux.ts"
+import {
+  Client,
+  connect,
+  eventually,
+  exchange,
+  Peer,
+  plain,
+  record,
+  toldIn,
+  turn,
+  until,
+  wholeService
+} from "../engine/laws.ts"
 import { collect, layer, pass, type Scenario, type Service } from "./scenario.ts"
 
 describe("the end of the service", () => {
@@ -13,7 +25,7 @@ describe("the end of the service", () => {
       const scope = yield* Scope.make()
       const context = yield* Layer.buildWithScope(layer(options), scope)
       const events = yield* Effect.provideContext(record, Context.pick(Monitor.Monitor)(context))
-      const bayeux = Context.get(context, Bayeux.Bayeux)
+      const bayeux = yield* Effect.provideContext(wholeService, context)
       const monitor = Context.get(context, Monitor.Monitor)
       return { bayeux, events, monitor, stop: Scope.close(scope, Exit.void) }
     })
@@ -121,7 +133,7 @@ describe("a failure", () => {
   const failing = (sentence: string, run: Scenario): void =>
     it.effect(sentence, () => {
       log.length = 0
-      return Effect.provide(Bayeux.Bayeux.use(run), Layer.provideMerge(layer({ timeout: 1_000 }), logged))
+      return Effect.provide(Effect.flatMap(wholeService, run), Layer.provideMerge(layer({ timeout: 1_000 }), logged))
     })
 
   const broken = () => {

@@ -69,18 +69,19 @@ describe("options", () => {
     const source = `
       import { Effect, Layer } from "effect"
       import { Bayeux, MemoryEngine, Monitor } from ${JSON.stringify(import.meta.resolve("../../src/index.ts"))}
-      const ask = (bayeux, message) => Effect.callback((resume) => {
+      import { Connections } from ${JSON.stringify(import.meta.resolve("../../src/service.ts"))}
+      const ask = (connections, message) => Effect.callback((resume) => {
         const info = { connectionType: "long-polling", kind: "exchange", local: false }
         const sink = { send: (frame) => resume(Effect.succeed(frame.messages[0])), close: () => {} }
-        bayeux.open(info, sink).receive([{ connectionType: "long-polling", ...message }])
+        connections.open(info, sink).receive([{ connectionType: "long-polling", ...message }])
       })
       const supportedConnectionTypes = ["long-polling"]
       const program = Effect.gen(function*() {
-        const bayeux = yield* Bayeux.Bayeux
-        yield* bayeux.addTransport({ connectionTypes: supportedConnectionTypes })
+        const connections = yield* Connections.Connections
+        yield* connections.addTransport({ connectionTypes: supportedConnectionTypes })
         const handshake = { channel: "/meta/handshake", version: "1.0", supportedConnectionTypes }
-        const { clientId } = yield* ask(bayeux, handshake)
-        return (yield* ask(bayeux, { channel: "/meta/connect", clientId })).channel
+        const { clientId } = yield* ask(connections, handshake)
+        return (yield* ask(connections, { channel: "/meta/connect", clientId })).channel
       })
       const layer = Layer.provide(Bayeux.layer(${JSON.stringify(options)}), [MemoryEngine.layer, Monitor.layer()])
       const outcome = program.pipe(Effect.scoped, Effect.provide(layer))

@@ -1,10 +1,9 @@
 /** Extensions that take their time: the order of messages, and connections and services that end meanwhile. */
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Exit, Fiber, Layer, Scope, Stream } from "effect"
+import { Effect, Exit, Fiber, Layer, Scope, Stream } from "effect"
 import * as fc from "fast-check"
-import * as Bayeux from "../../src/service/Bayeux.ts"
 import { type Extension, type Handler, refuse } from "../../src/service/Extension.ts"
-import { ask, Client, exchange, forAll, record, socket, toldIn, turn, until } from "../engine/laws.ts"
+import { ask, Client, exchange, forAll, record, socket, toldIn, turn, until, wholeService } from "../engine/laws.ts"
 import { incoming, layer, on, outgoing, pass, scenario, subscriber, takingItsTime } from "./extensions.ts"
 
 describe("extensions that take their time", () => {
@@ -127,7 +126,7 @@ describe("the end of the service, while an extension takes its time", () => {
   const start = Effect.gen(function*() {
     const scope = yield* Scope.make()
     const context = yield* Layer.buildWithScope(layer(), scope)
-    const bayeux = Context.get(context, Bayeux.Bayeux)
+    const bayeux = yield* Effect.provideContext(wholeService, context)
     return { bayeux, stop: Scope.close(scope, Exit.void) }
   })
 

@@ -5,9 +5,16 @@ import * as fc from "fast-check"
 import * as MemoryEngine from "../../src/engine/MemoryEngine.ts"
 import * as Monitor from "../../src/monitor/Monitor.ts"
 import * as Bayeux from "../../src/service/Bayeux.ts"
-import { Client, exchange, forAll, layerTransports, type Peer, turn } from "../engine/laws.ts"
-
-type Service = Bayeux.Bayeux["Service"]
+import {
+  Client,
+  exchange,
+  forAll,
+  layerTransports,
+  type Peer,
+  type Service,
+  turn,
+  wholeService
+} from "../engine/laws.ts"
 
 const layer = Layer.provideMerge(
   layerTransports,
@@ -30,7 +37,7 @@ const publishes = (...data: ReadonlyArray<number>) => data.map((data) => ({ chan
 describe("many sockets with the same messages in a turn", () => {
   it.effect("get one and the same frame; one that is answered in between gets its own", () =>
     Effect.gen(function*() {
-      const bayeux = yield* Bayeux.Bayeux
+      const bayeux = yield* wholeService
       const all = yield* Effect.forEach(members, () => join(bayeux, ["/a"]))
       yield* turn
       exchange(bayeux, ...publishes(1, 2))
@@ -47,7 +54,7 @@ describe("many sockets with the same messages in a turn", () => {
 
   it.effect("have those pass through an extension that come when it is there", () =>
     Effect.gen(function*() {
-      const bayeux = yield* Bayeux.Bayeux
+      const bayeux = yield* wholeService
       const all = yield* Effect.forEach(members, () => join(bayeux, ["/a"]))
       yield* turn
       exchange(bayeux, ...publishes(1))
@@ -146,5 +153,5 @@ const holds = (bayeux: Service) => (turns: Actions) =>
 
 describe("property", () => {
   it.effect("each gets what it would get alone, in order, whoever is answered or cut off in between", () =>
-    Bayeux.Bayeux.use((bayeux) => forAll(turns, 200, holds(bayeux))).pipe(Effect.provide(layer)))
+    Effect.flatMap(wholeService, (bayeux) => forAll(turns, 200, holds(bayeux))).pipe(Effect.provide(layer)))
 })

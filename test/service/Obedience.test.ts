@@ -10,9 +10,7 @@ import * as MemoryEngine from "../../src/engine/MemoryEngine.ts"
 import * as Monitor from "../../src/monitor/Monitor.ts"
 import * as Bayeux from "../../src/service/Bayeux.ts"
 import { type Extension, type Handler, refuse } from "../../src/service/Extension.ts"
-import { connect, handshake, layerTransports, Peer, turn } from "../engine/laws.ts"
-
-type Service = Bayeux.Bayeux["Service"]
+import { connect, handshake, layerTransports, Peer, type Service, turn, wholeService } from "../engine/laws.ts"
 
 const layer = layerTransports.pipe(
   Layer.provideMerge(Bayeux.layer({ timeout: 2_000, sessionTimeout: "1 minute" })),
@@ -74,7 +72,7 @@ const watch = (clients: ReadonlyArray<Obedient>): Effect.Effect<void, never, Sco
   })
 
 const scenario = (sentence: string, run: (bayeux: Service) => Effect.Effect<void, never, Scope.Scope>): void =>
-  it.effect(sentence, () => Effect.provide(Bayeux.Bayeux.use(run), layer))
+  it.effect(sentence, () => Effect.provide(Effect.flatMap(wholeService, run), layer))
 
 const on = (channel: string, treat: Handler): Extension => ({
   name: "test",

@@ -7,13 +7,14 @@ import type { Engine } from "../../src/engine/Engine.ts"
 import * as MemoryEngine from "../../src/engine/MemoryEngine.ts"
 import * as Monitor from "../../src/monitor/Monitor.ts"
 import * as Bayeux from "../../src/service/Bayeux.ts"
+import type { Connections } from "../../src/service/Connections.ts"
 import { type Extension, type Handler } from "../../src/service/Extension.ts"
-import { Client, type Failure, layerTransports, turn, until } from "../engine/laws.ts"
+import { Client, type Failure, layerTransports, type Service, turn, until, wholeService } from "../engine/laws.ts"
 
-export type Service = Bayeux.Bayeux["Service"]
+export type { Service }
 export type Scenario = (
   bayeux: Service
-) => Effect.Effect<void, Failure, Bayeux.Bayeux | Engine | Monitor.Monitor | Scope.Scope>
+) => Effect.Effect<void, Failure, Bayeux.Bayeux | Connections | Engine | Monitor.Monitor | Scope.Scope>
 
 export const layer = (options?: Bayeux.BayeuxOptions) =>
   layerTransports.pipe(
@@ -28,7 +29,7 @@ export const logged = Logger.layer([Logger.make(({ message }) => void log.push(S
 export const scenario = (sentence: string, run: Scenario, options?: Bayeux.BayeuxOptions): void =>
   it.effect(sentence, () => {
     log.length = 0
-    return Effect.provide(Bayeux.Bayeux.use(run), Layer.provideMerge(layer(options), logged))
+    return Effect.provide(Effect.flatMap(wholeService, run), Layer.provideMerge(layer(options), logged))
   })
 
 /** Lets so many milliseconds pass, and everything happen that they bring about. */

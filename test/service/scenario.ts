@@ -7,12 +7,13 @@ import type { Engine } from "../../src/engine/Engine.ts"
 import * as MemoryEngine from "../../src/engine/MemoryEngine.ts"
 import * as Monitor from "../../src/monitor/Monitor.ts"
 import * as Bayeux from "../../src/service/Bayeux.ts"
-import { type Failure, layerTransports, turn } from "../engine/laws.ts"
+import type { Connections } from "../../src/service/Connections.ts"
+import { type Failure, layerTransports, type Service, turn, wholeService } from "../engine/laws.ts"
 
-export type Service = Bayeux.Bayeux["Service"]
+export type { Service }
 export type Scenario = (
   bayeux: Service
-) => Effect.Effect<void, Failure, Bayeux.Bayeux | Engine | Monitor.Monitor | Scope.Scope>
+) => Effect.Effect<void, Failure, Bayeux.Bayeux | Connections | Engine | Monitor.Monitor | Scope.Scope>
 
 export const layerBare = (options: Bayeux.BayeuxOptions = {}) =>
   Bayeux.layer(options).pipe(
@@ -22,7 +23,7 @@ export const layerBare = (options: Bayeux.BayeuxOptions = {}) =>
 export const layer = (options?: Bayeux.BayeuxOptions) => Layer.provideMerge(layerTransports, layerBare(options))
 
 export const scenario = (sentence: string, run: Scenario, options?: Bayeux.BayeuxOptions): void =>
-  it.effect(sentence, () => Effect.provide(Bayeux.Bayeux.use(run), layer(options)))
+  it.effect(sentence, () => Effect.provide(Effect.flatMap(wholeService, run), layer(options)))
 
 /** Lets so many milliseconds pass, and everything happen that they bring about. */
 export const pass = (millis: number): Effect.Effect<void> => Effect.andThen(TestClock.adjust(millis), turn)

@@ -10,6 +10,7 @@ import type { OptionsInvalid } from "../../src/base/Options.ts"
 import type * as Engine from "../../src/engine/Engine.ts"
 import * as RedisEngine from "../../src/engine/redis/RedisEngine.ts"
 import { Bayeux, MemoryEngine, Metrics, Monitor, NodeServer, Tracing, Transports } from "../../src/index.ts"
+import { type Connections } from "../../src/service/Connections.ts"
 import { openCometd, openFaye } from "../support/clients.ts"
 import { attributesOf, type CollectedSpan, type Collector, startCollector } from "../support/collector.ts"
 import { RedisServer } from "../support/redis.ts"
@@ -46,7 +47,7 @@ const exporters = (url: string) =>
 interface ServeOptions {
   readonly collector: Collector
   readonly engine?: Layer.Layer<Engine.Engine, Engine.EngineError | OptionsInvalid>
-  readonly tracing?: Layer.Layer<never, OptionsInvalid, Bayeux.Bayeux>
+  readonly tracing?: Layer.Layer<never, OptionsInvalid, Connections>
 }
 
 const templates = ["/rooms/{room}"]

@@ -8,6 +8,7 @@ import { connect as connectTcp, createServer as createTcpServer, type Socket, ty
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { Bayeux, WebSocketTransport } from "../../src/index.ts"
+import { Connections } from "../../src/service/Connections.ts"
 import type * as Transport from "../../src/service/Transport.ts"
 import {
   atEnd,
@@ -331,7 +332,7 @@ it("a WebSocket on a Unix socket gets nothing twice, however it ends", async () 
 
 /** Publishes on `/a` in such a way that it is written before the server can see that a client has ended a connection. */
 const writeAfter = async (server: Server, end: () => void, data: number): Promise<void> => {
-  const { open } = await server.run(Bayeux.Bayeux)
+  const { open } = await server.run(Connections)
   await new Promise<void>((resolve) => {
     // What reads in a turn of the event loop is followed by what writes, before anything else is read.
     stat(".", () => {

@@ -12,6 +12,7 @@ import * as Tls from "node:tls"
 import { type ClientOptions, WebSocket } from "ws"
 import type { OptionsInvalid } from "../../src/base/Options.ts"
 import { Bayeux, MemoryEngine, Monitor, NodeServer, Transports } from "../../src/index.ts"
+import { type Connections } from "../../src/service/Connections.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // closing and waiting
@@ -125,10 +126,10 @@ export const random = (seed: number) => {
 export interface ServeOptions {
   readonly bayeux?: Bayeux.BayeuxOptions
   readonly node?: NodeServer.NodeServerOptions
-  readonly transports?: Layer.Layer<never, OptionsInvalid, Bayeux.Bayeux>
+  readonly transports?: Layer.Layer<never, OptionsInvalid, Bayeux.Bayeux | Connections>
 }
 
-type Services = Bayeux.Bayeux | Monitor.Monitor | NodeServer.NodeServer
+type Services = Bayeux.Bayeux | Connections | Monitor.Monitor | NodeServer.NodeServer
 
 /** A running server. */
 export interface Server {

@@ -39,7 +39,8 @@ import {
   record,
   serviceLaws,
   toldIn,
-  until
+  until,
+  wholeService
 } from "../laws.ts"
 
 let namespaces = 0
@@ -81,7 +82,7 @@ describe.skipIf(inject("redis") === "")("with a Redis server", () => {
     const context = yield* Layer.buildWithScope(Layer.fresh(process), scope)
     return {
       context,
-      bayeux: Context.get(context, Bayeux.Bayeux),
+      bayeux: yield* Effect.provideContext(wholeService, context),
       engine: Context.get(context, Engine),
       stop: Scope.close(scope, Exit.void)
     }
