@@ -1,12 +1,8 @@
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
-import { Console, Effect, Layer, Stream } from "effect"
-import { Bayeux, MemoryEngine, Monitor, NodeServer, Transports } from "effect-bayeux"
+import { Console, Effect, Stream } from "effect"
+import { Bayeux, BayeuxServer } from "effect-bayeux"
 
-const Server = NodeServer.layer({ port: 8000 }).pipe(
-  Layer.provide(Transports.layer),
-  Layer.provideMerge(Bayeux.layer()),
-  Layer.provide(Layer.mergeAll(MemoryEngine.layer, Monitor.layer()))
-)
+const Server = BayeuxServer.layer({ port: 8000 })
 
 const program = Effect.gen(function*() {
   const bayeux = yield* Bayeux.Bayeux

@@ -1,6 +1,6 @@
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Console, Effect, Layer, Stream } from "effect"
-import { Bayeux, Extension, MemoryEngine, Message, Monitor, NodeServer, Presence, Transports } from "effect-bayeux"
+import { Bayeux, BayeuxServer, Extension, Message, Presence } from "effect-bayeux"
 
 const users = new Map<unknown, string>([["rabbit", "alice"], ["turtle", "bob"]])
 
@@ -15,12 +15,10 @@ const authenticate: Extension.Extension = {
   }
 }
 
-const Server = NodeServer.layer({ port: 8000 }).pipe(
-  Layer.provide(Layer.mergeAll(Transports.layer, Bayeux.layerExtensions(authenticate))),
-  Layer.provide(Bayeux.layer()),
-  Layer.provideMerge(Presence.layer({ gracePeriod: "2 seconds" })),
-  Layer.provide(Layer.mergeAll(MemoryEngine.layer, Monitor.layer()))
-)
+const Server = BayeuxServer.layer({
+  port: 8000,
+  install: Layer.merge(Bayeux.layerExtensions(authenticate), Presence.layer({ gracePeriod: "2 seconds" }))
+})
 
 // The members, then each join and leave. A second tab is no join, and a page change is no leave.
 const program = Effect.gen(function*() {

@@ -1,6 +1,6 @@
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Config, Effect, Layer, Redacted } from "effect"
-import { Bayeux, Channel, Extension, MemoryEngine, Message, Monitor, NodeServer, Transports } from "effect-bayeux"
+import { Bayeux, BayeuxServer, Channel, Extension, Message } from "effect-bayeux"
 
 /** Only clients that know the password may publish; everybody may subscribe. Subscribers do not get the password. */
 const pushOnly = (password: Redacted.Redacted): Extension.Extension => ({
@@ -19,10 +19,6 @@ const PushOnly = Layer.unwrap(Effect.gen(function*() {
   return Bayeux.layerExtensions(pushOnly(password))
 }))
 
-const Server = NodeServer.layer({ port: 8000 }).pipe(
-  Layer.provide(Layer.mergeAll(Transports.layer, PushOnly)),
-  Layer.provide(Bayeux.layer()),
-  Layer.provide(Layer.mergeAll(MemoryEngine.layer, Monitor.layer()))
-)
+const Server = BayeuxServer.layer({ port: 8000, install: PushOnly })
 
 NodeRuntime.runMain(Layer.launch(Server))

@@ -1,17 +1,13 @@
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
-import { Config, Console, Effect, Layer, Stream } from "effect"
-import { Bayeux, Monitor, NodeServer, Transports } from "effect-bayeux"
+import { Config, Console, Effect, Stream } from "effect"
+import { Bayeux, BayeuxServer, Monitor } from "effect-bayeux"
 import * as RedisEngine from "effect-bayeux/RedisEngine"
 
 const Engine = RedisEngine.layerConfig(Config.all({
   url: Config.String("REDIS_URL").pipe(Config.withDefault("redis://127.0.0.1:6379"))
 }))
 
-const Server = NodeServer.layer({ port: 8000 }).pipe(
-  Layer.provide(Transports.layer),
-  Layer.provideMerge(Bayeux.layer()),
-  Layer.provideMerge(Layer.mergeAll(Engine, Monitor.layer()))
-)
+const Server = BayeuxServer.layer({ port: 8000, engine: Engine })
 
 // The number of sessions in all processes, then their events in one order.
 const program = Effect.gen(function*() {

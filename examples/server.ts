@@ -1,13 +1,8 @@
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
-import { Console, Effect, Layer, Stream } from "effect"
-import { Bayeux, MemoryEngine, Monitor, NodeServer, Transports } from "effect-bayeux"
+import { Console, Effect, Stream } from "effect"
+import { BayeuxServer, Monitor } from "effect-bayeux"
 
-const Server = NodeServer.layer({ port: 8000, mount: "/bayeux" }).pipe(
-  Layer.provide(Transports.layer),
-  Layer.provide(Bayeux.layer({ timeout: "45 seconds" })),
-  Layer.provide(MemoryEngine.layer),
-  Layer.provideMerge(Monitor.layer())
-)
+const Server = BayeuxServer.layer({ port: 8000, mount: "/bayeux", timeout: "45 seconds" })
 
 Monitor.Monitor.use(({ events }) => Stream.runForEach(events, Console.log)).pipe(
   Effect.provide(Server),

@@ -1,6 +1,6 @@
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Effect, Layer } from "effect"
-import { Bayeux, Extension, MemoryEngine, Message, Monitor, NodeServer, Transports } from "effect-bayeux"
+import { Bayeux, BayeuxServer, Extension, Message } from "effect-bayeux"
 
 const tokens = new Map<unknown, string>([["/users/alice", "rabbit"], ["/users/bob", "turtle"]])
 
@@ -18,10 +18,6 @@ const tokenOnSubscribe: Extension.Extension = {
   }
 }
 
-const Server = NodeServer.layer({ port: 8000 }).pipe(
-  Layer.provide(Layer.mergeAll(Transports.layer, Bayeux.layerExtensions(tokenOnSubscribe))),
-  Layer.provide(Bayeux.layer()),
-  Layer.provide(Layer.mergeAll(MemoryEngine.layer, Monitor.layer()))
-)
+const Server = BayeuxServer.layer({ port: 8000, install: Bayeux.layerExtensions(tokenOnSubscribe) })
 
 NodeRuntime.runMain(Layer.launch(Server))

@@ -1,17 +1,15 @@
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Console, Effect, Layer, Option, Stream } from "effect"
-import { Bayeux, MemoryEngine, Metrics, Monitor, NodeServer, Tracing, Transports } from "effect-bayeux"
+import { Bayeux, BayeuxServer, Metrics, Tracing } from "effect-bayeux"
 import { FetchHttpClient } from "effect/http"
 import { Otlp } from "effect/observability"
 
 const templates = ["/orders/{order}"]
 
-const Server = Layer.mergeAll(NodeServer.layer({ port: 8000 }), Transports.layer).pipe(
-  Layer.provide(Layer.mergeAll(Metrics.layer({ templates }), Tracing.layer({ templates }))),
-  Layer.provideMerge(Bayeux.layer()),
-  Layer.provide(MemoryEngine.layer),
-  Layer.provide(Monitor.layer())
-)
+const Server = BayeuxServer.layer({
+  port: 8000,
+  install: Layer.mergeAll(Metrics.layer({ templates }), Tracing.layer({ templates }))
+})
 
 // Effect's exporter sends metrics, traces and logs to an OpenTelemetry collector.
 const Telemetry = Otlp.layerJson({

@@ -1,13 +1,8 @@
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
-import { Console, Effect, HashMap, Layer, Stream } from "effect"
-import { Bayeux, MemoryEngine, Monitor, NodeServer, Snapshot, Transports } from "effect-bayeux"
+import { Console, Effect, HashMap, Stream } from "effect"
+import { Bayeux, BayeuxServer, Monitor, Snapshot } from "effect-bayeux"
 
-const Server = NodeServer.layer({ port: 8000 }).pipe(
-  Layer.provide(Transports.layer),
-  Layer.provideMerge(Bayeux.layer()),
-  Layer.provide(MemoryEngine.layer),
-  Layer.provideMerge(Monitor.layer())
-)
+const Server = BayeuxServer.layer({ port: 8000 })
 
 // A snapshot, then every event: the folded state is right at any time, also after lost events.
 const program = Effect.gen(function*() {

@@ -1,13 +1,8 @@
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
-import { Console, Effect, Layer, Stream } from "effect"
-import { Bayeux, MemoryEngine, Monitor, type MonitorEvent, NodeServer, Transports } from "effect-bayeux"
+import { Console, Effect, Stream } from "effect"
+import { BayeuxServer, Monitor, type MonitorEvent } from "effect-bayeux"
 
-const Server = NodeServer.layer({ port: 8000 }).pipe(
-  Layer.provide(Transports.layer),
-  Layer.provide(Bayeux.layer()),
-  Layer.provide(MemoryEngine.layer),
-  Layer.provideMerge(Monitor.layer())
-)
+const Server = BayeuxServer.layer({ port: 8000 })
 
 // The union is closed: a forgotten cause is a compile error.
 const why = (cause: MonitorEvent.Cause): string => {

@@ -1,3 +1,4 @@
+export * as BayeuxServer from "./BayeuxServer.ts"
 export * as BayeuxError from "./core/BayeuxError.ts"
 export * as Channel from "./core/Channel.ts"
 export * as ClientId from "./core/ClientId.ts"

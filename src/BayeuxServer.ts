@@ -1,0 +1,76 @@
+/**
+ * The usual server in one layer: a Node server with all transports, the memory engine and the monitor. Each part can be
+ * replaced by an option; to put the parts together yourself use their own layers, as this one does.
+ */
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+import * as Options from "./base/Options.ts"
+import type { Engine, EngineError } from "./engine/Engine.ts"
+import * as MemoryEngine from "./engine/MemoryEngine.ts"
+import * as Monitor from "./monitor/Monitor.ts"
+import * as Bayeux from "./service/Bayeux.ts"
+import type { Connections } from "./service/Connections.ts"
+import * as NodeServer from "./transport/NodeServer.ts"
+import * as Transports from "./transport/Transports.ts"
+
+const monitorFields = {
+  /** Name of this process in its events. Default: the host's name and the process id. */
+  node: Schema.optionalKey(Schema.NonEmptyString)
+}
+
+/** The options of {@link layer} that are data: those of `NodeServer.layer` and of `Bayeux.layer`, and `node`. */
+export const BayeuxServerOptions = Schema.Struct({
+  ...NodeServer.NodeServerOptions.fields,
+  ...Bayeux.BayeuxOptions.fields,
+  ...monitorFields
+})
+
+/** Services that every server has. */
+export type Services = Bayeux.Bayeux | Connections | Engine | Monitor.Monitor
+
+/** The options of {@link layer}; each may be left out. `A` is what the layers give,
+ * `E` how they fail. */
+export type BayeuxServerOptions<A = never, E = never> =
+  & NodeServer.NodeServerOptions
+  & typeof BayeuxServerOptions.Type
+  & {
+    /** Default: `MemoryEngine.layer`. */
+    readonly engine?: Layer.Layer<Engine, E>
+    /** Default: `Transports.layer`, all of them. */
+    readonly transports?: Layer.Layer<never, E, Services>
+    /** What is there before the first client comes: extensions, metrics, presence … Its services are provided, too. */
+    readonly install?: Layer.Layer<A, E, Services>
+  }
+
+/** The errors of the usual parts. */
+export type BayeuxServerError = EngineError | NodeServer.ServerError | Options.OptionsInvalid
+
+const picked = (fields: object, options: object): object =>
+  Object.fromEntries(Object.entries(options).filter(([name]) => name in fields))
+
+/**
+ * A listening server. Options that do not exist or make no sense fail with `OptionsInvalid`.
+ *
+ * ```ts
+ * BayeuxServer.layer({ port: 8000, timeout: "30 seconds", install: Bayeux.layerExtensions(authenticate) })
+ * ```
+ */
+export const layer = <A = never, E = never>(
+  { createServer, engine, install, transports, ...input }: BayeuxServerOptions<A, E> = {}
+): Layer.Layer<A | NodeServer.NodeServer | Services, BayeuxServerError | E> =>
+  Layer.unwrap(Effect.map(Options.decode("BayeuxServer.layer", BayeuxServerOptions, input), (options) => {
+    const carriers: Layer.Layer<never, E | Options.OptionsInvalid, Services> = transports ?? Transports.layer
+    const installed: Layer.Layer<A, E, Services> = install ?? Layer.empty as Layer.Layer<A>
+    const shared: Layer.Layer<Engine, E> = engine ?? MemoryEngine.layer
+    return NodeServer.layer({
+      ...picked(NodeServer.NodeServerOptions.fields, options),
+      ...(createServer && { createServer })
+    }).pipe(
+      Layer.provide(carriers),
+      Layer.provideMerge(installed),
+      Layer.provideMerge(Bayeux.layer(picked(Bayeux.BayeuxOptions.fields, options))),
+      Layer.provideMerge(shared),
+      Layer.provideMerge(Monitor.layer(picked(monitorFields, options)))
+    )
+  }))
