@@ -198,6 +198,28 @@ describe("docs/configuration.md", () => {
     assert.sameMembers(told.filter((name) => !makers.includes(name)), Object.keys(fields))
   })
 
+  /** A default in the words of both: doc comments write times in full. */
+  const short = (text: string): string =>
+    text.replaceAll(/[`"]/g, "").replace(/ seconds?/g, " s").replace(/ minutes?/g, " min").replace(/^none.*/, "none")
+
+  it.each(layers)("%s %s has the defaults of the doc comments", (heading, layer, { fields }) => {
+    const module = /[`]?([A-Z]\w+)\./.exec(layer === "" ? heading : layer)?.[1] ?? ""
+    const folder = module === "Recorder" ? "recorder/" : ""
+    const page = read(`api/${folder}${module}.md`)
+    let compared = 0
+    for (const name of Object.keys(fields)) {
+      const [, doc = ""] = new RegExp(`^- \`${name}\\?: .*\\\\\n((?: {2}.*\\n?)+)`, "m").exec(page) ?? []
+      const [, told] = /Default: (.+?)[.,;](?:\s|$)/s.exec(doc) ?? []
+      if (told === undefined) continue
+      const row = rows(section(document, heading)).find((cells) =>
+        layer === "" ? cells[0] === `\`${name}\`` : cells[0] === layer && cells[1] === `\`${name}\``
+      )
+      assert.include(short(row?.[layer === "" ? 1 : 2] ?? ""), short(told), name)
+      compared++
+    }
+    assert.isAbove(compared, 0)
+  })
+
   it("says which options the other servers have", () => {
     const line =
       "`NodeServer.attach(server, options)` and `HttpRoutes.layer(options)` have `mount`, `gracePeriod` and `origins`."
@@ -290,6 +312,12 @@ describe("docs/troubleshooting.md", () => {
     .join("\n")
     .replaceAll(/["`] \+\s*["`]/g, "")
     .replaceAll("\\\"", "\"")
+
+  it("has each error of an answer", () => {
+    const errors = readFileSync(new URL("src/core/BayeuxError.ts", root), "utf8").matchAll(/\/\*\* `(\d{3}:[^`]*)`/g)
+    const told = section(read("troubleshooting.md"), "## Errors in answers")
+    for (const [, error = ""] of errors) assert.include(told, `\`${error}\``)
+  })
 
   it("quotes what the server says", () => {
     const quotes = [...read("troubleshooting.md").matchAll(/`((?:[A-Z][a-z]*|…) [^`]*)`/g)].map(([, text = ""]) => text)
