@@ -4,7 +4,15 @@
  */
 import { existsSync, readFileSync } from "node:fs"
 import { dirname, resolve } from "node:path"
-import type { ClassDeclaration, Node, SourceFile, Statement, TypeNode } from "typescript/unstable/ast"
+import type {
+  ClassDeclaration,
+  InterfaceDeclaration,
+  Node,
+  SourceFile,
+  Statement,
+  TypeNode,
+  VariableStatement
+} from "typescript/unstable/ast"
 import {
   isClassDeclaration,
   isExportDeclaration,
@@ -138,44 +146,54 @@ export class Reader {
   }
 }
 
+type Named = readonly [name: string, declaration: Declaration]
+
 const isExported = (text: string): boolean => /^export (?:declare |default )?/.test(text)
 
-function* declarationsOf(file: SourceFile, statement: Statement): Iterable<readonly [string, Declaration]> {
+/** The code of a statement as users read it. */
+const codeOf = (file: SourceFile, statement: Node): string =>
+  plain(statement.getText(file).replace(/^export (?:declare )?/, ""))
+
+const variableOf = (file: SourceFile, statement: VariableStatement, doc: string): Named => {
+  const [variable] = statement.declarationList.declarations
+  const members = membersOf(file, variable?.type)
+  const code = codeOf(file, statement)
+  return [variable?.name.getText(file) ?? "", { code: members.length === 0 ? code : headOf(code), doc, members }]
+}
+
+const classOf = (file: SourceFile, statement: ClassDeclaration, doc: string): Named => {
+  const name = statement.name?.text ?? "default"
+  const base = baseOf(file, statement)
+  const code = codeOf(file, statement)
+  if (base === undefined) return [name, { code, doc, members: [] }]
+  const own = /\{\s*\}$/.test(code) ? "" : ` ${code.slice(code.indexOf("{"))}`
+  return [name, {
+    code: `class ${name} extends ${headOf(plain(base.getText(file)))}${own}`,
+    doc,
+    members: membersOf(file, base)
+  }]
+}
+
+const interfaceOf = (file: SourceFile, statement: InterfaceDeclaration, doc: string): Named => {
+  const members = statement.members.map((member) => memberOf(file, member))
+  const code = codeOf(file, statement)
+  return members.some(({ doc }) => doc !== "")
+    ? [statement.name.text, { code: headOf(code), doc, members }]
+    : [statement.name.text, { code, doc, members: [] }]
+}
+
+/** The declaration that a statement exports. The type of options says nothing beyond their schema, and is left out. */
+const declarationsOf = (file: SourceFile, statement: Statement): ReadonlyArray<Named> => {
   const text = statement.getText(file)
-  if (!isExported(text)) return
+  if (!isExported(text) || /^export type (\w+) = typeof \1\.Type;$/.test(text)) return []
   const doc = docIn(file.text.slice(statement.pos, statement.getStart(file)))
-  const code = (text: string) => plain(text.replace(/^export (?:declare )?/, ""))
-  if (isVariableStatement(statement)) {
-    const [variable] = statement.declarationList.declarations
-    const members = membersOf(file, variable?.type)
-    const [, name = ""] = /(?:const|let) (\w+)/.exec(text) ?? []
-    yield [name, { code: members.length === 0 ? code(text) : headOf(code(text)), doc, members }]
-  } else if (isClassDeclaration(statement)) {
-    const base = baseOf(file, statement)
-    const members = membersOf(file, base)
-    const own = /\{\s*\}$/.test(text) ? "" : text.slice(text.indexOf("{"))
-    const parent = base === undefined ? "" : ` extends ${headOf(plain(base.getText(file)))}`
-    yield [statement.name?.text ?? "default", {
-      code: base === undefined ? code(text) : `class ${statement.name?.text}${parent}${own === "" ? "" : ` ${own}`}`,
-      doc,
-      members
-    }]
-  } else if (isInterfaceDeclaration(statement)) {
-    const members = statement.members.map((member) => memberOf(file, member))
-    const isTold = members.some(({ doc }) => doc !== "")
-    yield [statement.name.text, {
-      code: isTold ? headOf(code(text)) : code(text),
-      doc,
-      members: isTold ? members : []
-    }]
-  } else if (isTypeAliasDeclaration(statement)) {
-    // The type of options says nothing that their schema does not say.
-    if (!/^export type (\w+) = typeof \1\.Type;$/.test(text)) {
-      yield [statement.name.text, { code: code(text), doc, members: [] }]
-    }
-  } else if (isFunctionDeclaration(statement)) {
-    yield [statement.name?.text ?? "default", { code: code(text), doc, members: [] }]
+  if (isVariableStatement(statement)) return [variableOf(file, statement, doc)]
+  if (isClassDeclaration(statement)) return [classOf(file, statement, doc)]
+  if (isInterfaceDeclaration(statement)) return [interfaceOf(file, statement, doc)]
+  if (isTypeAliasDeclaration(statement) || isFunctionDeclaration(statement)) {
+    return [[statement.name?.text ?? "default", { code: codeOf(file, statement), doc, members: [] }]]
   }
+  return []
 }
 
 /** A declaration without its fields. */
