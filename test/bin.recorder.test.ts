@@ -213,7 +213,7 @@ describe("what is printed of a client", () => {
 })
 
 describe("effect-bayeux inspect", () => {
-  it("tells the story of a session by the name that it has in the recording, and of a message", async () => {
+  it("prints the timeline of a session, by its name in the recording, and of a message", async () => {
     const file = freshFile()
     const command = start(file, "--record-redact", "--record-size", "1")
     const server = await command.listening()
@@ -242,14 +242,14 @@ describe("effect-bayeux inspect", () => {
       ]
     )
     const ofMessage = await run("inspect", file, "--message", "3", "--json")
-    const told = ofMessage.stdout.trimEnd().split("\n").map((line) => JSON.parse(line) as Record<string, unknown>)
-    assert.deepStrictEqual(told.map(({ _tag, clientId }) => [_tag, clientId]), [
+    const entries = ofMessage.stdout.trimEnd().split("\n").map((line) => JSON.parse(line) as Record<string, unknown>)
+    assert.deepStrictEqual(entries.map(({ _tag, clientId }) => [_tag, clientId]), [
       ["Published", null],
       ["Matched", name],
       ["Queued", name],
       ["Written", name]
     ])
-    assert.deepStrictEqual(told[0]?.["data"], { redacted: "string", length: 10 })
+    assert.deepStrictEqual(entries[0]?.["data"], { redacted: "string", length: 10 })
 
     const raw = await run("inspect", file, "--client", clientId)
     assert.strictEqual(raw.stdout, "")

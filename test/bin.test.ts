@@ -64,7 +64,7 @@ describe("effect-bayeux", () => {
     assert.strictEqual(command.stderr, "")
   })
 
-  it("tells its version with --version", async () => {
+  it("prints its version with --version", async () => {
     const command = new Command(["--version"])
     assert.strictEqual(await command.exit(), 0)
     assert.match(command.stdout, new RegExp(`^\\S* ?v?${version.replaceAll(".", "\\.")}\n$`))
@@ -142,7 +142,7 @@ describe("effect-bayeux", () => {
     assert.strictEqual(command.stdout, "")
   })
 
-  it("goes on where the reader of its events has stopped, whatever is published", async () => {
+  it("continues if the reader of its events has stopped, whatever is published", async () => {
     const command = new Command(["--port", "0", "--log-events"], { NODE_OPTIONS: "--max-old-space-size=96" })
     const server = await command.listening()
     command.process.stdout.pause()
@@ -282,7 +282,7 @@ describe("effect-bayeux --log-events", () => {
     assert.deepStrictEqual(command.events.map(({ sequence }) => sequence), events.map((_, at) => at + 1))
   })
 
-  it("tells of a session that goes without a word", async () => {
+  it("prints the end of a session that disappears", async () => {
     const command = start("--log-events", "--timeout", "0.2")
     const server = await command.listening()
     const clientId = await begin(server, "/a")
@@ -295,7 +295,7 @@ describe("effect-bayeux --log-events", () => {
     assert.include(disconnect?.["cause"], { _tag: "Timeout" })
   })
 
-  it.each(signals)("tells of the end of each session at %s, and ends with 0", async (signal) => {
+  it.each(signals)("prints the end of each session at %s, and exits with 0", async (signal) => {
     const command = start("--log-events")
     const server = await command.listening()
     const clientIds = [await begin(server, "/a"), await begin(server, ["/b", "/c"])]
@@ -314,7 +314,7 @@ describe("effect-bayeux --log-events", () => {
     assert.deepStrictEqual(command.events.map(({ sequence }) => sequence), events.map((_, at) => at + 1))
   })
 
-  it("goes on serving, and ends in time, although nobody reads its output", async () => {
+  it("continues to serve, and stops in time, although nobody reads its output", async () => {
     const command = start("--log-events")
     const server = await command.listening()
     command.process.stdout.pause()
@@ -335,7 +335,7 @@ describe("effect-bayeux --log-events", () => {
     assert.isBelow(elapsed(), 5_000)
   })
 
-  it("goes on serving although the reader of its output has gone", async () => {
+  it("continues to serve although the reader of its output has closed it", async () => {
     const command = start("--log-events")
     const server = await command.listening()
     command.process.stdout.destroy()
@@ -445,7 +445,7 @@ describe("the page of effect-bayeux", () => {
     assert.match(command.stderr, /The monitor page is not served: give --monitor-token or BAYEUX_MONITOR_TOKEN/)
   })
 
-  it("has the monitor page for whoever has the token", async () => {
+  it("serves the monitor page to clients with the token", async () => {
     const token = "correct horse battery staple"
     const command = new Command(["--port", "0", "--host", "0.0.0.0"], { BAYEUX_MONITOR_TOKEN: token })
     const { port } = await command.listening()

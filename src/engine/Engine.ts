@@ -94,10 +94,10 @@ export class Engine extends Context.Service<Engine, {
    */
   readonly cluster: (from?: string) => Stream.Stream<ClusterEvent, EngineError>
   /**
-   * Inputs of presence over all processes that share the engine, for a grace period in milliseconds: a `Reading` of the
+   * Inputs of presence over all processes that share the engine, for a grace period in milliseconds: a `PresenceSnapshot` of the
    * store, with the sessions that ended within the grace period; then the events after it, in the order of the log and with
    * its times; and `Passed` repeatedly, so that time passes where nothing happens. Where something may have been missed a
-   * new `Reading` follows. The stream survives broken connections. Undefined in an engine that is not shared, where the
+   * new `PresenceSnapshot` follows. The stream survives broken connections. Undefined in an engine that is not shared, where the
    * monitor of the service has all events.
    */
   readonly presenceFeed: ((gracePeriod: number) => Stream.Stream<PresenceState.PresenceInput>) | undefined

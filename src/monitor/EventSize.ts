@@ -1,19 +1,19 @@
 /**
- * Size of an event in memory, estimated from its content. A buffer of events is bounded by it: an event may hold a
- * megabyte of JSON, and `[[],[],…]` takes fourteen times as much memory as text.
+ * Size of an event in memory, estimated from its content, which bounds the buffers of consumers: an event may have a megabyte
+ * of JSON, and `[[],[],…]` takes fourteen times as much memory as text.
  */
 import type * as Schema from "effect/Schema"
 import type { MonitorEvent } from "../core/MonitorEvent.ts"
 
-/** Bytes of V8's objects on a machine of 64 bits, by their kind; strings have one byte for each character at least. */
+/** Bytes of V8's objects on 64-bit machines, by kind. Strings have at least one byte for each character. */
 const bytes = { event: 128, string: 24, array: 48, object: 56, slot: 8 }
 
-/** The sizes of large values, which each consumer asks for. */
-const known = new WeakMap<object, number>()
+/** Cached sizes of large values: each consumer needs them. */
+const sizes = new WeakMap<object, number>()
 const large = 4_096
 const isWide = /[\u0100-\uffff]/
 
-/** A character of a string takes two bytes if any of them does not fit into one. */
+/** Size of a string: two bytes for each character if any of them does not fit into one. */
 const ofString = (text: string): number =>
   bytes.string + (text.length >= large && isWide.test(text) ? 2 : 1) * text.length
 
@@ -34,14 +34,14 @@ const isArray = (value: object): value is ReadonlyArray<Schema.Json> => Array.is
 const ofJson = (value: Schema.Json): number => {
   if (typeof value === "string") return ofString(value)
   if (typeof value !== "object" || value === null) return 0
-  const before = known.get(value)
+  const before = sizes.get(value)
   if (before !== undefined) return before
   const size = isArray(value) ? ofArray(value) : ofObject(value)
-  if (size >= large) known.set(value, size)
+  if (size >= large) sizes.set(value, size)
   return size
 }
 
-/** Bytes that an event takes in memory, about. */
+/** Estimates the bytes of an event in memory. */
 export const of = (event: MonitorEvent): number => {
   switch (event._tag) {
     case "Publish":

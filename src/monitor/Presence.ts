@@ -53,7 +53,7 @@ const snapshotOf = ({ sessions }: Snapshot, at: number): PresenceState.PresenceS
   for (const [clientId, { createdAt, identity, subscriptions }] of sessions) {
     if (identity !== undefined) identified.set(clientId, { identity, since: createdAt, subscriptions })
   }
-  return { _tag: "Reading", at, sessions: identified }
+  return { _tag: "PresenceSnapshot", at, sessions: identified }
 }
 
 /** Longest time for which a timer is set, in milliseconds. */
@@ -85,7 +85,7 @@ const feedOwn = Effect.fnUntraced(function*(monitor: Monitor["Service"], hub: Pr
 
   const advance = Effect.fnUntraced(function*(at: number) {
     yield* caughtUp
-    hub.apply({ _tag: "Passed", at })
+    hub.apply({ _tag: "TimePassed", at })
   })
 
   const keepTime = Effect.gen(function*() {

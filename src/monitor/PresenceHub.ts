@@ -98,7 +98,7 @@ export class PresenceHub {
       this.#state = step.state
       for (const watcher of this.#watchers) watcher.offer(step)
     }
-    if (input._tag === "Reading") this.#isReady.openUnsafe()
+    if (input._tag === "PresenceSnapshot") this.#isReady.openUnsafe()
   }
 
   /** Ends all watches. */

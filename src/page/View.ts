@@ -5,7 +5,7 @@ import type * as Session from "../core/Session.ts"
 import * as Pseudonym from "../monitor/Pseudonym.ts"
 import type { EventRow, SessionRow, SessionState } from "./PageProtocol.ts"
 
-type NameOf = (clientId: string) => Pseudonym.Name
+type PseudonymOf = (clientId: string) => Pseudonym.Name
 
 /** Longest text of clients or the application, in characters. */
 const maxText = 200
@@ -14,10 +14,10 @@ const maxText = 200
 const maxSubscriptions = 500
 
 /** View of a channel or any other text. */
-export const text = (whole: string, nameOf: NameOf): string => Pseudonym.text(whole, maxText, nameOf)
+export const text = (whole: string, nameOf: PseudonymOf): string => Pseudonym.text(whole, maxText, nameOf)
 
 /** Row of an event, with the beginning of its data or only the type. */
-export const event = (event: MonitorEvent, nameOf: NameOf, showData: boolean): EventRow => ({
+export const event = (event: MonitorEvent, nameOf: PseudonymOf, showData: boolean): EventRow => ({
   sequence: event.sequence,
   at: event.at,
   kind: event._tag,
@@ -29,11 +29,11 @@ export const event = (event: MonitorEvent, nameOf: NameOf, showData: boolean): E
 })
 
 /** View of a cause. The reason of `Kicked` is a text of the application. */
-export const cause = (cause: Cause, nameOf: NameOf): Cause =>
+export const cause = (cause: Cause, nameOf: PseudonymOf): Cause =>
   cause._tag === "Kicked" ? { ...cause, reason: text(cause.reason, nameOf) } : cause
 
 /** Row of a session. */
-export const session = (info: Session.Info, nameOf: NameOf): SessionRow => ({
+export const session = (info: Session.Info, nameOf: PseudonymOf): SessionRow => ({
   name: nameOf(info.clientId),
   local: info.local,
   createdAt: info.createdAt,
@@ -44,7 +44,7 @@ export const session = (info: Session.Info, nameOf: NameOf): SessionRow => ({
 })
 
 /** State of a session for its own page. */
-export const sessionState = (info: Session.Info, nameOf: NameOf): SessionState => ({
+export const sessionState = (info: Session.Info, nameOf: PseudonymOf): SessionState => ({
   _tag: "Here",
   row: session(info, nameOf),
   link: info.link,
@@ -65,7 +65,7 @@ const typeOf = (data: Schema.Json): string => {
 }
 
 /** The beginning of a value as JSON. No more than that is serialised. */
-const excerpt = (data: Schema.Json, room: number, nameOf: NameOf): string => {
+const excerpt = (data: Schema.Json, room: number, nameOf: PseudonymOf): string => {
   const quote = (value: string) => JSON.stringify(Pseudonym.text(value, room, nameOf))
   if (typeof data === "string") return quote(data)
   if (typeof data !== "object" || data === null) return String(data)

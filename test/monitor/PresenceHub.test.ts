@@ -18,7 +18,7 @@ class Timeline {
 
   constructor(capacity: number) {
     this.hub = new PresenceHub(0, capacity)
-    this.hub.apply({ _tag: "Reading", at: 0, sessions: new Map() })
+    this.hub.apply({ _tag: "PresenceSnapshot", at: 0, sessions: new Map() })
   }
 
   /** Toggles a member: it joins, or leaves if it is present. */
@@ -27,7 +27,7 @@ class Timeline {
     const clientId = ClientId.make(this.#here.get(identity) ?? `c${at}`)
     if (this.#here.delete(identity)) {
       this.hub.apply({ _tag: "Disconnect", at, clientId, cause: clientRequest })
-      this.hub.apply({ _tag: "Passed", at })
+      this.hub.apply({ _tag: "TimePassed", at })
     } else {
       this.#here.set(identity, clientId)
       this.hub.apply({ _tag: "Handshake", at, clientId, identity })
@@ -90,7 +90,7 @@ describe("a watcher", () => {
       yield* turn
       assert.deepStrictEqual([told, asked.pollUnsafe()], [[], undefined])
       const since = { since: 3, identity: "alice", subscriptions: [] }
-      hub.apply({ _tag: "Reading", at: 4, sessions: new Map([[ClientId.make("x"), since]]) })
+      hub.apply({ _tag: "PresenceSnapshot", at: 4, sessions: new Map([[ClientId.make("x"), since]]) })
       yield* until("the beginning", () => told.length === 1)
       assert.deepStrictEqual(known(told), ["alice"])
     }))

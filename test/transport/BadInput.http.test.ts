@@ -203,7 +203,7 @@ besideNeighbours("a server that is sent bad HTTP", () => {
     })
 
     it.each([["PUT"], ["DELETE"], ["PATCH"], ["TRACE"], ["PROPFIND"], ["QUERY"], ["M-SEARCH"]])(
-      "by the method %s gets 405 and is told what is allowed",
+      "by the method %s gets 405 with the allowed ones",
       async (method) => {
         const answer = await request(server.url, { method })
         assert.strictEqual(answer.status, 405)
@@ -220,7 +220,7 @@ besideNeighbours("a server that is sent bad HTTP", () => {
       ["a header without a colon", "GET /bayeux HTTP/1.1\r\nHost: x\r\nfoo\r\n\r\n", [400]],
       ["a control character", "GET /bayeux HTTP/1.1\r\nHost: x\r\na: \x00\r\n\r\n", [400]],
       ["headers that are too long", `GET /bayeux HTTP/1.1\r\nHost: x\r\na: ${"x".repeat(100_000)}\r\n\r\n`, [431]],
-      ["a length that is none", "POST /bayeux HTTP/1.1\r\nHost: x\r\nContent-Length: x\r\n\r\n", [400]],
+      ["an invalid length", "POST /bayeux HTTP/1.1\r\nHost: x\r\nContent-Length: x\r\n\r\n", [400]],
       ["a negative length", "POST /bayeux HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n", [400]],
       ["two lengths", "POST /bayeux HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", [400]],
       [
@@ -228,7 +228,7 @@ besideNeighbours("a server that is sent bad HTTP", () => {
         "POST /bayeux HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         [400]
       ],
-      ["a chunk that is none", "POST /bayeux HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", [400]],
+      ["an invalid chunk", "POST /bayeux HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", [400]],
       ["TLS", Buffer.from("16030100c8010000c40303", "hex"), [400]]
     ])("with %s gets a status", async (_, bytes, statuses) => {
       const raw = (await connectRaw(server)).send(bytes)

@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url"
 import { selfSigned } from "../support/certificate.ts"
 import { compileCache } from "../support/compileCache.ts"
 import { limit, seeds } from "../support/seeds.ts"
-import type { HastyOptions } from "./hasty.ts"
+import type { DroppingOptions } from "./droppingSubscriber.ts"
 import {
   atEnd,
   begin,
@@ -127,7 +127,7 @@ describe.each(places)("a client %s that reads each answer and ends its connectio
   )
 
   it.each([["keep-alive", "always"], ["Connection: close", "never"]] as const)(
-    "gets one answer twice at the most with %s when it resets it and says nothing by ids",
+    "gets at most one answer twice with %s when it resets the connection and gives no information by ids",
     { timeout: limit(longest) },
     async (_, keepAlive) => {
       for (const seed of seeds(1)) {
@@ -148,14 +148,14 @@ describe.each(places)("a client %s that reads each answer and ends its connectio
 })
 
 /** Starts a subscriber that drops its connection while it reads; gives its session, and what it has read. */
-const startHasty = async (options: HastyOptions) => {
-  const child = fork(fileURLToPath(new URL("./hasty.ts", import.meta.url)), [JSON.stringify(options)], {
+const startDropping = async (options: DroppingOptions) => {
+  const child = fork(fileURLToPath(new URL("./droppingSubscriber.ts", import.meta.url)), [JSON.stringify(options)], {
     env: { ...process.env, ...compileCache }
   })
   atEnd(() => child.kill("SIGKILL"))
-  const told = () => new Promise<unknown>((resolve) => child.once("message", resolve))
-  const clientId = await within("a session", told()) as string
-  return { clientId, read: within("what was read", told()) as Promise<ReadonlyArray<number>> }
+  const nextMessage = () => new Promise<unknown>((resolve) => child.once("message", resolve))
+  const clientId = await within("a session", nextMessage()) as string
+  return { clientId, read: within("what was read", nextMessage()) as Promise<ReadonlyArray<number>> }
 }
 
 describe.each(
@@ -171,7 +171,7 @@ describe.each(
     for (const seed of seeds(5)) {
       const { below } = random(seed)
       const channel = `/a${seed}`
-      const first = await startHasty({ url: server.url, channel, ca: cert, cutAt: 3 + below(24) })
+      const first = await startDropping({ url: server.url, channel, ca: cert, cutAt: 3 + below(24) })
       await until("it to be attached", async () => (await server.session(first.clientId))?.link === "Attached")
       for (let n = 1; n <= count; n++) publisher.send({ channel, data: { n, padding } })
       const read = await first.read

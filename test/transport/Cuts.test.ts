@@ -81,7 +81,7 @@ describe.each(connectionHeaders)("a message published while a long poll with %s 
       const clientId = await begin(server, "/a")
       for (let n = 0; n < 5; n++) {
         const raw = await connectRaw(server)
-        // Node reads ahead until it is told not to; what it has read counts as read.
+        // Node reads ahead until it is paused; its reads count as read.
         const deaf = connectTcp({ port: server.port, host: "127.0.0.1" })
         deaf.pause().on("error", () => undefined).write(postBytes(JSON.stringify([connectMessage(clientId)]), headers))
         atEnd(() => deaf.destroy())
@@ -168,7 +168,7 @@ describe("a proxy that resets the connection of an answer it has read", () => {
     assert.deepStrictEqual(await readAndReset(server, clientId, {}), [])
   })
 
-  it("has it delivered twice, and no more often, if nothing tells it from a client", async () => {
+  it("gets it twice, and not more often, if nothing distinguishes it from a client", async () => {
     const server = await serve()
     const clientId = await begin(server, "/a")
     assert.deepStrictEqual(await readAndReset(server, clientId, {}), [1])

@@ -84,7 +84,7 @@ describe("an event stream", () => {
   })
 
   it.each([["unknown"], ["0".repeat(40)], ["constructor"]])(
-    "of the clientId %s, which nobody has, tells its client to shake hands, ends, and is not opened again",
+    "of the unknown clientId %s gets the advice to shake hands, ends, and is not reopened",
     async (clientId) => {
       const server = await serve()
       const ask = (headers: object) =>
@@ -92,7 +92,7 @@ describe("an event stream", () => {
       const answer = await ask({})
       assert.strictEqual(answer.status, 200)
       assert.match(String(answer.headers["content-type"]), /^text\/event-stream/)
-      const told = {
+      const advice = {
         channel: "/meta/connect",
         successful: false,
         error: `401:${clientId}:Unknown client`,
@@ -100,7 +100,7 @@ describe("an event stream", () => {
       }
       assert.strictEqual(
         answer.text,
-        `retry: 1000\r\n\r\ndata: ${JSON.stringify([told])}\r\n\r\nid: over\r\ndata: []\r\n\r\n`
+        `retry: 1000\r\n\r\ndata: ${JSON.stringify([advice])}\r\n\r\nid: over\r\ndata: []\r\n\r\n`
       )
       const again = await ask({ "Last-Event-ID": "over" })
       assert.deepStrictEqual([again.status, again.text], [204, ""])
@@ -116,7 +116,7 @@ describe("an event stream", () => {
     assert.strictEqual(await link(server, clientId ?? ""), "Detached")
   })
 
-  it("is there only for GET and somebody who accepts events, at the path of a clientId", async () => {
+  it("is served only for GET with an Accept of events, at the path of a clientId", async () => {
     const server = await serve()
     const clientId = await begin(server)
     const status = async (path: string, accept: string, method = "GET") =>
@@ -203,11 +203,11 @@ describe("an event stream", () => {
     await post(server, [{ channel: "/a", data: 1 }, { channel: "/meta/disconnect", clientId }])
     await until("the end of the stream", () => stream.isEnded)
     assert.deepStrictEqual(stream.data, [1])
-    assert.isTrue(stream.response.complete, "it ended in good order")
+    assert.isTrue(stream.response.complete, "it ended gracefully")
     assert.match(stream.text, /id: over\r\ndata: \[\]\r\n\r\n$/, "and is not opened again")
   })
 
-  it("tells its client what to do when the server stops, and then ends, to be opened again", async () => {
+  it("gets advice when the server stops, and then ends, to be reopened", async () => {
     const server = await serve()
     const clientId = await begin(server, "/a")
     const stream = await openEvents(server, clientId)
@@ -215,17 +215,17 @@ describe("an event stream", () => {
     await stream.delivered(1)
     await server.stop()
     await until("the end of the stream", () => stream.isEnded)
-    assert.isTrue(stream.response.complete, "it ended in good order")
-    const told = {
+    assert.isTrue(stream.response.complete, "it ended gracefully")
+    const advice = {
       channel: "/meta/connect",
       successful: true,
       clientId,
       advice: { reconnect: "handshake", interval: 1_000 }
     }
-    assert.strictEqual(stream.text.split("\r\n\r\n").at(-2), `data: ${JSON.stringify([told])}`)
+    assert.strictEqual(stream.text.split("\r\n\r\n").at(-2), `data: ${JSON.stringify([advice])}`)
   })
 
-  it("tells a client that was kicked, so that its browser does not bring it back", async () => {
+  it("notifies a client that was kicked, so that its browser does not reconnect", async () => {
     const server = await serve()
     const clientId = await begin(server)
     const stream = await openEvents(server, clientId)
@@ -282,7 +282,7 @@ const openRaw = async (server: Server, clientId: string) => {
 describe("an event stream that is not read", () => {
   const padding = "x".repeat(200_000)
 
-  it("is cut off at the limit; its session goes on, and what was not read comes by the next one", async () => {
+  it("is cut off at the limit; its session continues, and unread messages come by the next one", async () => {
     const server = await serve(withOptions({ maxBuffered: 1_000_000 }))
     const clientId = await begin(server, "/a")
     const raw = await openRaw(server, clientId)

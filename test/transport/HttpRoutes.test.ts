@@ -212,7 +212,7 @@ describe("a service among the routes of an Effect server", () => {
     }
   )
 
-  it("loses one such POST on a server that is not, and tells it to come again", async () => {
+  it("loses one such POST on a server that is not, and answers that it may be repeated", async () => {
     const server = await start()
     const send = () =>
       post(server, [handshakeMessage], { headers: { "Connection": "Upgrade", "Upgrade": "websocket" } })
@@ -286,7 +286,7 @@ describe("an Effect server that stops", () => {
     assert.strictEqual(serverFrames(raw.received).length, 1)
   })
 
-  it("and is tuned does not wait for connections that nobody uses", async () => {
+  it("and is tuned does not wait for unused connections", async () => {
     const server = await start({ gracefulShutdownTimeout: "20 seconds", isTuned: true })
     const silent = await connectRaw(server)
     const idle = await connectRaw(server)

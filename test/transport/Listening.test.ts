@@ -144,13 +144,13 @@ describe("a server on a Unix socket", () => {
     assert.include(message, "give one of them")
   })
 
-  it("is not started with permissions that are none", async () => {
+  it("is not started with an invalid mode", async () => {
     const command = new Command(["--socket", "/tmp/a", "--socket-mode", "rw"])
     assert.include([1, 2], await command.exit())
     assert.include(command.stderr, "such as 660")
   })
 
-  it("shows the monitor page to nobody without a token: who comes through a proxy is not of this machine", async () => {
+  it("does not serve the monitor page without a token: clients of a proxy are not on this machine", async () => {
     const path = freshPath()
     const command = await start(path)
     assert.include(command.stderr, "The monitor page is not served")

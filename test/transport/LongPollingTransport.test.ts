@@ -380,7 +380,7 @@ describe("long-polling from another origin", () => {
     }
   })
 
-  it("says nothing of origins to somebody who has none", async () => {
+  it("sends no headers of CORS without an origin", async () => {
     const server = await serve()
     const { headers } = await post(server, [handshakeMessage])
     assert.deepStrictEqual(Object.keys(headers).filter((name) => name.startsWith("access-control")), [])

@@ -50,7 +50,7 @@ describe("a server of its own", () => {
     assert.include(elsewhere.text, "/a/b")
   })
 
-  it("tells its health to a GET and, without the body, to a HEAD", async () => {
+  it("answers its health to a GET and, without the body, to a HEAD", async () => {
     const server = await serve()
     const get = await request(`${server.url}/health`)
     const head = await request(`${server.url}/health`, { method: "HEAD" })

@@ -97,7 +97,7 @@ describe("origins", () => {
     }
   })
 
-  it("that are none are refused when the server is built", async () => {
+  it("that are not valid are refused when the server is built", async () => {
     const error: unknown = await serve({ node: { origins: ["app.example/"] } }).then(() => undefined, (error) => error)
     assert.match(String(error), /an origin such as "https:\/\/app\.example"/)
   })

@@ -133,7 +133,7 @@ describe("two sessions on one WebSocket", () => {
     assert.strictEqual(connects(socket).length, 2)
   })
 
-  it("are told apart by extensions", async () => {
+  it("are distinguished by extensions", async () => {
     const server = await serve()
     const seen: Array<string> = []
     const { clientIds: [a = "", b = ""], socket } = await share(server, "/a", "/b")
@@ -157,7 +157,7 @@ describe("two sessions on one WebSocket", () => {
 })
 
 describe("a WebSocket with a session", () => {
-  it("answers connects of sessions that nobody knows, and keeps nothing of them", async () => {
+  it("answers connects of unknown sessions, and keeps nothing of them", async () => {
     const server = await serve()
     const { socket } = await share(server, "/a")
     for (let i = 0; i < 300; i++) socket.send(connectMessage(`nobody${i}`, "websocket"))
@@ -167,7 +167,7 @@ describe("a WebSocket with a session", () => {
     assert.deepStrictEqual(await socket.delivered(1), [1])
   })
 
-  it("has room for a hundred more; with the next one they take turns, and nobody spins", async () => {
+  it("has room for a hundred more; with the next one they take turns, and no client spins", async () => {
     const server = await serve()
     const channels = Array.from({ length: 102 }, (_, i) => `/c/${i}`)
     const { clientIds, socket } = await share(server, ...channels)

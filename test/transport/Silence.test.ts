@@ -162,7 +162,7 @@ it("a client that gives up its new socket before it has read anything gets all o
   assert.deepStrictEqual(numbersIn(await poll(server, clientId)), [1, 2, 3, 4, 5, 6])
 })
 
-it("a peer that never answers pings gets nothing twice: it says nothing by its silence", async () => {
+it("a peer that never answers pings gets nothing twice: its silence means nothing", async () => {
   const { server } = await start()
   const clientId = await begin(server, "/a")
   const raw = await connectRawWebSocket(server)

@@ -337,7 +337,7 @@ describe("a peer that does not read", () => {
     return { raw, clientId, atServer: sockets.find(({ remotePort }) => remotePort === raw.socket.localPort) }
   }
 
-  it("is cut off at the limit; its session goes on, and what it has not read comes by its next socket", async () => {
+  it("is cut off at the limit; its session continues, and unread messages come by its next socket", async () => {
     const server = await serve(withOptions({ maxBuffered: 1_000_000 }))
     const { clientId, raw } = await beginDeaf(server)
     const { socket: neighbour } = await beginSocket(server, "/a")
@@ -424,7 +424,7 @@ describe("a socket is closed with", () => {
     assert.deepStrictEqual(connect?.advice, { reconnect: "none" })
   })
 
-  it("1000 when the application ends its session: the client is told not to come back", async () => {
+  it("1000 when the application ends its session: the client gets the advice not to reconnect", async () => {
     const server = await serve()
     const { clientId, socket } = await beginSocket(server, "/a")
     await server.run(Bayeux.Bayeux.use((bayeux) => bayeux.disconnect(clientId, "enough")))
@@ -514,7 +514,7 @@ describe("an upgrade", () => {
   it.each([
     ["another protocol", { "Upgrade": "chat" }, 400],
     ["no key", { "Sec-WebSocket-Key": undefined }, 400],
-    ["a key that is none", { "Sec-WebSocket-Key": "x" }, 400],
+    ["an invalid key", { "Sec-WebSocket-Key": "x" }, 400],
     ["an old version", { "Sec-WebSocket-Version": "7" }, 400]
   ])("to %s is refused with a status", async (_, change, status) => {
     const server = await serve()

@@ -27,7 +27,7 @@ export const json = JSON.stringify
 export const formType = "application/x-www-form-urlencoded"
 export const oneMebibyte = 1 << 20
 
-/** Two sessions that behave, and whoever sends them numbers. */
+/** Two regular sessions, and their publisher of numbers. */
 class Neighbours {
   readonly #server: Server
   readonly #socket: Socket

@@ -142,7 +142,7 @@ export interface Server {
   readonly publish: (channel: string, data: unknown) => Promise<void>
   readonly sessions: () => Promise<ReadonlyArray<Bayeux.SessionInfo>>
   readonly session: (clientId: string) => Promise<Bayeux.SessionInfo | undefined>
-  /** Ends it in good order; a second call waits for the first. */
+  /** Stops it gracefully; a second call waits for the first. */
   readonly stop: () => Promise<void>
 }
 
@@ -792,12 +792,12 @@ interface Plan {
   /** Leave the answer in the system's buffer. */
   readonly isDeaf: boolean
   /** Cut as soon as there is a part of the answer. */
-  readonly isHasty: boolean
+  readonly cutsEarly: boolean
   /** How to end the connection as soon as the answer is there. */
   readonly leave: "destroy" | "resetAndDestroy" | undefined
 }
 
-const steady: Plan = { isKept: true, cutAfter: undefined, isDeaf: false, isHasty: false, leave: undefined }
+const steady: Plan = { isKept: true, cutAfter: undefined, isDeaf: false, cutsEarly: false, leave: undefined }
 
 /** Connects again and again by long-polling over raw sockets and cuts its connections at moments that are drawn by lot. */
 export class Cutter {
@@ -874,7 +874,7 @@ export class Cutter {
         return { ...steady, isKept, leave: "destroy" }
       case 3:
       case 4:
-        return { ...steady, isKept, isHasty: true }
+        return { ...steady, isKept, cutsEarly: true }
       case 5:
       case 6:
       case 7:
@@ -918,7 +918,7 @@ export class Cutter {
         chunks.push(chunk)
         length += chunk.length
         if (needed === 0) needed = lengthOfAnswer(Buffer.concat(chunks))
-        if (length < needed || needed === 0) return void (plan.isHasty && cut())
+        if (length < needed || needed === 0) return void (plan.cutsEarly && cut())
         const parsed = parseAnswer(Buffer.concat(chunks))
         if (parsed === undefined) throw new Error("An answer has no end")
         if (plan.leave !== undefined) {

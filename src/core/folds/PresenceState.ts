@@ -37,14 +37,14 @@ export interface IdentifiedSession {
 
 /** All sessions with an identity, and those that have ended within the grace period as far as they are known. */
 export interface PresenceSnapshot {
-  readonly _tag: "Reading"
+  readonly _tag: "PresenceSnapshot"
   readonly at: number
   readonly sessions: ReadonlyMap<ClientId, IdentifiedSession>
 }
 
 /** Everything is told that happened before that time. */
 export interface TimePassed {
-  readonly _tag: "Passed"
+  readonly _tag: "TimePassed"
   readonly at: number
 }
 
@@ -200,9 +200,9 @@ type Steps = Generator<Step, PresenceState>
 
 /** What comes of something that is told, one session after the other; the state of the last step is the next state. */
 export const steps = function*(before: PresenceState, input: PresenceInput): Steps {
-  if (input._tag === "Reading") return yield* read(before, input)
+  if (input._tag === "PresenceSnapshot") return yield* read(before, input)
   const state = yield* lapse(before, input.at)
-  const step = input._tag === "Passed" ? undefined : happen(state, input)
+  const step = input._tag === "TimePassed" ? undefined : happen(state, input)
   return step === undefined ? state : yield* take(step)
 }
 

@@ -2,7 +2,7 @@
  * The sessions of a process at one moment between two events, and what each further event makes of them.
  *
  * The law: a snapshot into which all events are folded that follow it is the later snapshot, in everything but the
- * {@link Reading}s, of which no event tells.
+ * {@link Readings}, of which no event tells.
  */
 import * as HashMap from "effect/HashMap"
 import * as HashSet from "effect/HashSet"

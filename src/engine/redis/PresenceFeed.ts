@@ -29,7 +29,7 @@ const inputsOf = (entry: LogEntry.LogEntry): ReadonlyArray<PresenceInput> => {
   return kinds.has(entry.kind) ? EventHistory.events(entry).map((event) => ({ ...event, at })) : []
 }
 
-const passed = (at: number): TimePassed => ({ _tag: "Passed", at })
+const passed = (at: number): TimePassed => ({ _tag: "TimePassed", at })
 
 /** Gives what is told next, over one connection after the other. */
 const reader = (
@@ -62,7 +62,7 @@ const reader = (
     })
     read = look.position
     epoch = look.epoch
-    const reading: PresenceInput = { _tag: "Reading", at: look.now, sessions }
+    const reading: PresenceInput = { _tag: "PresenceSnapshot", at: look.now, sessions }
     return [reading, ...ends]
   })
 

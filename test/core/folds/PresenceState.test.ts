@@ -60,11 +60,11 @@ class Timeline {
   }
 
   reads(at: number, sessions: { readonly [clientId: string]: PresenceState.IdentifiedSession }): this {
-    return this.tell({ _tag: "Reading", at, sessions: new Map(Object.entries(sessions)) as never })
+    return this.tell({ _tag: "PresenceSnapshot", at, sessions: new Map(Object.entries(sessions)) as never })
   }
 
   passes(at: number): this {
-    return this.tell({ _tag: "Passed", at })
+    return this.tell({ _tag: "TimePassed", at })
   }
 
   /** What is told on the server, or on `/a`. */
