@@ -95,6 +95,11 @@ export class Victim {
     return /FATAL ERROR: ([^\n]+)/.exec(this.#child.complaints())?.[1] ?? this.#child.complaints().slice(-200)
   }
 
+  /** The end of its log. */
+  get complaints(): string {
+    return this.#child.complaints()
+  }
+
   get longestTurn(): number {
     return this.#turn
   }

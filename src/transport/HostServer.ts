@@ -114,8 +114,35 @@ export const upgradeWebSocketsOnly = (
 /** Keep-alive time-outs in milliseconds: Node's default, which is shorter than the reuse time of proxies, and ours. */
 const keepAliveTimeouts = { node: 5_000, ours: 65_000 }
 
-/** Applies the settings for this service; settings that differ from Node's defaults stay. */
-export const tune = <S extends AnyServer>(server: S): S => {
+/** Times in milliseconds for the headers of a request, or for anything over a new connection, and for all of a request. */
+export interface RequestTimeouts {
+  readonly headersTimeout: number
+  readonly requestTimeout: number
+}
+
+const requestTimeouts = {
+  node: { headersTimeout: 60_000, requestTimeout: 300_000 },
+  ours: { headersTimeout: 20_000, requestTimeout: 120_000 }
+}
+
+/** Longest interval in which Node looks for requests that take too long, in milliseconds. */
+const maxCheckInterval = 5_000
+
+const limitRequests = (server: AnyServer, given: Partial<RequestTimeouts>): void => {
+  for (const name of ["headersTimeout", "requestTimeout"] as const) {
+    const isDefault = server[name] === requestTimeouts.node[name]
+    server[name] = given[name] ?? (isDefault ? requestTimeouts.ours[name] : server[name])
+  }
+  // Node reads the interval when the server begins to listen.
+  const checked = server as { connectionsCheckingInterval?: number }
+  const shortest = Math.min(...[server.headersTimeout, server.requestTimeout].filter((time) => time > 0))
+  const before = checked.connectionsCheckingInterval ?? maxCheckInterval
+  checked.connectionsCheckingInterval = Math.min(before, maxCheckInterval, Math.ceil(shortest / 4))
+}
+
+/** Applies the settings for this service; settings that differ from Node's defaults stay, unless they are given here. */
+export const tune = <S extends AnyServer>(server: S, timeouts: Partial<RequestTimeouts> = {}): S => {
+  limitRequests(server, timeouts)
   if (server.keepAliveTimeout === keepAliveTimeouts.node) server.keepAliveTimeout = keepAliveTimeouts.ours
   // Java's HTTP client offers an upgrade to HTTP/2 with each request; it accepts an answer by HTTP/1.1.
   upgradeWebSocketsOnly(server, () => true)

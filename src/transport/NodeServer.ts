@@ -36,7 +36,11 @@ export const NodeServerOptions = Schema.Struct({
   /** Path of a Unix socket to listen on, instead of an address and a port. */
   socketPath: Schema.optionalKey(Schema.NonEmptyString),
   /** Permissions of the Unix socket. Default: `0o660`, user and group of this process may connect. */
-  socketMode: Schema.optionalKey(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 0o777 })))
+  socketMode: Schema.optionalKey(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 0o777 }))),
+  /** Time for the headers of a request, or for anything over a new connection; then it gets 408 and is closed. Default: 20 seconds. */
+  headersTimeout: Schema.optionalKey(Options.PositiveTime),
+  /** Time for all of a request to come, not to be answered. Default: 2 minutes. */
+  requestTimeout: Schema.optionalKey(Options.PositiveTime)
 })
 /** The options of {@link layer}. */
 export type NodeServerOptions = typeof NodeServerOptions.Type & {
@@ -206,10 +210,18 @@ const addressOf = (server: AnyServer): { readonly host: string; readonly port: n
 
 /**
  * Tunes a server that is started elsewhere, such as Effect's `NodeHttpServer`, like those of {@link layer}: its closing
- * does not wait for unused connections, ordinary requests with the headers of an upgrade are answered, and connections are
- * kept long enough for proxies. Settings that differ from Node's defaults stay.
+ * does not wait for unused connections, ordinary requests with the headers of an upgrade are answered, connections are
+ * kept long enough for proxies, and slow requests are given up. Settings that differ from Node's defaults stay.
  */
-export const tune: <S extends AnyServer>(server: S) => S = HostServer.tune
+export const tune = <S extends AnyServer>(server: S): S => HostServer.tune(server)
+
+const requestTimeouts = (options: typeof NodeServerOptions.Type): Partial<HostServer.RequestTimeouts> =>
+  Object.fromEntries(
+    (["headersTimeout", "requestTimeout"] as const).flatMap((name) => {
+      const time = options[name]
+      return time === undefined ? [] : [[name, Duration.toMillis(Duration.fromInputUnsafe(time))]]
+    })
+  )
 
 const listen = (server: AnyServer, options: typeof NodeServerOptions.Type) => {
   const { host = "127.0.0.1", port = 8000, socketMode = 0o660, socketPath } = options
@@ -230,7 +242,7 @@ const make = Effect.fnUntraced(function*({ createServer: create = createServer, 
   const mounted = { ...Mount.defaults, ...options }
   const service = yield* Mount.service
   const drainTimeout = Duration.fromInputUnsafe(mounted.gracePeriod)
-  const server = yield* Effect.sync(() => tune(create()))
+  const server = yield* Effect.sync(() => HostServer.tune(create(), requestTimeouts(options)))
   const attached = Effect.sync(() => attachTo(service, server, mounted))
   // Requests that still arrive over open connections get "the server stops" and not "not found".
   const stop = ({ end, detach }: ReturnType<typeof attachTo>) =>

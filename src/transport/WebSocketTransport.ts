@@ -42,6 +42,8 @@ export const WebSocketOptions = Schema.Struct({
    * falls silent: a shorter time means fewer messages that the peer has already read. Default: 1 second.
    */
   confirm: Schema.optionalKey(Options.PositiveTime),
+  /** Time until the first message of a socket; one that is silent for longer is closed with 1008. Default: 30 seconds. */
+  firstMessage: Schema.optionalKey(Options.PositiveTime),
   /** Bytes of unconfirmed messages that are kept for a client, the newest. Default: 1 MiB. */
   maxUnconfirmed: Schema.optionalKey(Options.Count),
   /** Bytes that a client may leave unread before its socket is cut off; its session stays. Default: 16 MiB. */
@@ -65,6 +67,7 @@ const closeCodes: { readonly [reason in CloseReason]: number } = {
 const noCloseFrame = 1006
 const unsupportedData = 1003
 const invalidPayload = 1007
+const policyViolation = 1008
 
 const utf8 = (text: string): Buffer => Buffer.from(text, "utf8")
 
@@ -82,6 +85,8 @@ interface Shared extends Bounds {
   readonly open: Set<Peer>
   /** Peers with unconfirmed frames. */
   readonly unconfirmed: Set<Peer>
+  /** Peers without a message so far, the oldest first. */
+  readonly silent: Set<Peer>
   readonly now: () => number
   /** Interval of pings, and time to answer one, in milliseconds. */
   readonly pingInterval: number
@@ -128,6 +133,8 @@ class Peer implements Sink, Target {
   #mark = 0
   #hasMoved = false
   #answersPings = false
+  readonly #openedAt: number
+  #hasSentMessage = false
   /** Whether it has sent or read something since the last ping. */
   #isActive = false
   #heardAt = 0
@@ -141,6 +148,7 @@ class Peer implements Sink, Target {
     this.#shared = shared
     this.#isCompressing = socket.extensions !== ""
     this.#writer = new FrameWriter(this, shared)
+    this.#openedAt = shared.now()
     const info = requestInfo(request)
     this.#connection = call.open(
       { connectionType: "websocket", kind: "socket", local: false, request: info, owner },
@@ -155,12 +163,14 @@ class Peer implements Sink, Target {
     socket.on("error", ignore)
     socket.on("close", (code) => this.#closed(code))
     shared.open.add(this)
+    shared.silent.add(this)
   }
 
   /** Closes the connection. Without a closing handshake, an end or a reset the line has fallen silent. */
   #closed(code: number): void {
-    const { open, unconfirmed } = this.#shared
+    const { open, silent, unconfirmed } = this.#shared
     open.delete(this)
+    silent.delete(this)
     unconfirmed.delete(this)
     const { errored } = this.stream
     const isSilent = code === noCloseFrame && !this.#isEnded && (errored === null || isLineError(errored))
@@ -174,8 +184,20 @@ class Peer implements Sink, Target {
     // An empty text is a sign of life of Faye's client; Faye's server does not answer it, either.
     if (data.length === 0) return
     const messages = parseMessages(data.toString("utf8"), this.#shared.maxMessage)
-    if (Result.isSuccess(messages)) this.#connection.receive(messages.success)
-    else this.#refuse(invalidPayload, messages.failure.sentence)
+    if (Result.isFailure(messages)) return this.#refuse(invalidPayload, messages.failure.sentence)
+    if (!this.#hasSentMessage && messages.success.length > 0) {
+      this.#hasSentMessage = true
+      this.#shared.silent.delete(this)
+    }
+    this.#connection.receive(messages.success)
+  }
+
+  /** Closes a socket that has been silent for the maximal time in milliseconds; false if it has time left. */
+  closeSilent(now: number, max: number): boolean {
+    if (now - this.#openedAt < max) return false
+    this.#shared.silent.delete(this)
+    this.#refuse(policyViolation, `There was no message within ${max} ms: send a handshake`)
+    return true
   }
 
   /** Closes the socket with a code. The session leaves it at once, whether the peer answers or not. */
@@ -335,11 +357,21 @@ const pingUnconfirmed = (peers: Set<Peer>, max: number) => (now: number, isLate:
   }
 }
 
+/** Closes silent peers. When the process comes late their messages may wait to be read, so that it is left to the next time. */
+const closeSilent = (silent: Set<Peer>, max: number) => (now: number, isLate: boolean): void => {
+  if (isLate) return
+  for (const peer of silent) if (!peer.closeSilent(now, max)) break
+}
+
+/** Longest interval in which silent peers are looked for, in milliseconds. */
+const maxSilentInterval = 1_000
+
 /** Adds WebSocket to the service. */
 export const layer = (options: WebSocketOptions = {}): Layer.Layer<never, Options.OptionsInvalid, Connections> =>
   Layer.effectDiscard(Effect.gen(function*() {
     const {
       confirm = "1 second",
+      firstMessage = "30 seconds",
       maxBuffered = 1 << 24,
       maxMessage = defaultMaxMessage,
       maxPayload = hardLimit(maxMessage),
@@ -351,8 +383,8 @@ export const layer = (options: WebSocketOptions = {}): Layer.Layer<never, Option
     const server = new WebSocketServer({ noServer: true, clientTracking: false, maxPayload, perMessageDeflate })
     const now = MonotonicClock.make(yield* Clock.Clock)
     const pingInterval = Duration.toMillis(Duration.fromInputUnsafe(ping))
-    const [open, unconfirmed] = [new Set<Peer>(), new Set<Peer>()]
-    const shared = { maxBuffered, maxMessage, maxUnconfirmed, open, unconfirmed, now, pingInterval }
+    const [open, silent, unconfirmed] = [new Set<Peer>(), new Set<Peer>(), new Set<Peer>()]
+    const shared = { maxBuffered, maxMessage, maxUnconfirmed, open, silent, unconfirmed, now, pingInterval }
     yield* addTransport({
       connectionTypes: ["websocket"],
       upgrade: (call) => {
@@ -364,4 +396,7 @@ export const layer = (options: WebSocketOptions = {}): Layer.Layer<never, Option
     const pause = Duration.toMillis(Duration.fromInputUnsafe(confirm))
     const max = Math.ceil(maxPingsPerSecond * pause / 1_000)
     yield* Effect.forkScoped(repeat(pause, now, pingUnconfirmed(unconfirmed, max)))
+    const maxSilence = Duration.toMillis(Duration.fromInputUnsafe(firstMessage))
+    const silentInterval = Math.min(maxSilence / 4, maxSilentInterval)
+    yield* Effect.forkScoped(repeat(silentInterval, now, closeSilent(silent, maxSilence)))
   }))
