@@ -9,7 +9,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 
 /** Error: options that are not valid. `owner` is the layer, `issue` the description. */
-export class OptionsInvalid extends Schema.TaggedError<OptionsInvalid>()("OptionsInvalid", {
+export class OptionsInvalid extends Schema.TaggedError<OptionsInvalid>()("BayeuxOptionsInvalid", {
   owner: Schema.String,
   issue: Schema.String
 }) {

@@ -18,7 +18,7 @@ import type { Event } from "../core/MonitorEvent.ts"
 import type { State } from "../core/State.ts"
 
 /** Failure of an engine. `reason` says what happened and what to do about it. */
-export class EngineError extends Schema.TaggedError<EngineError>()("EngineError", {
+export class EngineError extends Schema.TaggedError<EngineError>()("BayeuxEngineError", {
   reason: Schema.String,
   cause: Schema.optionalKey(Schema.Defect())
 }) {

@@ -4,7 +4,8 @@
  */
 import * as Result from "effect/Result"
 import type { IncomingMessage, ServerResponse } from "node:http"
-import { type HttpError, readBody, respond, respondAsset } from "../transport/Http.ts"
+import * as Asset from "../transport/Asset.ts"
+import { type HttpError, readBody, respond } from "../transport/Http.ts"
 import type { PathHandler } from "../transport/NodeServer.ts"
 import type { Access } from "./Access.ts"
 import type * as Assets from "./Assets.ts"
@@ -72,7 +73,7 @@ const serveLogin = (assets: Assets.Assets, { response }: PageCall, complaint: st
 const serveFile = (assets: Assets.Assets, call: PageCall, name: string): void => {
   const asset = assets.get(name)
   if (asset === undefined) refuse(call, notFound)
-  else respondAsset(call.request, call.response, asset)
+  else Asset.serve(call.request, call.response, asset)
 }
 
 const feed = ({ access, updates }: PageServices, call: PageCall): void => {

@@ -23,7 +23,7 @@ import * as Reader from "./Reader.ts"
 import { Restoring } from "./StateLines.ts"
 
 /** There is no recording in the file, or one of another version. */
-export class NotARecording extends Schema.TaggedError<NotARecording>()("NotARecording", {
+export class NotARecording extends Schema.TaggedError<NotARecording>()("BayeuxNotARecording", {
   file: Schema.String,
   reason: Schema.String
 }) {

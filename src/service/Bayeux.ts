@@ -27,6 +27,7 @@ import { Monitor } from "../monitor/Monitor.ts"
 import { Recorder } from "../recorder/RecorderService.ts"
 import * as Connections from "./Connections.ts"
 import type { Extension } from "./Extension.ts"
+import type { Jsonable } from "./Jsonable.ts"
 import * as LocalTransport from "./LocalTransport.ts"
 import { Shell } from "./Shell.ts"
 
@@ -67,7 +68,7 @@ export const BayeuxOptions = Schema.Struct({
 export type BayeuxOptions = typeof BayeuxOptions.Type
 
 /** A message of the application was refused. `error` is as remote clients see it. */
-export class RequestRefused extends Schema.TaggedError<RequestRefused>()("RequestRefused", {
+export class RequestRefused extends Schema.TaggedError<RequestRefused>()("BayeuxRequestRefused", {
   request: Schema.String,
   error: Schema.String
 }) {
@@ -87,7 +88,7 @@ export class Bayeux extends Context.Service<Bayeux, {
    * Publishes a message as the application, without a session: its event has `clientId: null`. `data` is any JSON
    * value; it is copied. Done when the engine has accepted it.
    */
-  readonly publish: (channel: string, data: Schema.Json) => Effect.Effect<void, RequestRefused>
+  readonly publish: <A>(channel: string, data: A & Jsonable<A>) => Effect.Effect<void, RequestRefused>
   /**
    * All messages on a channel or pattern, `/service/**` as well, while the stream runs. It is a session of its own,
    * with its events, but it does not time out. Its buffer has no bound unless one is given; a bounded one loses the

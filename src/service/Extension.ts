@@ -34,7 +34,7 @@ export interface ExtensionContext {
 }
 
 /** The message is not accepted; its sender gets the error, and the advice if there is one. */
-export class Refusal extends Data.TaggedError("Refusal")<{
+export class Refusal extends Data.TaggedError("BayeuxRefusal")<{
   readonly error: BayeuxError.BayeuxError
   readonly advice: Advice.Advice | undefined
 }> {}

@@ -65,7 +65,7 @@ const request = (
     return Effect.sync(() => isWanted = false)
   })
 
-const copy = (data: Schema.Json): Effect.Effect<Schema.Json, string> =>
+const copy = (data: unknown): Effect.Effect<Schema.Json, string> =>
   Effect.try({
     try: () => JSON.parse(JSON.stringify(data)) as Schema.Json,
     catch: (cause) => `its data is not JSON (${String(cause)}): give a value that JSON.stringify can take`
@@ -82,7 +82,7 @@ const traceExt = Effect.map(Effect.serviceOption(Tracer.ParentSpan), (span) =>
 export const publish = Effect.fnUntraced(function*(
   open: Open,
   channel: string,
-  data: Schema.Json
+  data: unknown
 ): Effect.fn.Return<void, string> {
   yield* request(open, { channel, data: yield* copy(data), ...yield* traceExt })
 })

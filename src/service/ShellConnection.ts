@@ -138,7 +138,7 @@ export class ShellConnection implements OpenConnection, Connection, Listener, Br
         if (isPublished(message)) this.#host.probe?.dropped("Extension", 1)
         return undefined
       }),
-      Effect.catchTag("Refusal", ({ advice, error }) => Effect.succeed(Message.refuse(message, error, advice)))
+      Effect.catchTag("BayeuxRefusal", ({ advice, error }) => Effect.succeed(Message.refuse(message, error, advice)))
     )
   }
 
@@ -317,7 +317,7 @@ export class ShellConnection implements OpenConnection, Connection, Listener, Br
         return outgoing
       }),
       Effect.catchTag(
-        "Refusal",
+        "BayeuxRefusal",
         ({ advice, error }) =>
           Effect.succeed(Message.isReply(message) ? refused(message, error, advice, this.#insists) : undefined)
       ),

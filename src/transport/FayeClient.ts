@@ -4,26 +4,25 @@
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { readFile } from "node:fs/promises"
 import { createRequire } from "node:module"
 import { Connections } from "../service/Connections.ts"
-import * as Http from "./Http.ts"
+import * as Asset from "./Asset.ts"
 
-const files: ReadonlyArray<readonly [path: string, file: string, type: string]> = [
-  ["/client.js", "faye/client/faye-browser-min.js", "text/javascript; charset=utf-8"],
-  ["/faye-browser-min.js.map", "faye/client/faye-browser-min.js.map", "application/json"]
-]
+const files = [
+  ["/client.js", "faye/client/faye-browser-min.js"],
+  ["/faye-browser-min.js.map", "faye/client/faye-browser-min.js.map"]
+] as const
 
-const load = (file: string, type: string): Effect.Effect<Http.Asset | undefined> =>
-  Effect.tryPromise(async () => Http.asset(await readFile(createRequire(import.meta.url).resolve(file)), type)).pipe(
+const load = (file: string): Effect.Effect<Asset.Asset | undefined> =>
+  Effect.tryPromise(() => Asset.read(createRequire(import.meta.url).resolve(file))).pipe(
     Effect.orElseSucceed(() => undefined)
   )
 
 /** Serves the files of the client; nothing if the package `faye` is not installed. */
 export const layer: Layer.Layer<never, never, Connections> = Layer.effectDiscard(Effect.gen(function*() {
-  const assets = new Map<string, Http.Asset>()
-  for (const [path, file, type] of files) {
-    const asset = yield* load(file, type)
+  const assets = new Map<string, Asset.Asset>()
+  for (const [path, file] of files) {
+    const asset = yield* load(file)
     if (asset !== undefined) assets.set(path, asset)
   }
   const { addTransport } = yield* Connections
@@ -32,7 +31,7 @@ export const layer: Layer.Layer<never, never, Connections> = Layer.effectDiscard
     handle: (call) => {
       const asset = assets.get(call.path)
       if (asset === undefined || (call.request.method !== "GET" && call.request.method !== "HEAD")) return false
-      Http.respondAsset(call.request, call.response, asset)
+      Asset.serve(call.request, call.response, asset)
       return true
     }
   })

@@ -4,7 +4,6 @@
  */
 import * as Result from "effect/Result"
 import { isUtf8 } from "node:buffer"
-import { createHash } from "node:crypto"
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http"
 import * as LongText from "../service/LongText.ts"
 import type { CloseReason } from "../service/Transport.ts"
@@ -103,35 +102,6 @@ export const respondError = (
   if (!request.complete) discard(request)
   const type = { "Content-Type": "text/plain; charset=utf-8" }
   respond(response, error.status, { ...withCors(request, type), ...error.headers, ...headers }, `${error.sentence}\n`)
-}
-
-/** A static file. */
-export interface Asset {
-  readonly body: Buffer
-  readonly type: string
-  readonly etag: string
-}
-
-/** Creates a static file, with a hash of its bytes as ETag. */
-export const asset = (body: Buffer, type: string): Asset => ({
-  body,
-  type,
-  etag: `"${createHash("sha256").update(body).digest("hex").slice(0, 32)}"`
-})
-
-/** Whether the peer has the file with this tag. Proxies that compress make tags weak (RFC 9110, section 13.1.2). */
-const isCached = (request: IncomingMessage, etag: string): boolean =>
-  request.headers["if-none-match"]?.split(",").some((value) => {
-    const tag = value.trim()
-    return tag === "*" || tag === etag || tag === `W/${etag}`
-  }) === true
-
-/** Answers with a static file, or with 304 if the peer has it. */
-export const respondAsset = (request: IncomingMessage, response: ServerResponse, { body, etag, type }: Asset): void => {
-  const headers = { "Content-Type": type, "Cache-Control": "no-cache", "ETag": etag }
-  if (!isCached(request, etag)) return respond(response, 200, headers, body)
-  response.writeHead(304, headers)
-  response.end()
 }
 
 const tooLarge = (limit: number) =>

@@ -16,7 +16,7 @@ import { connect } from "node:net"
 export type AnyServer = Server | HttpsServer
 
 /** Error: the server could not be started. */
-export class ServerError extends Schema.TaggedError<ServerError>()("ServerError", {
+export class ServerError extends Schema.TaggedError<ServerError>()("BayeuxServerError", {
   reason: Schema.String,
   cause: Schema.Defect()
 }) {

@@ -49,7 +49,7 @@ describe("publish", () => {
       Effect.gen(function*() {
         const events = yield* record
         const error = yield* failure(bayeux.publish("/a", data as never))
-        assert.strictEqual(error._tag, "RequestRefused")
+        assert.strictEqual(error._tag, "BayeuxRequestRefused")
         assert.match(error.message, /^Publishing to "\/a" was refused: its data is not JSON \(.+\): give a value that/s)
         assert.deepStrictEqual(yield* toldIn(bayeux, events), [])
       }))
@@ -69,7 +69,7 @@ describe("publish", () => {
       Effect.gen(function*() {
         const events = yield* record
         const refusal = yield* failure(bayeux.publish(channel, 1))
-        assert.strictEqual(refusal._tag, "RequestRefused")
+        assert.strictEqual(refusal._tag, "BayeuxRequestRefused")
         assert.strictEqual(refusal.error, error)
         assert.strictEqual(refusal.message, `Publishing to "${channel}" was refused: ${error}`)
         assert.deepStrictEqual(yield* toldIn(bayeux, events), [])
@@ -170,7 +170,7 @@ describe("subscribe", () => {
         const events = yield* record
         for (const stream of [bayeux.subscribe(pattern), Stream.unwrap(bayeux.subscription(pattern))]) {
           const refusal = yield* failure(Stream.runDrain(stream))
-          assert.strictEqual(refusal._tag, "RequestRefused")
+          assert.strictEqual(refusal._tag, "BayeuxRequestRefused")
           assert.strictEqual(refusal.message, `Subscribing to "${pattern}" was refused: ${error}`)
           assert.deepStrictEqual(yield* bayeux.sessions, [])
         }

@@ -96,7 +96,7 @@ describe("options", () => {
 
   it.each([
     [{ timeout: 20, sessionTimeout: 60 }, ["/meta/connect"]],
-    [{ timeout: 60, sessionTimeout: 20 }, ["/meta/connect", "OptionsInvalid"]]
+    [{ timeout: 60, sessionTimeout: 20 }, ["/meta/connect", "BayeuxOptionsInvalid"]]
   ])(
     "with the times %j are refused, or a connect is answered: the process does not stand still",
     async (options, good) => {

@@ -58,7 +58,7 @@ describe.skipIf(inject("redis") === "")("with a Redis server", () => {
       const all = { url: redis.url, namespace: freshNamespace(), ...options }
       return Layer.catchTag(
         RedisEngine.layer(all),
-        "OptionsInvalid",
+        "BayeuxOptionsInvalid",
         ({ message }) => Layer.unwrap(Effect.fail(new EngineError({ reason: message })))
       )
     }))
