@@ -35,7 +35,7 @@ const originOf = (url: string | undefined): string | undefined =>
   url !== undefined && URL.canParse(url) ? new URL(url).origin : undefined
 
 /** Whether a browser has sent a request within an origin, or by hand. */
-const isOwn = ({ headers: { host, origin, "sec-fetch-site": site } }: IncomingMessage): boolean =>
+const isSameOrigin = ({ headers: { host, origin, "sec-fetch-site": site } }: IncomingMessage): boolean =>
   origin === undefined ? site === undefined || site === "same-origin" || site === "none" : hostOf(origin) === host
 
 /** Whether a request comes from a program: it names neither an origin nor a site. */
@@ -47,14 +47,14 @@ const pageOf = ({ headers }: IncomingMessage): string | undefined => headers.ori
 
 const isLoopback = (request: IncomingMessage): boolean => {
   const page = pageOf(request)
-  const isPage = page === undefined ? isOwn(request) : loopbackHost.test(hostOf(page) ?? "")
+  const isPage = page === undefined ? isSameOrigin(request) : loopbackHost.test(hostOf(page) ?? "")
   // A page whose name has been pointed at this machine (DNS rebinding) asks for that name.
   return isPage && loopbackHost.test(request.headers.host ?? "")
 }
 
 const isListed = (request: IncomingMessage, origins: ReadonlyArray<string>): boolean => {
   const page = pageOf(request)
-  return isOwn(request) || (page !== undefined && origins.includes(page))
+  return isSameOrigin(request) || (page !== undefined && origins.includes(page))
 }
 
 /** Schemes of `Authorization` that browsers add by themselves. Others, such as `Bearer`, are set by the page. */
@@ -70,7 +70,7 @@ export const admit = (request: IncomingMessage, origins: Origins): boolean => {
   if (isProgram(request)) return true
   if (origins === "loopback") return isLoopback(request)
   if (origins !== "any") return isListed(request, origins)
-  if (!isOwn(request)) removeCredentials(request)
+  if (!isSameOrigin(request)) removeCredentials(request)
   return true
 }
 

@@ -9,12 +9,12 @@ import type { Bytes } from "../service/Frame.ts"
 const text = 0x81
 
 /** Longest string that Node copies to its stack to write it from there, in characters, with a header of four. */
-const mostOnStack = 16_384 - 4
+const maxOnStack = 16_384 - 4
 
 /** Encodes a text message; one in ASCII as a string, which Node writes sooner than a buffer is made. */
 export const encode = (message: string): Bytes => {
   const length = Buffer.byteLength(message, "utf8")
-  return length === message.length && length <= mostOnStack ? encodeAscii(message) : encodeUtf8(message, length)
+  return length === message.length && length <= maxOnStack ? encodeAscii(message) : encodeUtf8(message, length)
 }
 
 const encodeAscii = (message: string): string => {

@@ -123,7 +123,7 @@ class Peer implements Sink, Target {
   readonly #writer: FrameWriter
   readonly #shared: Shared
   readonly #isCompressing: boolean
-  /** Looked up with the first ping: that is a call of the system, and nothing is delivered before. */
+  /** Remote address, looked up with the first ping: that is a system call, and nothing is delivered before. */
   #address: string | undefined
   /** Time of the ping under way. */
   #pingedAt: number | undefined
