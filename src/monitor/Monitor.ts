@@ -13,7 +13,7 @@ import * as PubSub from "effect/PubSub"
 import type * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import { hostname } from "node:os"
+import { processName } from "../base/ProcessName.ts"
 import * as ClientId from "../core/ClientId.ts"
 import * as Snapshot from "../core/folds/Snapshot.ts"
 import type { Event, Lagged, MonitorEvent, Move } from "../core/MonitorEvent.ts"
@@ -198,4 +198,4 @@ const make = Effect.fnUntraced(function*(node: string) {
 
 /** Provides the monitor. `node` names this process in its events. Default: host name and process id. */
 export const layer = (options: { readonly node?: string } = {}): Layer.Layer<Monitor> =>
-  Layer.effect(Monitor, make(options.node ?? `${hostname()}:${process.pid}`))
+  Layer.effect(Monitor, make(options.node ?? processName))

@@ -12,7 +12,6 @@ import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import { randomBytes } from "node:crypto"
-import { hostname } from "node:os"
 import * as Options from "../base/Options.ts"
 import type { Engine } from "../engine/Engine.ts"
 import type { Monitor } from "../monitor/Monitor.ts"
@@ -52,7 +51,6 @@ const make = Effect.fnUntraced(function*(server: AnyServer, options: MonitorPage
   const runFork = yield* FiberSet.makeRuntime()
   const updates = yield* PageUpdates.make({
     key: options.key ?? Redacted.make(randomBytes(32).toString("hex")),
-    node: `${hostname()}:${process.pid}`,
     hasToken: token !== undefined,
     showData
   })

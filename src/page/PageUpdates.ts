@@ -32,7 +32,6 @@ const name = "monitor page"
 /** The options of {@link make}. */
 export interface PageUpdatesOptions {
   readonly key: Redacted.Redacted
-  readonly node: string
   readonly showData: boolean
   readonly hasToken: boolean
 }
@@ -71,7 +70,7 @@ const readCounts = ({ counts }: Bayeux["Service"], model: PageModel, pages: Page
 
 /** Counts and updates while the scope is open, then ends the feeds. */
 export const make = Effect.fnUntraced(function*(
-  { hasToken, key, node, showData }: PageUpdatesOptions
+  { hasToken, key, showData }: PageUpdatesOptions
 ): Effect.fn.Return<PageUpdates, never, Bayeux | Engine | Monitor | Scope.Scope> {
   const monitor = yield* Monitor
   const bayeux = yield* Bayeux
@@ -104,7 +103,7 @@ export const make = Effect.fnUntraced(function*(
     open: (response, filter) =>
       pages.open(response, filter, {
         at: clock.currentTimeMillisUnsafe(),
-        node,
+        node: monitor.node,
         hasToken,
         isShared: engine.isShared
       })

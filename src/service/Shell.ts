@@ -12,6 +12,7 @@ import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import * as HashMap from "effect/HashMap"
 import { randomBytes } from "node:crypto"
+import * as MonotonicClock from "../base/MonotonicClock.ts"
 import type { Change, Outcome } from "../core/Change.ts"
 import * as ClientId from "../core/ClientId.ts"
 import type { Connection, ConnectionId } from "../core/Connection.ts"
@@ -84,8 +85,7 @@ export class Shell {
     this.#parts = parts
     this.#host = this.#makeHost(parts)
     this.#state = State.make(parts.settings, [], parts.engine.isShared)
-    const { clock } = parts
-    this.#epoch = clock.currentTimeMillisUnsafe() - Number(clock.monotonicTimeNanosUnsafe()) / 1e6
+    this.#readClock = MonotonicClock.make(parts.clock)
   }
 
   /** The state as it is now. */
@@ -96,7 +96,7 @@ export class Shell {
   // -------------------------------------------------------------------------------------------------------------------
   // time
 
-  readonly #epoch: number
+  readonly #readClock: () => number
   #turnBegan: number | undefined
   /** When the timer is to come, and when the time was last looked at before. */
   #timerAt = Infinity
@@ -109,10 +109,6 @@ export class Shell {
    */
   get now(): number {
     return this.#turnBegan ?? this.#readClock()
-  }
-
-  #readClock(): number {
-    return Math.floor(this.#epoch + Number(this.#parts.clock.monotonicTimeNanosUnsafe()) / 1e6)
   }
 
   /** A timer that comes too early does no harm, so it is only moved forward. It comes with each heartbeat. */

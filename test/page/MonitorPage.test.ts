@@ -62,6 +62,11 @@ describe("the data of the page", () => {
     assert.deepStrictEqual(point.slice(1), [2, 3, 0])
   })
 
+  it("names the process as its events do", async () => {
+    const { page } = await servePage({ monitor: { node: "eu-1" } })
+    assert.strictEqual((await openFeed(page)).all("hello")[0]?.node, "eu-1")
+  })
+
   it("has the seconds before it was opened", async () => {
     const server = await servePage()
     await begin(server, "/a")

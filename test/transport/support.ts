@@ -124,6 +124,7 @@ export const random = (seed: number) => {
 
 /** What a server is made of; all transports with their defaults if nothing else is said. */
 export interface ServeOptions {
+  readonly monitor?: Parameters<typeof Monitor.layer>[0]
   readonly bayeux?: Bayeux.BayeuxOptions
   readonly node?: NodeServer.NodeServerOptions
   readonly transports?: Layer.Layer<never, OptionsInvalid, Bayeux.Bayeux | Connections>
@@ -147,11 +148,11 @@ export interface Server {
 }
 
 /** The layer of a server: what it is made of outlives its listening. */
-export const serverLayer = ({ bayeux, node, transports = Transports.layer }: ServeOptions = {}) =>
+export const serverLayer = ({ bayeux, monitor, node, transports = Transports.layer }: ServeOptions = {}) =>
   NodeServer.layer(node?.socketPath === undefined ? { port: 0, ...node } : node).pipe(
     Layer.provide(transports),
     Layer.provideMerge(Bayeux.layer(bayeux)),
-    Layer.provideMerge(Layer.mergeAll(MemoryEngine.layer, Monitor.layer()))
+    Layer.provideMerge(Layer.mergeAll(MemoryEngine.layer, Monitor.layer(monitor)))
   )
 
 /** Starts a server on a free port of 127.0.0.1, or on the Unix socket that is given. */

@@ -9,8 +9,8 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import { randomBytes } from "node:crypto"
-import { hostname } from "node:os"
 import * as MonotonicClock from "../../base/MonotonicClock.ts"
+import { processName } from "../../base/ProcessName.ts"
 import type { Change, Outcome } from "../../core/Change.ts"
 import type { ClientId } from "../../core/ClientId.ts"
 import type { State } from "../../core/State.ts"
@@ -82,7 +82,7 @@ export const join = Effect.fnUntraced(function*(parts: Parts): Effect.fn.Return<
   if (retention < sessionTimeout + lease) return yield* tooShort(retention, sessionTimeout, lease)
   const log = `${connections.prefix}log`
   const now = MonotonicClock.make(yield* Clock.Clock)
-  const node = new Node(`${hostname()}:${process.pid}:${random().slice(8)}`, parts.maxQueued, listener)
+  const node = new Node(`${processName}:${random().slice(8)}`, parts.maxQueued, listener)
   const hasJoined = yield* Deferred.make<void, EngineError>()
   let epoch = random()
   let current: { readonly commands: RedisConnection.Connection; readonly membership: Store.Membership } | undefined

@@ -198,14 +198,13 @@ return 1
 
 /**
  * A node comes, or comes back over a new connection: from now on only what bears the new term is carried out. Gives the
- * position of the entry that tells so, whether the log has the last entry that the node has read, the store's epoch,
- * whether the node was known, and the first entry that there is.
+ * position of the entry that tells so, whether the log has the last entry that the node has read, the store's epoch, and
+ * the first entry that there is.
  */
 export const join: Script = {
   name: "join",
   text: `${prelude}
 local node, term, lease, tail, epoch = ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
-local isKnown = redis.call('HEXISTS', terms, node)
 local hasTail = #redis.call('XRANGE', log, text(tail) .. '-0', text(tail) .. '-0')
 redis.call('SET', P .. 'epoch', epoch, 'NX')
 redis.call('HSET', terms, node, term)
@@ -223,7 +222,7 @@ put(node .. ' 0 J ' .. term)
 save()
 for _, key in ipairs({ log, pos, P .. 'epoch' }) do redis.call('PERSIST', key) end
 local first = redis.call('XRANGE', log, '-', '+', 'COUNT', 1)[1]
-return { text(last), hasTail, redis.call('GET', P .. 'epoch'), isKnown, first[1] }
+return { text(last), hasTail, redis.call('GET', P .. 'epoch'), first[1] }
 `
 }
 

@@ -23,8 +23,6 @@ export interface Joined {
   /** The log has the last entry that it has read. If not, the store has gone back, or the log was trimmed. */
   readonly hasTail: boolean
   readonly epoch: string
-  /** It had not been taken for dead. */
-  readonly wasKnown: boolean
   /** The position of the oldest entry of the log. */
   readonly first: number
 }
@@ -43,12 +41,11 @@ export const join = (
   epoch: string
 ): Effect.Effect<Joined, RedisUnavailable> =>
   Effect.map(self.run(Scripts.join, [node, term, `${lease}`, `${tail}`, epoch]), (answer) => {
-    const [position, hasTail, found, wasKnown, first] = answer as [string, number, string, number, string]
+    const [position, hasTail, found, first] = answer as [string, number, string, string]
     return {
       position: Number(position),
       hasTail: hasTail === 1,
       epoch: found,
-      wasKnown: wasKnown === 1,
       first: LogEntry.position(first)
     }
   })
