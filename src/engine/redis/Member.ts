@@ -1,6 +1,8 @@
 /**
- * A service's membership among the processes that share the store: it reads the log, sends orders, and shows that it is
- * alive. When a connection breaks both are made anew, and the membership goes on where it was.
+ * Membership of a process in the cluster, over two connections: one reads the log, the other sends changes and renews the
+ * lease. When one of them breaks both are made anew, and the membership goes on where it was.
+ *
+ * What the log means is `LogState`'s.
  */
 import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
@@ -13,15 +15,16 @@ import * as MonotonicClock from "../../base/MonotonicClock.ts"
 import { processName } from "../../base/ProcessName.ts"
 import type { Change, Outcome } from "../../core/Change.ts"
 import type { ClientId } from "../../core/ClientId.ts"
-import type { State } from "../../core/State.ts"
 import { EngineError, type Health, type Listener } from "../Engine.ts"
-import type * as LogEntry from "./LogEntry.ts"
-import { Node } from "./Node.ts"
-import * as QueueReplay from "./QueueReplay.ts"
+import { Arrivals } from "./Arrivals.ts"
+import { Lease } from "./Lease.ts"
+import * as LogEntry from "./LogEntry.ts"
+import { LogState } from "./LogState.ts"
+import * as Recovery from "./Recovery.ts"
 import * as RedisConnection from "./RedisConnection.ts"
 import * as Store from "./Store.ts"
 
-/** What a membership is made of. Times are milliseconds. */
+/** What a membership is made of; times are milliseconds. */
 export interface Parts {
   readonly connections: RedisConnection.Options
   readonly lease: number
@@ -32,14 +35,14 @@ export interface Parts {
   readonly setHealth: (status: Health["status"], detail: string) => Effect.Effect<void>
 }
 
-/** What can be done as a member. */
+/** A running membership. */
 export interface Member {
-  /** How the store calls it. */
+  /** Name of the process in the store. */
   readonly name: string
   readonly commit: (change: Change) => Outcome | undefined
   /**
-   * Asks the store. The answer knows of everything that was ordered here before, and the service knows what the answer
-   * knows.
+   * Asks the store. The answer includes every change that was committed here before, and the service has read all that the
+   * answer includes. Fails with `RedisUnavailable` where that takes longer than the command time-out.
    */
   readonly ask: <A>(
     question: (connection: RedisConnection.Connection) => Effect.Effect<A, RedisConnection.RedisUnavailable>
@@ -48,24 +51,24 @@ export interface Member {
 
 const random = (): string => randomBytes(8).toString("hex")
 
-/** Milliseconds between two attempts at first; the longest pause lets all be back before any lease passes. */
+/** First pause between two attempts to connect, in milliseconds. The longest one is a fifth of the lease. */
 const shortestPause = 20
 
-/** How many entries are read at once: what they bring about is written in one turn. */
+/** Number of entries that are read at once: their outcomes are written in one turn. */
 const most = 500
 
-/** Milliseconds for which sessions of a dead process, of which there may be many, arrive without a turn for others. */
+/** Milliseconds for which sessions of a dead process arrive without a turn for anything else. */
 const longestStretch = 10
 
 /**
- * What the service has to write in this turn is written first: a session that is given away has its messages on their way
- * before another process can send it the next ones.
+ * Waits until the service has written what it has to write in this turn: messages of a session that is given away are on
+ * their way before another process can send the next ones.
  */
 const turnEnd = Effect.callback<void>((resume) => {
   setImmediate(() => resume(Effect.void))
 })
 
-/** What a session waits for would be gone before the session is. */
+/** Error for a log that may lose the queue of a session before the session ends. */
 const tooShort = (retention: number, sessionTimeout: number, lease: number): EngineError =>
   new EngineError({
     reason:
@@ -75,57 +78,34 @@ const tooShort = (retention: number, sessionTimeout: number, lease: number): Eng
 
 const notNow = new RedisConnection.RedisUnavailable({ reason: "there is no connection to Redis now" })
 
-/** Becomes a member; the first attempt has to succeed. */
+/** Joins the cluster until the scope closes. Fails with `EngineError` if the first attempt fails. */
 export const join = Effect.fnUntraced(function*(parts: Parts): Effect.fn.Return<Member, EngineError, Scope.Scope> {
-  const { connections, lease, listener, maxQueuedTime, retention } = parts
+  const { connections, listener, maxQueuedTime, retention } = parts
   const { sessionTimeout } = listener.state().settings
-  if (retention < sessionTimeout + lease) return yield* tooShort(retention, sessionTimeout, lease)
+  if (retention < sessionTimeout + parts.lease) return yield* tooShort(retention, sessionTimeout, parts.lease)
   const log = `${connections.prefix}log`
   const now = MonotonicClock.make(yield* Clock.Clock)
-  const node = new Node(`${processName}:${random().slice(8)}`, parts.maxQueued, listener)
+  const logState = new LogState(`${processName}:${random().slice(8)}`, parts.maxQueued, listener)
   const hasJoined = yield* Deferred.make<void, EngineError>()
   let epoch = random()
   let current: { readonly commands: RedisConnection.Connection; readonly membership: Store.Membership } | undefined
-  /** What was read a beat ago has left this process, as far as it can know. */
-  let mark = 0
-  let readAtLastBeat = 0
   let pause = shortestPause
-  /** A session whose coming was read, and that the service does not have yet: the connection may break in between. */
-  let arriving: LogEntry.Adoption | undefined
-  /** The part of the log that the last sessions needed, for those that come next; for a lease at the most. */
-  let kept: QueueReplay.Part | undefined
-  let keptSince = 0
+
+  /** Ends a session that the store, or the log, has lost. */
+  const lose = (clientId: ClientId): void => {
+    const change = { _tag: "EndSession", clientId, cause: { _tag: "EngineLost" }, origin: undefined } as const
+    const refused = logState.commit(change, now())
+    if (refused !== undefined) listener.onOutcome(refused)
+  }
+
+  const { onOutcome } = listener
+  const arrivals = new Arrivals({ log, logState, now, onOutcome, lose })
+  const lease = new Lease({ duration: parts.lease, retention, logState, now })
 
   // -------------------------------------------------------------------------------------------------------------------
   // reading
 
-  /** The log after a position; nothing if it does not reach back that far. */
-  const partAfter = Effect.fnUntraced(function*(from: number, reader: RedisConnection.Connection) {
-    const rest = kept !== undefined && kept.from <= from ? node.window.since(kept.to) : undefined
-    if (kept !== undefined && rest !== undefined) {
-      kept.add(rest)
-      return kept
-    }
-    const entries = node.window.since(from) ?? (yield* Store.between(reader, log, from, node.tail))
-    if (entries === undefined) return undefined
-    kept = new QueueReplay.Part(from)
-    keptSince = now()
-    kept.add(entries)
-    return kept
-  })
-
-  /** A session arrives: its queue is made from the log. */
-  const arrive = Effect.fnUntraced(function*(reader: RedisConnection.Connection) {
-    if (arriving === undefined) return
-    const adoption = arriving
-    const part = (yield* partAfter(QueueReplay.wantedFrom(adoption), reader)) ??
-      (yield* partAfter(QueueReplay.from(adoption), reader))
-    arriving = undefined
-    if (part === undefined) return lose(adoption.clientId)
-    listener.onOutcome({ _tag: "SessionAdopted", session: part.session(adoption) })
-  })
-
-  /** Lets others have a turn when the last one was long ago. */
+  /** Makes an effect that lets other fibers run when they have not run for a while. */
   const makeRests = (): Effect.Effect<void> => {
     let last = now()
     return Effect.suspend(() => {
@@ -134,130 +114,103 @@ export const join = Effect.fnUntraced(function*(parts: Parts): Effect.fn.Return<
     })
   }
 
-  const lose = (clientId: ClientId): void => {
-    const change = { _tag: "EndSession", clientId, cause: { _tag: "EngineLost" }, origin: undefined } as const
-    const refused = node.commit(change, now())
-    if (refused !== undefined) listener.onOutcome(refused)
-  }
-
+  /** Reads the log for as long as the connection lasts. */
   const read = Effect.fnUntraced(function*(
     reader: RedisConnection.Connection,
-    { node: name, term }: Store.Membership,
-    joined: Deferred.Deferred<void>
+    { term }: Store.Membership,
+    hasCaughtUp: Deferred.Deferred<void>
   ) {
-    yield* arrive(reader)
+    yield* arrivals.resume(reader)
     for (;;) {
-      const entries = yield* Store.next(reader, log, node.tail, most, lease / 2, connections.commandTimeout)
+      const entries = yield* Store.next(reader, log, logState.tail, most, parts.lease / 2, connections.commandTimeout)
       const rest = makeRests()
       for (const entry of entries) {
-        const happened = node.read(entry, now())
-        if (happened?._tag === "Arrival") {
-          arriving = happened.adoption
-          yield* Effect.andThen(arrive(reader), rest)
-        } else if (happened !== undefined) listener.onOutcome(happened)
-        if (entry.kind === "J" && entry.node === name && entry.rest === term) yield* Deferred.succeed(joined, undefined)
+        const happened = logState.read(entry, now())
+        if (happened?._tag === "Arrival") yield* Effect.andThen(arrivals.begin(happened.adoption, reader), rest)
+        else if (happened !== undefined) listener.onOutcome(happened)
+        const isOwnJoin = entry.kind === "J" && entry.node === logState.name && LogEntry.term(entry) === term
+        if (isOwnJoin) yield* Deferred.succeed(hasCaughtUp, undefined)
       }
-      node.settled()
+      logState.settled()
     }
   })
 
   // -------------------------------------------------------------------------------------------------------------------
   // writing
 
+  /** Sends changes, a batch at a time. */
   const send = Effect.fnUntraced(function*(commands: RedisConnection.Connection, membership: Store.Membership) {
     for (;;) {
-      yield* node.outbox.awaitSome
+      yield* logState.outbox.awaitSome
       const { maxSubscriptions } = listener.state().settings
-      const batch = node.batch()
+      const batch = logState.batch()
       yield* turnEnd
       yield* Store.commit(commands, membership, maxSubscriptions, batch)
     }
   })
 
+  /** Renews the lease five times while it lasts, or at once as long as there are sessions to claim. */
   const beat = Effect.fnUntraced(function*(commands: RedisConnection.Connection, membership: Store.Membership) {
     for (;;) {
-      const began = now()
-      const isMore = yield* Store.beat(commands, membership, lease, mark, retention, node.positions(mark))
-      node.leasedUntil = began + 0.8 * lease
-      mark = readAtLastBeat
-      readAtLastBeat = node.tail
-      node.insist(now(), lease)
-      if (!isMore) yield* Effect.sleep(Duration.millis(lease / 5))
-    }
-  })
-
-  /**
-   * The store has lost something: sessions that it does not know as they are end. Those that it has here, although they
-   * have gone elsewhere or ended since, come back from where they were then.
-   */
-  const compare = Effect.fnUntraced(function*(commands: RedisConnection.Connection) {
-    const sessions = [...sessionsIn(listener.state())]
-    const own = new Set(sessions.map(([clientId]) => clientId))
-    for (let i = 0; i < Math.max(1, sessions.length); i += most) {
-      const some = sessions.slice(i, i + most)
-      const { found, local, remote } = yield* Store.compare(commands, node.name, some.map(([clientId]) => clientId))
-      some.forEach(([clientId, patterns], j) => {
-        const inStore = found[j]
-        if (inStore?.isOwned === false) return listener.onOutcome(node.release(clientId))
-        if (inStore === undefined || !isSame(patterns, inStore.patterns)) return lose(clientId)
-        node.keep(clientId, inStore.generation)
-      })
-      if (i > 0) continue
-      for (const clientId of remote) if (!own.has(clientId)) node.reclaim(clientId, now())
-      for (const clientId of local) if (!own.has(clientId)) lose(clientId)
+      const isMore = yield* lease.renew(commands, membership)
+      if (!isMore) yield* Effect.sleep(Duration.millis(parts.lease / 5))
     }
   })
 
   // -------------------------------------------------------------------------------------------------------------------
   // connections
 
+  /** Begins at the position where the process has joined. */
   const begin = (joined: Store.Joined): void => {
-    node.tail = joined.position - 1
-    node.window.reset(node.tail)
-    mark = readAtLastBeat = joined.position
+    logState.tail = joined.position - 1
+    logState.window.reset(logState.tail)
+    lease.begin(joined.position)
     epoch = joined.epoch
   }
 
-  /** Comes back: gives whether something may have been lost meanwhile, in the store or of the log. */
+  /** Continues after a break. Returns whether something may have been lost meanwhile, in the store or of the log. */
   const comeBack = (joined: Store.Joined): boolean => {
-    const isTrimmed = joined.first > node.tail + 1
+    const isTrimmed = joined.first > logState.tail + 1
     const isLost = joined.epoch !== epoch || !joined.hasTail || isTrimmed
     if (isLost) {
-      node.window.reset(node.tail)
-      kept = undefined
+      logState.window.reset(logState.tail)
+      arrivals.forget()
     }
-    if (isTrimmed) { for (const refused of node.expire(Infinity)) listener.onOutcome(refused) }
-    node.forgetStored()
+    if (isTrimmed) { for (const refused of logState.expire(Infinity)) listener.onOutcome(refused) }
+    logState.positions.forgetStored()
     epoch = joined.epoch
     return isLost
   }
 
+  /** Works over connections that are up, until one of them breaks. */
   const work = Effect.fnUntraced(
     function*(commands: RedisConnection.Connection, membership: Store.Membership, isLost: boolean) {
-      node.outbox.resend()
-      if (isLost) yield* compare(commands)
+      logState.outbox.resend()
+      if (isLost) yield* Recovery.run(commands, { listener, logState, lose, now })
       current = { commands, membership }
       pause = shortestPause
-      yield* parts.setHealth("up", `connected as ${node.name}`)
+      yield* parts.setHealth("up", `connected as ${logState.name}`)
       yield* Deferred.succeed(hasJoined, undefined)
       return yield* Effect.raceFirst(send(commands, membership), beat(commands, membership))
     }
   )
 
+  /** Opens connections, joins, reads up to the own entry, and works. Fails when a connection breaks. */
   const live = Effect.scoped(Effect.gen(function*() {
     const commands = yield* RedisConnection.open(connections)
     const reader = yield* RedisConnection.open(connections)
-    const membership = { node: node.name, term: random() }
-    const joined = yield* Store.join(commands, membership, lease, node.tail, epoch)
-    const isLost = node.tail > 0 && comeBack(joined)
-    if (node.tail === 0) begin(joined)
-    const hasReadIt = yield* Deferred.make<void>()
+    const membership = { node: logState.name, term: random() }
+    const joined = yield* Store.join(commands, membership, parts.lease, logState.tail, epoch)
+    const isLost = logState.tail > 0 && comeBack(joined)
+    if (logState.tail === 0) begin(joined)
+    const hasCaughtUp = yield* Deferred.make<void>()
     return yield* Effect.raceFirst(
-      read(reader, membership, hasReadIt),
-      Effect.andThen(Deferred.await(hasReadIt), work(commands, membership, isLost))
+      read(reader, membership, hasCaughtUp),
+      Effect.andThen(Deferred.await(hasCaughtUp), work(commands, membership, isLost))
     )
   }))
 
+  /** Begins anew whenever the connections have broken. */
   const supervise = Effect.gen(function*() {
     for (;;) {
       const reason = yield* live.pipe(
@@ -269,34 +222,37 @@ export const join = Effect.fnUntraced(function*(parts: Parts): Effect.fn.Return<
       yield* Deferred.fail(hasJoined, new EngineError({ reason: `The Redis engine could not begin: ${reason}` }))
       yield* parts.setHealth("down", reason)
       yield* Effect.sleep(Duration.millis(pause))
-      pause = Math.min(2 * pause, lease / 5)
+      pause = Math.min(2 * pause, parts.lease / 5)
     }
   })
 
-  /**
-   * What waits too long is refused, whether there is a connection or not, and what was kept for sessions that arrive is
-   * forgotten.
-   */
+  /** Refuses changes that have waited too long, whether there is a connection or not, and frees memory. */
   const expire = Effect.gen(function*() {
     for (;;) {
       yield* Effect.sleep(Duration.millis(Math.min(250, maxQueuedTime / 4)))
-      for (const refused of node.expire(now() - maxQueuedTime)) listener.onOutcome(refused)
-      if (now() - keptSince > lease) kept = undefined
+      for (const refused of logState.expire(now() - maxQueuedTime)) listener.onOutcome(refused)
+      arrivals.forget(now() - parts.lease)
     }
   })
 
-  /** Goes in good order: what was ordered is carried out, and others know at once from where they may go on. */
+  /** Leaves gracefully: other processes can take the sessions at once, from where they are. */
   const leave = Effect.scoped(Effect.gen(function*() {
     const membership = current?.membership
     if (membership === undefined) return
     const connection = yield* RedisConnection.open(connections)
-    yield* Store.leave(connection, membership, node.tail, retention, node.positions(node.tail, true))
+    yield* Store.leave(
+      connection,
+      membership,
+      logState.tail,
+      retention,
+      logState.positions.changes(logState.tail, true)
+    )
   }))
 
   yield* Effect.forkScoped(expire)
   const supervisor = yield* Effect.forkScoped(supervise)
   yield* Effect.addFinalizer(() =>
-    Effect.timeoutOption(node.outbox.awaitSettled, "2 seconds").pipe(
+    Effect.timeoutOption(logState.outbox.awaitSettled, "2 seconds").pipe(
       Effect.andThen(Fiber.interrupt(supervisor)),
       Effect.andThen(Effect.ignore(leave))
     )
@@ -304,15 +260,15 @@ export const join = Effect.fnUntraced(function*(parts: Parts): Effect.fn.Return<
   yield* Deferred.await(hasJoined)
 
   return {
-    name: node.name,
-    commit: (change) => node.commit(change, now()),
+    name: logState.name,
+    commit: (change) => logState.commit(change, now()),
     ask: (question) =>
       Effect.gen(function*() {
-        yield* node.outbox.awaitSettled
+        yield* logState.outbox.awaitSettled
         if (current === undefined) return yield* notNow
         const { commands } = current
         const answer = yield* question(commands)
-        yield* node.reached(yield* Store.position(commands, connections.prefix))
+        yield* logState.reached(yield* Store.position(commands, connections.prefix))
         return answer
       }).pipe(
         Effect.timeoutOrElse({
@@ -322,10 +278,3 @@ export const join = Effect.fnUntraced(function*(parts: Parts): Effect.fn.Return<
       )
   }
 })
-
-const sessionsIn = function*(state: State): Generator<readonly [clientId: ClientId, patterns: ReadonlySet<string>]> {
-  for (const [clientId, { subscriptions }] of state.sessions) yield [clientId, new Set(subscriptions)]
-}
-
-const isSame = (patterns: ReadonlySet<string>, inStore: ReadonlyArray<string>): boolean =>
-  inStore.length === patterns.size && inStore.every((pattern) => patterns.has(pattern))

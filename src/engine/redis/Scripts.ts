@@ -1,14 +1,15 @@
 /**
- * The Lua scripts: everything that changes the store. Each is atomic, and each order that it carries out becomes exactly
- * one entry of the log, so what is in the keys and what the log tells cannot differ.
+ * Lua scripts: everything that changes the store. Each is atomic, and each change that it carries out becomes exactly one
+ * entry of the log, so keys and log cannot differ.
  *
  * All keys have the prefix `{namespace}:`, which is also their hash tag. `docs/redis.md` lists them. A script is called
- * with the log's key and the prefix; the others are made from that.
+ * with the log's key and the prefix; the other keys follow from these.
  *
  * Numbers are written with `%.0f`: positions have up to 53 bits, and Lua would round them.
  */
+import { lua } from "./LogEntry.ts"
 
-/** A script, and how the server names it. */
+/** A script with its name. */
 export interface Script {
   readonly name: string
   readonly text: string
@@ -41,9 +42,9 @@ local function positionOf(id, owner)
   return redis.call('HGET', S(id), 'position') or redis.call('HGET', marks, owner) or text(last)
 end
 
--- The session changes its owner, and goes on from a position, with what is left of it: first what is queued.
+-- Gives a session to another owner, from a position on and with what the last one has left of it.
 local function claim(stamp, id, former, owner, position, left)
-  local first = string.match(left, '^%d+')
+  local first = ${lua.firstQueued("left")}
   local behind = first and text(math.min(tonumber(position), tonumber(first) - 1)) or position
   local generation = redis.call('HINCRBY', S(id), 'generation', 1)
   redis.call('HSET', S(id), 'owner', owner, 'position', behind)
@@ -52,10 +53,22 @@ local function claim(stamp, id, former, owner, position, left)
   redis.call('SADD', N(owner), id)
   local about = redis.call('HMGET', S(id), 'acknowledges', 'created', 'unique')
   local fields, subscriptions = redis.call('HGETALL', U(id)), {}
-  for i = 1, #fields, 2 do subscriptions[#subscriptions + 1] = fields[i] .. '=' .. fields[i + 1] end
-  put(stamp .. 'A ' .. id .. ' ' .. owner .. ' ' .. generation .. ' ' .. position .. ' ' .. about[1] .. (about[3] and 'u' or '')
-    .. ' ' .. about[2] .. ' ' .. table.concat(subscriptions, ',') .. ' ' .. left .. ' '
-    .. string.match(redis.call('HGET', ids, id) or '', '%S*$'))
+  for i = 1, #fields, 2 do subscriptions[#subscriptions + 1] = ${lua.since("fields[i]", "fields[i + 1]")} end
+  local flags = about[1] .. (about[3] and 'u' or '')
+  local identity = string.match(redis.call('HGET', ids, id) or '', '%S*$')
+  put(stamp .. ${
+  lua.adopted(
+    "id",
+    "owner",
+    "generation",
+    "position",
+    "flags",
+    "about[2]",
+    "table.concat(subscriptions, ',')",
+    "left",
+    "identity"
+  )
+})
 end
 
 local function finish(stamp, id, cause)
@@ -68,13 +81,13 @@ local function finish(stamp, id, cause)
     redis.call('HDEL', ids, id)
     count('sessions', -1)
   end
-  put(stamp .. 'E ' .. id .. ' ' .. table.concat(patterns, ',') .. ' ' .. about .. ' ' .. cause)
+  put(stamp .. ${lua.ended("id", "patterns", "about", "cause")})
 end
 `
 
 /**
- * Carries out a batch of orders of a node, each with six arguments: number, kind, client id, and three more. Gives 0 if
- * the node has to join again first, because another connection of it has, or because it was taken for dead.
+ * Carries out a batch of changes of a process, with the arguments of `CommitArguments`. Returns 0 if the process has to
+ * join again first, because it has joined over another connection or was taken for dead.
  */
 export const commit: Script = {
   name: "commit",
@@ -87,9 +100,9 @@ local function isMine(id, generation)
   return found[1] == node and found[2] == generation
 end
 
-local orders = {}
+local changes = {}
 
--- What a client sends again is not published again: a session with unique ids has the marks of its last messages.
+-- Whether a message was published before: a session with unique ids has the marks of its last messages.
 local function isRepeated(id, once)
   local slot, mark = string.match(once, '^(%d+) (.*)$')
   if redis.call('HGET', O(id), slot) == mark then return true end
@@ -97,16 +110,16 @@ local function isRepeated(id, once)
   return false
 end
 
-function orders.P(stamp, id, message, once)
+function changes.P(stamp, id, message, once)
   if id ~= '-' then
     local found = redis.call('HMGET', S(id), 'owner', 'unique')
-    if not found[1] then return put(stamp .. 'R 401') end
-    if found[2] and once ~= '' and isRepeated(id, once) then return put(stamp .. 'D ' .. id) end
+    if not found[1] then return put(stamp .. ${lua.refused("401")}) end
+    if found[2] and once ~= '' and isRepeated(id, once) then return put(stamp .. ${lua.repeated("id")}) end
   end
-  put(stamp .. 'P ' .. id .. ' ' .. message)
+  put(stamp .. ${lua.published("id", "message")})
 end
 
-function orders.C(stamp, id, about, created)
+function changes.C(stamp, id, about, created)
   local isLocal, acknowledges, isUnique, identity = string.match(about, '^(.)(.)(.)(.*)$')
   redis.call('HSET', S(id), 'owner', node, 'generation', 1, 'created', created,
     'local', isLocal, 'acknowledges', acknowledges)
@@ -114,59 +127,59 @@ function orders.C(stamp, id, about, created)
   redis.call('SADD', N(node), id)
   count('sessions', 1)
   if identity ~= '' then redis.call('HSET', ids, id, text(last) .. ' ' .. identity) end
-  put(stamp .. 'C ' .. id .. ' ' .. identity)
+  put(stamp .. ${lua.created("id", "identity")})
 end
 
-function orders.S(stamp, id, patterns, forbidden)
-  if redis.call('EXISTS', S(id)) == 0 then return put(stamp .. 'R 401') end
-  if forbidden ~= '' then return put(stamp .. 'R forbidden') end
+function changes.S(stamp, id, patterns, forbidden)
+  if redis.call('EXISTS', S(id)) == 0 then return put(stamp .. ${lua.refused("401")}) end
+  if forbidden ~= '' then return put(stamp .. ${lua.refused("forbidden")}) end
   local added, seen = {}, {}
   for pattern in string.gmatch(patterns, '[^,]+') do
     if not seen[pattern] and redis.call('HEXISTS', U(id), pattern) == 0 then added[#added + 1] = pattern end
     seen[pattern] = true
   end
-  if redis.call('HLEN', U(id)) + #added > limit then return put(stamp .. 'R limit') end
+  if redis.call('HLEN', U(id)) + #added > limit then return put(stamp .. ${lua.refused("limit")}) end
   for _, pattern in ipairs(added) do
     redis.call('HSET', U(id), pattern, text(last))
     count(pattern, 1)
   end
-  put(stamp .. 'S ' .. id .. ' ' .. table.concat(added, ','))
+  put(stamp .. ${lua.subscribed("id", "added")})
 end
 
-function orders.U(stamp, id, patterns, forbidden)
-  if redis.call('EXISTS', S(id)) == 0 then return put(stamp .. 'R 401') end
-  if forbidden ~= '' then return put(stamp .. 'R forbidden') end
+function changes.U(stamp, id, patterns, forbidden)
+  if redis.call('EXISTS', S(id)) == 0 then return put(stamp .. ${lua.refused("401")}) end
+  if forbidden ~= '' then return put(stamp .. ${lua.refused("forbidden")}) end
   local removed = {}
   for pattern in string.gmatch(patterns, '[^,]+') do
     local from = redis.call('HGET', U(id), pattern)
     if from then
       redis.call('HDEL', U(id), pattern)
       count(pattern, -1)
-      removed[#removed + 1] = pattern .. '=' .. from
+      removed[#removed + 1] = ${lua.since("pattern", "from")}
     end
   end
-  put(stamp .. 'U ' .. id .. ' ' .. table.concat(removed, ','))
+  put(stamp .. ${lua.unsubscribed("id", "removed")})
 end
 
--- An end that only the owner may order has a generation; one of a session that the store has lost is told all the same.
-function orders.E(stamp, id, cause, isLost, generation)
-  if generation ~= '' and not isMine(id, generation) then return put(stamp .. 'R 401') end
-  if isLost == '' and redis.call('EXISTS', S(id)) == 0 then return put(stamp .. 'R 401') end
+-- An end that only the owner may commit has a generation; that of a session that the store has lost has an entry, too.
+function changes.E(stamp, id, cause, isLost, generation)
+  if generation ~= '' and not isMine(id, generation) then return put(stamp .. ${lua.refused("401")}) end
+  if isLost == '' and redis.call('EXISTS', S(id)) == 0 then return put(stamp .. ${lua.refused("401")}) end
   finish(stamp, id, cause)
 end
 
--- A session that is here already stays as it is, unless its node has lost it (force). Any other is taken at once if its
--- owner is dead or it is known where it goes on; else its owner is asked for it.
-function orders.A(stamp, id, acknowledged, force)
+-- A session stays with this process if it is its owner, unless it has lost it (force). Another one is claimed at once if
+-- its owner is dead or its client has acknowledged a position; else the owner is asked for it.
+function changes.A(stamp, id, acknowledged, force)
   local found = redis.call('HMGET', S(id), 'owner', 'local', 'acknowledges')
   local owner = found[1]
-  if not owner or found[2] == '1' then return put(stamp .. 'R 401') end
-  if owner == node and force == '' then return put(stamp .. 'O ' .. id) end
+  if not owner or found[2] == '1' then return put(stamp .. ${lua.refused("401")}) end
+  if owner == node and force == '' then return put(stamp .. ${lua.owned("id")}) end
   local lease = redis.call('ZSCORE', nodes, owner)
   local isAcknowledged = found[3] == '1' and acknowledged ~= ''
   if lease and tonumber(lease) > now and force == '' and not isAcknowledged then
     redis.call('HSET', S(id), 'wanted', node)
-    return put(stamp .. 'W ' .. id .. ' ' .. owner)
+    return put(stamp .. ${lua.wanted("id", "owner")})
   end
   local position = positionOf(id, owner)
   if isAcknowledged then
@@ -175,21 +188,21 @@ function orders.A(stamp, id, acknowledged, force)
   claim(stamp, id, owner, node, position, '')
 end
 
-function orders.Y(stamp, id, position, left, generation)
-  if not isMine(id, generation) then return put(stamp .. 'R 401') end
+function changes.Y(stamp, id, position, left, generation)
+  if not isMine(id, generation) then return put(stamp .. ${lua.refused("401")}) end
   local wanted = redis.call('HGET', S(id), 'wanted')
   local owner = wanted and redis.call('HEXISTS', terms, wanted) == 1 and wanted or node
   claim(stamp, id, node, owner, position, left)
 end
 
-function orders.G(stamp, id, messages)
-  if redis.call('EXISTS', S(id)) == 0 then return put(stamp .. 'R 401') end
-  put(stamp .. 'G ' .. id .. ' ' .. messages)
+function changes.G(stamp, id, messages)
+  if redis.call('EXISTS', S(id)) == 0 then return put(stamp .. ${lua.refused("401")}) end
+  put(stamp .. ${lua.givenBack("id", "messages")})
 end
 
 for i = 5, #ARGV, 6 do
   advance()
-  orders[ARGV[i + 1]](node .. ' ' .. ARGV[i] .. ' ', ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], ARGV[i + 5])
+  changes[ARGV[i + 1]](node .. ' ' .. ARGV[i] .. ' ', ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], ARGV[i + 5])
 end
 save()
 return 1
@@ -197,9 +210,9 @@ return 1
 }
 
 /**
- * A node comes, or comes back over a new connection: from now on only what bears the new term is carried out. Gives the
- * position of the entry that tells so, whether the log has the last entry that the node has read, the store's epoch, and
- * the first entry that there is.
+ * Lets a process join, or join again over a new connection: from then on only changes with the new term are carried out.
+ * Returns the position of its `J`, whether the log has the last entry that the process has read, the store's epoch, and
+ * the id of the first entry.
  */
 export const join: Script = {
   name: "join",
@@ -208,7 +221,7 @@ local node, term, lease, tail, epoch = ARGV[2], ARGV[3], tonumber(ARGV[4]), tonu
 local hasTail = #redis.call('XRANGE', log, text(tail) .. '-0', text(tail) .. '-0')
 redis.call('SET', P .. 'epoch', epoch, 'NX')
 redis.call('HSET', terms, node, term)
--- When all leases have passed it was the store that was away: whoever lives is given the time to come back.
+-- When all leases have passed the store was away: processes get the time of a lease to join again.
 if not redis.call('ZRANGEBYSCORE', nodes, text(now + 1), '+inf', 'LIMIT', 0, 1)[1] then
   for _, other in ipairs(redis.call('ZRANGEBYSCORE', nodes, 1, '+inf')) do
     redis.call('ZADD', nodes, text(now + lease), other)
@@ -218,7 +231,7 @@ redis.call('ZADD', nodes, text(now + lease), node)
 last = math.max(last, tail)
 advance()
 redis.call('HSETNX', marks, node, text(last))
-put(node .. ' 0 J ' .. term)
+put(node .. ' 0 ' .. ${lua.joined("term")})
 save()
 for _, key in ipairs({ log, pos, P .. 'epoch' }) do redis.call('PERSIST', key) end
 local first = redis.call('XRANGE', log, '-', '+', 'COUNT', 1)[1]
@@ -238,8 +251,8 @@ end
 `
 
 /**
- * A node is alive: its lease begins anew, positions of its sessions are kept, the log is trimmed, and some sessions of a
- * node whose lease has passed are claimed. Gives 0 if the node has to join again, else 1 and whether there is more to claim.
+ * Renews the lease of a process, stores positions of its sessions, trims the log, and claims up to 100 sessions of a process
+ * whose lease has passed. Returns 0 if the process has to join again, else 1; and 1 if there may be more to claim.
  */
 export const beat: Script = {
   name: "beat",
@@ -267,8 +280,8 @@ return { 1, 1 }
 }
 
 /**
- * A node goes. Its sessions may be claimed at once; when the last one has gone and left none, what remains of the store
- * vanishes when nobody needs to read it any more.
+ * Lets a process leave: its sessions can be claimed at once. After the last one, the log and what belongs to it expire after
+ * the retention.
  */
 export const leave: Script = {
   name: "leave",
@@ -291,8 +304,8 @@ return 1
 }
 
 /**
- * What the store has of sessions that a node believes to own: for each its generation and patterns, `-` if it is another
- * node's, nil if there is none; then all that the node owns, those of clients and the application's own.
+ * Compares the sessions that a process believes to own with the store: for each its generation and patterns, `-` if another
+ * process owns it, nil if there is none; then all sessions that the process owns, of clients and of the application.
  */
 export const compare: Script = {
   name: "compare",
@@ -312,9 +325,9 @@ return { found, remote, own }
 `
 }
 
-/** Some of the sessions with an identity, and where to go on (`0` at the end): each as `id position identity patterns`. */
-export const roll: Script = {
-  name: "roll",
+/** Returns a cursor (`0` at the end) and some sessions with an identity, each as `id position identity patterns`. */
+export const identified: Script = {
+  name: "identified",
   text: `${prelude}
 local cursor, found = unpack(redis.call('HSCAN', ids, ARGV[2], 'COUNT', 500))
 local sessions = {}
@@ -326,8 +339,8 @@ return { cursor, sessions }
 }
 
 /**
- * The time of the store, and whether who has read the log up to a position of an epoch can go on there: the store is the
- * same, has not gone back, and nothing was trimmed that has not been read.
+ * Returns the time of the store, whether the log continues at a position of an epoch (the store is the same, has not gone
+ * back, and nothing unread was trimmed), the epoch, and the newest position.
  */
 export const look: Script = {
   name: "look",
@@ -339,7 +352,7 @@ return { text(now), found == epoch and isThere and 1 or 0, found, text(last) }
 `
 }
 
-/** How many nodes are alive beside one. */
+/** Returns the number of processes that are alive beside one. */
 export const others: Script = {
   name: "others",
   text: `${prelude}
@@ -349,5 +362,5 @@ return own and tonumber(own) > now and alive - 1 or alive
 `
 }
 
-/** All scripts. */
-export const all: ReadonlyArray<Script> = [commit, join, beat, leave, compare, roll, look, others]
+/** Scripts that the engine uses. */
+export const all: ReadonlyArray<Script> = [commit, join, beat, leave, compare, identified, look, others]

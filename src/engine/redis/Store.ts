@@ -209,7 +209,7 @@ export const roll = Effect.fnUntraced(function*(self: Connection) {
   const sessions = new Map<ClientId, IdentifiedSession>()
   let cursor = "0"
   do {
-    const [next, page] = (yield* self.run(Scripts.roll, [cursor])) as [string, ReadonlyArray<string>]
+    const [next, page] = (yield* self.run(Scripts.identified, [cursor])) as [string, ReadonlyArray<string>]
     for (const text of page) {
       const { clientId, ...identifiedSession } = LogEntry.identifiedSession(text)
       sessions.set(clientId, identifiedSession)

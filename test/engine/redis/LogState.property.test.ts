@@ -1,7 +1,7 @@
 /**
- * Several processes on one store, in arbitrary interleavings: each sends its orders and reads the log when it comes to
+ * Several processes on one store, in arbitrary interleavings: each sends its changes and reads the log when it comes to
  * it, clients go from one to another, connections break, processes die. Only the sockets and Redis are left out: the
- * machine, the nodes and the log are the real ones. What each client has to get follows from the log, told naively.
+ * machine, the states of the log and the log are the real ones. What each client has to get follows from the log, told naively.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Equal, HashMap } from "effect"
@@ -18,7 +18,7 @@ import * as Settings from "../../../src/core/Settings.ts"
 import * as State from "../../../src/core/State.ts"
 import * as EventHistory from "../../../src/engine/redis/EventHistory.ts"
 import * as LogEntry from "../../../src/engine/redis/LogEntry.ts"
-import { Node } from "../../../src/engine/redis/Node.ts"
+import { LogState } from "../../../src/engine/redis/LogState.ts"
 import * as QueueReplay from "../../../src/engine/redis/QueueReplay.ts"
 import * as Invariants from "../../core/invariants.ts"
 import { eventsIn } from "../../core/trial.ts"
@@ -51,10 +51,10 @@ let connections = 0
 /** So many messages may have left for a connection and not be written yet. */
 const mostUnwritten = 2
 
-/** A machine with its node. */
+/** A machine with its state of the log. */
 class Process {
   state = State.make({ ...Settings.defaults, maxSubscriptions: 100 }, ["long-polling", "websocket"], true)
-  readonly node: Node
+  readonly logState: LogState
   readonly #store: StoreModel
   readonly lines = new Map<number, Line>()
   readonly told: Array<unknown> = []
@@ -62,13 +62,13 @@ class Process {
   #mark = 0
 
   constructor(name: string, store: StoreModel) {
-    this.node = new Node(name, Infinity, { state: () => this.state, unconfirmed: () => this.#unconfirmed() })
-    this.node.leasedUntil = Infinity
+    this.logState = new LogState(name, Infinity, { state: () => this.state, unconfirmed: () => this.#unconfirmed() })
+    this.logState.leasedUntil = Infinity
     this.#store = store
     store.nodes.add(name)
-    this.node.tail = store.log.at(-1)?.position ?? 0
-    this.node.window.reset(this.node.tail)
-    store.marks.set(name, this.#mark = this.node.tail)
+    this.logState.tail = store.log.at(-1)?.position ?? 0
+    this.logState.window.reset(this.logState.tail)
+    store.marks.set(name, this.#mark = this.logState.tail)
   }
 
   *#unconfirmed(): Generator<readonly [ClientId.ClientId, number]> {
@@ -89,7 +89,7 @@ class Process {
   }
 
   #tell(event: Event | Move): void {
-    const place = { sequence: this.folded.sequence + 1, at: 0, node: this.node.name }
+    const place = { sequence: this.folded.sequence + 1, at: 0, node: this.logState.name }
     this.folded = Snapshot.fold(this.folded, { ...event, ...place })
     if (!isMove(event)) this.told.push(event)
   }
@@ -103,7 +103,7 @@ class Process {
 
   #carryOut(output: Output, inputs: Array<Untimed>): void {
     for (const event of eventsIn([output])) this.#tell(event)
-    if (output._tag === "Commit") assert.isUndefined(this.node.commit(output.change, 0))
+    if (output._tag === "Commit") assert.isUndefined(this.logState.commit(output.change, 0))
     else if (output._tag === "Resume") {
       if (this.lines.has(output.input.connection.id)) inputs.push(output.input)
     } else if (output._tag === "Deliver") output.connections.forEach((id) => this.#deliver(id, [output.message]))
@@ -132,12 +132,12 @@ class Process {
   }
 
   send(): void {
-    this.#store.commit(this.node.name, this.node.batch())
+    this.#store.commit(this.logState.name, this.logState.batch())
   }
 
   read(count = Infinity): void {
     this.#arrive()
-    for (const entry of this.#store.log.filter(({ position }) => position > this.node.tail).slice(0, count)) {
+    for (const entry of this.#store.log.filter(({ position }) => position > this.logState.tail).slice(0, count)) {
       this.#readOne(entry)
     }
     if (Machine.isTurnOpen(this.state)) this.step({ _tag: "TurnEnded" })
@@ -154,7 +154,7 @@ class Process {
 
   #readOne(entry: LogEntry.LogEntry): void {
     this.#arrive()
-    const happened = this.node.read(entry, 0)
+    const happened = this.logState.read(entry, 0)
     if (happened?._tag === "Arrival") this.#arriving = happened.adoption
     else if (happened !== undefined) this.step({ _tag: "Happened", outcome: happened })
   }
@@ -175,13 +175,13 @@ class Process {
   /** One that reaches back far enough goes on, as long as it lasts. */
   #partAfter(from: number): QueueReplay.Part {
     const part = this.#part !== undefined && this.#part.from <= from ? this.#part : new QueueReplay.Part(from)
-    part.add(this.#store.log.filter(({ position }) => position > part.to && position <= this.node.tail))
+    part.add(this.#store.log.filter(({ position }) => position > part.to && position <= this.logState.tail))
     return this.#part = part
   }
 
   beat(): void {
-    this.#store.beat(this.node.name, this.#mark, this.node.positions(this.#mark))
-    this.#mark = this.node.tail
+    this.#store.beat(this.logState.name, this.#mark, this.logState.positions.changes(this.#mark))
+    this.#mark = this.logState.tail
   }
 }
 
@@ -335,7 +335,7 @@ class World {
     const dead = this.process(index)
     for (const line of [...dead.lines.values()]) this.break(line, unwritten)
     this.told.push(...dead.told)
-    this.store.nodes.delete(dead.node.name)
+    this.store.nodes.delete(dead.logState.name)
     for (const client of this.clients) client.isUnconfirmed = true
     this.processes[index] = new Process(`q${++this.#deaths}`, this.store)
   }
@@ -398,8 +398,8 @@ class World {
     const owned = [...this.store.sessions].map(([id, { identity, owner }]) =>
       `${id} ${owner} ${decodeURIComponent(identity)}`
     )
-    const here = this.processes.flatMap(({ node, state }) =>
-      [...state.sessions].map(([id, { identity }]) => `${id} ${node.name} ${identity}`)
+    const here = this.processes.flatMap(({ logState, state }) =>
+      [...state.sessions].map(([id, { identity }]) => `${id} ${logState.name} ${identity}`)
     )
     assert.sameMembers(here, owned)
     for (const { state } of this.processes) assert.strictEqual([...state.awaiting].length, 0, "nothing waits any more")
