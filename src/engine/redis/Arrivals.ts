@@ -13,7 +13,7 @@ import * as QueueReplay from "./QueueReplay.ts"
 import type * as RedisConnection from "./RedisConnection.ts"
 import * as Store from "./Store.ts"
 
-/** What arrivals need around them. */
+/** Surroundings of arrivals. */
 export interface Parts {
   /** Key of the log. */
   readonly log: string

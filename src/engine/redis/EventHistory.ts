@@ -1,4 +1,4 @@
-/** The events that the log tells of, for whoever reads it: the same that the processes tell, each at its own entry. */
+/** Events out of the log: the same that the processes emit, each at the position of its entry. */
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
@@ -8,7 +8,7 @@ import * as LogEntry from "./LogEntry.ts"
 import * as RedisConnection from "./RedisConnection.ts"
 import * as Store from "./Store.ts"
 
-/** What an entry tells, in order. */
+/** Returns the events of an entry, in order. */
 export const events = (entry: LogEntry.LogEntry): ReadonlyArray<Event> => {
   const clientId = LogEntry.clientId(entry)
   switch (entry.kind) {
@@ -42,26 +42,26 @@ export const events = (entry: LogEntry.LogEntry): ReadonlyArray<Event> => {
   }
 }
 
-/** A place between two events: behind so many of an entry. */
+/** Place after the first `count` events of an entry. */
 interface Place {
   readonly position: number
-  readonly told: number
+  readonly count: number
 }
 
-const print = ({ position, told }: Place): string => `${position}.${told}`
+const print = ({ count, position }: Place): string => `${position}.${count}`
 
 const parse = (text: string): Place | undefined => {
   const match = /^(\d{1,16})\.(\d{1,9})$/.exec(text)
-  return match === null ? undefined : { position: Number(match[1]), told: Number(match[2]) }
+  return match === null ? undefined : { position: Number(match[1]), count: Number(match[2]) }
 }
 
-/** The events of an entry, without those before the place. */
+/** Returns the events of an entry, without those before a place. */
 const behind = (entry: LogEntry.LogEntry, place: Place | undefined): ReadonlyArray<ClusterEvent> => {
   const { node, position } = entry
   const at = LogEntry.time(position)
   return events(entry)
-    .map((event, i): ClusterEvent => ({ ...event, position: print({ position, told: i + 1 }), at, node }))
-    .slice(position === place?.position ? place.told : 0)
+    .map((event, i): ClusterEvent => ({ ...event, position: print({ position, count: i + 1 }), at, node }))
+    .slice(position === place?.position ? place.count : 0)
 }
 
 const noPlace = (from: string): EngineError =>
@@ -76,7 +76,10 @@ const trimmed = (from: number): EngineError =>
       "position, and give the engine a longer retention if a consumer may be away for so long"
   })
 
-/** All events behind a position, or from now on. A connection that breaks is made anew. */
+/**
+ * Streams all events after a position (`ClusterEvent.position`), or from now on. A connection that breaks is made anew. Fails
+ * with `EngineError` if the position is not one, or the log no longer reaches back to it.
+ */
 export const stream = (
   connections: RedisConnection.Options,
   from: string | undefined
@@ -84,7 +87,7 @@ export const stream = (
   const log = `${connections.prefix}log`
   const place = from === undefined ? undefined : parse(from)
   if (from !== undefined && place === undefined) return Stream.fail(noPlace(from))
-  /** All entries up to here have been read; that of the place may have told only some of its events. */
+  /** Position up to which entries were read. The entry of the place may have events that are still to come. */
   let read = place === undefined ? undefined : place.position - 1
 
   const next = Effect.fnUntraced(function*(connection: RedisConnection.Connection) {

@@ -7,10 +7,10 @@ import type { LogState } from "./LogState.ts"
 import type * as RedisConnection from "./RedisConnection.ts"
 import * as Store from "./Store.ts"
 
-/** A process may rely on this share of its lease: clocks differ, and the renewal takes time. */
+/** Share of the lease on which a process relies: clocks differ, and a renewal takes time. */
 const certain = 0.8
 
-/** What a lease is made of; times are milliseconds. */
+/** Parts of a lease; times are milliseconds. */
 export interface Parts {
   readonly duration: number
   readonly retention: number

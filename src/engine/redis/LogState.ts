@@ -1,8 +1,8 @@
 /**
- * What this process knows of the shared log: its own changes that are under way, the sessions that it owns, and the
- * position up to which it has read.
+ * State of this process as of the log: its changes under way, the sessions that it owns, and the position up to which it has
+ * read.
  *
- * `read` says what an entry means for the service. Nothing here reads or writes Redis: that is `Member`'s.
+ * `read` makes outcomes of entries. Nothing here reads or writes Redis: that is left to `Member`.
  */
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
@@ -112,9 +112,9 @@ export class LogState {
   }
 
   // -------------------------------------------------------------------------------------------------------------------
-  // the log
+  // entries
 
-  /** Takes the next entry of the log; returns what it means for the service, if anything. */
+  /** Takes the next entry of the log. Returns its outcome for the service, if any. */
   read(entry: LogEntry.LogEntry, now: number): Outcome | Arrival | undefined {
     this.tail = entry.position
     this.window.push(entry)

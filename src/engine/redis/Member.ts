@@ -2,7 +2,7 @@
  * Membership of a process in the cluster, over two connections: one reads the log, the other sends changes and renews the
  * lease. When one of them breaks both are made anew, and the membership goes on where it was.
  *
- * What the log means is `LogState`'s.
+ * The meaning of the log is left to `LogState`.
  */
 import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
@@ -24,7 +24,7 @@ import * as Recovery from "./Recovery.ts"
 import * as RedisConnection from "./RedisConnection.ts"
 import * as Store from "./Store.ts"
 
-/** What a membership is made of; times are milliseconds. */
+/** Parts of a membership; times are milliseconds. */
 export interface Parts {
   readonly connections: RedisConnection.Options
   readonly lease: number

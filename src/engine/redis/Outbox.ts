@@ -1,37 +1,37 @@
 /**
- * The orders of this process on their way to the log: in one line, each with a number, answered when the log tells of it.
+ * Changes of this process on their way to the log: a queue, in which each has a number. An entry of the log answers it.
  *
- * An order that was sent over a connection that broke has been carried out, or not. The next connection begins with an
- * entry of its own in the log (see `Scripts.join`), after which nothing of the old one can come: what the log has not told
- * of by then was not carried out, and is sent again. So no order is lost and none is carried out twice.
+ * A change that was sent over a connection that broke may have been carried out. The next connection begins with an entry of
+ * its own (`Scripts.join`), after which none of the old connection can follow. Changes without an entry by then were not
+ * carried out and are sent again, so none is lost and none is carried out twice.
  */
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import type { Change } from "../../core/Change.ts"
 
-/** An order that waits. */
+/** A change under way. */
 export interface Pending {
   readonly number: number
   readonly change: Change
-  /** When it was handed in, in milliseconds. */
+  /** Time at which it was committed, in milliseconds. */
   readonly since: number
-  /** What must not have changed in the store meanwhile: the generation of the session. */
+  /** Generation that its session must still have in the store; empty if any will do. */
   readonly generation: string
-  /** An adoption that does not wait for the session's owner any more. */
+  /** Whether it is an adoption that does not ask the owner. */
   readonly isForced: boolean
-  /** It was sent, and nobody waits for it any more. */
+  /** Whether it was sent and then refused: the client was told, its entry has no request to answer. */
   readonly isAbandoned: boolean
 }
 
-/** Bounds of a batch: a script holds up everything else in the store. */
+/** Bounds of a batch: a script blocks the store. */
 const most = { changes: 500, characters: 1 << 20 }
 
-/** Orders of the engine and for it must not get lost; there are few of them. */
+/** Whether a change is the engine's own. Such changes are few, and are never refused. */
 const isInternal = (change: Change): boolean =>
   change._tag === "Yield" || change._tag === "GiveBack" ||
   (change._tag === "EndSession" && change.cause._tag === "EngineLost")
 
-/** The line. */
+/** Queue of changes. */
 export class Outbox {
   #last = 0
   #waiting: Array<Pending> = []
@@ -44,20 +44,20 @@ export class Outbox {
     this.#maxWaiting = maxWaiting
   }
 
-  /** Done when something waits to be sent. */
+  /** Waits until a change waits to be sent. */
   readonly awaitSome = this.#wake.await
 
-  /** Done when everything that was handed in until now is answered. */
+  /** Waits until every change that was added before is answered. */
   get awaitSettled(): Effect.Effect<void> {
     return Effect.suspend(() => {
       const watcher = { number: this.#last, latch: Latch.makeUnsafe(false) }
       this.#watchers.push(watcher)
-      this.#tellWatchers()
+      this.#wakeWatchers()
       return watcher.latch.await
     })
   }
 
-  #tellWatchers(): void {
+  #wakeWatchers(): void {
     if (this.#watchers.length === 0) return
     const [oldestSent = Infinity] = this.#sent.keys()
     const oldest = Math.min(oldestSent, this.#waiting[0]?.number ?? Infinity)
@@ -65,7 +65,7 @@ export class Outbox {
     this.#watchers = this.#watchers.filter(({ number }) => number >= oldest)
   }
 
-  /** Puts an order at the end of the line; false if the line is full. */
+  /** Adds a change. Returns false if the queue is full. */
   add(change: Change, since: number, generation = "", isForced = false): boolean {
     if (this.#waiting.length >= this.#maxWaiting && !isInternal(change)) return false
     this.#waiting.push({ number: ++this.#last, change, since, generation, isForced, isAbandoned: false })
@@ -73,44 +73,44 @@ export class Outbox {
     return true
   }
 
-  /** Takes the next orders that fit in a batch, as `write` writes them. They count as sent. */
+  /** Takes the next changes that fit into a batch, as `write` writes them. They count as sent. */
   take(write: (pending: Pending) => ReadonlyArray<string>): ReadonlyArray<string> {
     const batch: Array<string> = []
-    let taken = 0
+    let count = 0
     let characters = 0
     for (const pending of this.#waiting) {
-      if (taken === most.changes || characters > most.characters) break
+      if (count === most.changes || characters > most.characters) break
       const words = write(pending)
       for (const word of words) characters += word.length
       batch.push(...words)
       this.#sent.set(pending.number, pending)
-      taken += 1
+      count += 1
     }
-    this.#waiting = this.#waiting.slice(taken)
+    this.#waiting = this.#waiting.slice(count)
     if (this.#waiting.length === 0) this.#wake.closeUnsafe()
     return batch
   }
 
-  /** The log tells of an order: it has left the line. */
+  /** Removes the change that an entry answers. Returns undefined if there is none of that number. */
   settle(number: number): Pending | undefined {
     const pending = this.#sent.get(number)
     this.#sent.delete(number)
-    this.#tellWatchers()
+    this.#wakeWatchers()
     return pending
   }
 
-  /** What was sent and has not been told of was not carried out: it is first in the line again, unless nobody wants it any more. */
+  /** Puts the changes that were sent and not answered at the head of the queue, without those that were refused meanwhile. */
   resend(): void {
     const again = [...this.#sent.values()].filter(({ isAbandoned }) => !isAbandoned)
     this.#sent.clear()
     this.#waiting = [...again, ...this.#waiting]
     if (this.#waiting.length > 0) this.#wake.openUnsafe()
-    this.#tellWatchers()
+    this.#wakeWatchers()
   }
 
   /**
-   * Gives up orders that were handed in before a time. What was not sent yet is out of the line; what was sent may be
-   * carried out still, but nobody waits for it any more.
+   * Returns the changes that were added before a time, to be refused. Those that wait are removed; those that were sent may
+   * still be carried out, and their entries then have no request to answer.
    */
   expire(before: number): ReadonlyArray<Change> {
     const isLate = ({ change, since }: Pending) => since < before && !isInternal(change)
@@ -122,7 +122,7 @@ export class Outbox {
       this.#sent.set(pending.number, { ...pending, change, isAbandoned: true })
     }
     if (this.#waiting.length === 0) this.#wake.closeUnsafe()
-    this.#tellWatchers()
+    this.#wakeWatchers()
     return [...sent, ...late].map(({ change }) => change)
   }
 }

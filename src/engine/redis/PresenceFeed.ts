@@ -1,9 +1,9 @@
 /**
- * Who is there, as the store has it, and then as the log tells it; from the beginning again where the log cannot be read
- * on: Redis has lost something or has gone back, or the log was trimmed.
+ * Inputs of presence from the store, and then from the log; from the store again where the log cannot be continued, because
+ * Redis has lost something or has gone back, or the log was trimmed.
  *
- * The store is read in pages, so as not to hold up everybody else, and may change meanwhile. That does no harm, because
- * the log is read on from where it was before.
+ * The store is read in pages, which does not block it, and may change meanwhile. That does no harm, because the log is
+ * continued from where it was before.
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
@@ -15,13 +15,13 @@ import * as LogEntry from "./LogEntry.ts"
 import * as RedisConnection from "./RedisConnection.ts"
 import * as Store from "./Store.ts"
 
-/** How long it is waited for the next entry, in milliseconds: so much later it may be told that time has passed. */
+/** Milliseconds for which the next entry is waited for: `Passed` may be so late. */
 const blockTime = 200
 
-/** How long the log is read on without a look at the store, in milliseconds. */
+/** Milliseconds for which the log is read without a look at the store. */
 const longest = 1_000
 
-/** The kinds of entries that tell who is there; what was published is not even decoded. */
+/** Kinds of entries that change presence. Messages are not even decoded. */
 const kinds: ReadonlySet<LogEntry.Kind> = new Set(["C", "S", "U", "E"])
 
 const inputsOf = (entry: LogEntry.LogEntry): ReadonlyArray<PresenceInput> => {
@@ -31,26 +31,26 @@ const inputsOf = (entry: LogEntry.LogEntry): ReadonlyArray<PresenceInput> => {
 
 const passed = (at: number): TimePassed => ({ _tag: "TimePassed", at })
 
-/** Gives what is told next, over one connection after the other. */
+/** Makes the reader, which returns the next inputs over a connection. */
 const reader = (
   { commandTimeout, prefix }: RedisConnection.Options,
   gracePeriod: number,
   now: () => number
 ) => {
   const log = `${prefix}log`
-  /** All entries up to here have been read, of this epoch: of none so far. */
+  /** Position up to which entries were read, and the epoch of the store; none so far. */
   let read = 0
   let epoch = "-"
   let lookedAt = -Infinity
-  /** Nothing that has not been read yet has happened before. */
+  /** Time before which nothing unread has happened. */
   let since = -Infinity
 
   /**
-   * Those who have gone just before are in no key any more: the log knows them. Of sessions that the store has lost it
-   * knows that they have ended, and not whose they were.
+   * Reads the store. Sessions that have just ended are in no key, but in the log. Of those that the store has lost the log
+   * has the end without the identity.
    */
   const begin = Effect.fnUntraced(function*(connection: RedisConnection.Connection, look: Store.Look) {
-    const sessions = yield* Store.roll(connection)
+    const sessions = yield* Store.identifiedSessions(connection)
     const ends: Array<PresenceInput> = []
     const from = LogEntry.positionAt(Math.max(0, look.now - gracePeriod))
     yield* Store.range(connection, log, from, "+", (entries) => {
@@ -69,7 +69,7 @@ const reader = (
   const goOn = Effect.fnUntraced(function*(connection: RedisConnection.Connection) {
     const entries = yield* Store.next(connection, log, read, 500, blockTime, commandTimeout)
     const last = entries.at(-1)
-    // A process that has joined may have done so because the store has lost everything.
+    // A process may have joined because the store has lost everything.
     if (last === undefined || entries.some(({ kind }) => kind === "J")) lookedAt = -Infinity
     if (last === undefined) return [passed(since)]
     read = last.position
@@ -86,13 +86,13 @@ const reader = (
   })
 }
 
-/** Everything there is to tell, whatever becomes of the connection. */
+/** Streams all inputs, for a grace period in milliseconds. A connection that breaks is made anew. */
 export const stream = (connections: RedisConnection.Options, gracePeriod: number): Stream.Stream<PresenceInput> =>
   Stream.unwrap(Effect.map(Clock.Clock, (clock) => {
     const next = reader(connections, gracePeriod, MonotonicClock.make(clock))
     return RedisConnection.reading<PresenceInput, never>(
       connections,
       "Who is there",
-      (connection) => Stream.flatMap(Stream.fromEffectRepeat(next(connection)), (told) => Stream.fromIterable(told))
+      (connection) => Stream.flatMap(Stream.fromEffectRepeat(next(connection)), (inputs) => Stream.fromIterable(inputs))
     )
   }))

@@ -1,9 +1,9 @@
 /**
- * What waits for a session that comes from another process. Its queue is not stored anywhere: it follows from the
- * position up to which the session has had everything, from its subscriptions, and from the log.
+ * Queue of a session that comes from another process. It is not stored anywhere, but follows from the position up to which
+ * the session has had everything, from its subscriptions, and from the log.
  *
- * When a process dies its sessions come by the thousand, and each needs the same part of the log: it is read once, and
- * then a session costs as much as there is for it.
+ * When a process dies its sessions come by the thousand, and each needs the same part of the log. It is read once; then a
+ * session costs as much as there is for it.
  */
 import type { Adopted } from "../../core/Change.ts"
 import * as Channel from "../../core/Channel.ts"
@@ -15,20 +15,20 @@ import * as LogEntry from "./LogEntry.ts"
 const before = (position: number, positions: ReadonlyArray<number> = []): number =>
   positions[0] === undefined ? position : Math.min(position, positions[0] - 1)
 
-/** The position after which the log is needed. */
+/** Position after which the log is needed. */
 export const from = ({ left, position }: LogEntry.Adoption): number => before(position, left.queued)
 
-/** The position after which the log has what the session's client may ask for again, too. */
+/** Position after which the log also has the answer that the client may ask for again. */
 export const wantedFrom = (adoption: LogEntry.Adoption): number =>
   before(from(adoption), adoption.left.answered?.positions)
 
-/** When a pattern counted: after `from`, and before `to`. */
+/** Positions between which a pattern counted, both excluded. */
 interface Span {
   readonly from: number
   readonly to: number
 }
 
-/** The subscriptions of the session at any time after its position: those it has, and those that it had until then. */
+/** Returns the subscriptions of a session after its position, with those that have ended since. */
 const spansOf = (adoption: LogEntry.Adoption, own: ReadonlyArray<LogEntry.LogEntry>) => {
   const spans = new Map<Channel.Pattern, Array<Span>>()
   const add = ({ from, pattern }: LogEntry.Since, to: number) => {
@@ -43,19 +43,19 @@ const spansOf = (adoption: LogEntry.Adoption, own: ReadonlyArray<LogEntry.LogEnt
   return spans
 }
 
-/** The number of a connection of another process: none of this one has it. */
+/** Number that no connection of this process has. */
 const elsewhere = 0
 
 type Messages = ReadonlyArray<Message.Delivery>
 
-/** A part of the log, without a gap, in the way sessions look into it. */
+/** Part of the log without gaps, indexed for sessions. */
 export class Part {
-  /** All entries after this position, up to `to`, are here. */
+  /** Position after which all entries up to `to` are here. */
   readonly from: number
   readonly #byPosition = new Map<number, Message.Delivery>()
   readonly #byChannel = new Map<Channel.Channel, Array<Message.Delivery>>()
   readonly #channels = new Map<Channel.Pattern, Array<Messages>>()
-  /** What was removed from a session, and what came back for it. */
+  /** Entries `U` and `G` of each session. */
   readonly #bySession = new Map<ClientId, Array<LogEntry.LogEntry>>()
   #to: number
 
@@ -68,7 +68,7 @@ export class Part {
     return this.#to
   }
 
-  /** Adds the entries that follow. */
+  /** Adds the next entries. */
   add(entries: ReadonlyArray<LogEntry.LogEntry>): void {
     for (const entry of entries) {
       this.#to = entry.position
@@ -84,7 +84,7 @@ export class Part {
     for (const pattern of Channel.expand(message.channel)) append(this.#channels, pattern, messages)
   }
 
-  /** What waits for a session whose adoption is the next entry, or the last one that is here. */
+  /** Returns the queue of a session whose adoption is the next entry, or the last one that is here. */
   messages(adoption: LogEntry.Adoption): Messages {
     const { acknowledges, clientId, left, position } = adoption
     const own = (this.#bySession.get(clientId) ?? []).filter((entry) => entry.position > position)
@@ -100,7 +100,7 @@ export class Part {
       : [...published, ...own.filter((entry) => comesBack(entry, adoption)).flatMap(LogEntry.returned)]
   }
 
-  /** The session whose adoption is the next entry, or the last one that is here. */
+  /** Returns a session whose adoption is the next entry, or the last one that is here. */
   session(adoption: LogEntry.Adoption): Adopted {
     const { acknowledges, clientId, createdAt, identity, left, subscriptions } = adoption
     return {
@@ -116,7 +116,7 @@ export class Part {
     }
   }
 
-  /** What its client may ask for again. */
+  /** Makes the answer that the client may ask for again. */
   #retries({ left: { answered, ids, last } }: LogEntry.Adoption): Retries {
     if (answered === undefined) return { ids, last, answered: undefined }
     return { ids, last, answered: { id: answered.id, connection: elsewhere, messages: this.#at(answered.positions) } }
@@ -126,7 +126,7 @@ export class Part {
     return positions.flatMap((position) => this.#byPosition.get(position) ?? [])
   }
 
-  /** The messages after a position whose channels match the pattern. */
+  /** Returns the messages after a position whose channels match a pattern. */
   *#after(position: number, pattern: Channel.Pattern): Generator<Message.Delivery> {
     for (const messages of this.#channels.get(pattern) ?? []) {
       for (let i = messages.length - 1; i >= 0; i--) {
@@ -138,7 +138,7 @@ export class Part {
   }
 }
 
-/** Of an answer the client says by its ids what it has not read, if that answer is known. */
+/** Whether given back messages belong to the queue: the unread ones of a known answer show in the ids of the client. */
 const comesBack = (entry: LogEntry.LogEntry, { left: { answered, ids } }: LogEntry.Adoption): boolean =>
   entry.kind === "G" && !(ids === "Unique" && answered !== undefined && LogEntry.isAnswer(entry))
 

@@ -15,7 +15,7 @@ import * as Store from "./Store.ts"
 /** Number of sessions that are compared at once. */
 const most = 500
 
-/** What a recovery needs around it. */
+/** Surroundings of a recovery. */
 export interface Parts {
   readonly listener: Listener
   readonly logState: LogState

@@ -1,6 +1,6 @@
 /**
- * A connection to Redis that lives until it breaks: it is never repaired, but made anew by whoever needs it, who then
- * knows that something may have been lost on the way. A command that gets no answer in time counts as a break.
+ * Connection to Redis that lives until it breaks. It is never repaired: its user makes a new one, and knows that something
+ * may have been lost on the way. A command without an answer in time counts as a break.
  */
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
@@ -9,7 +9,7 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type * as Scripts from "./Scripts.ts"
 
-/** What is needed of a client: one of node-redis, or anything that can do the same. It need not reconnect by itself. */
+/** Client that speaks to Redis: one of node-redis, or anything that can do the same. It need not reconnect by itself. */
 export interface RedisClient {
   readonly connect: () => Promise<unknown>
   readonly sendCommand: (args: ReadonlyArray<string>) => Promise<unknown>
@@ -17,34 +17,37 @@ export interface RedisClient {
   readonly on: (event: "error", listener: (error: Error) => void) => unknown
 }
 
-/** Redis cannot be asked, or does not do what it was asked. */
+/** Failure of a command or of a connection. */
 export class RedisUnavailable extends Data.TaggedError("RedisUnavailable")<{ readonly reason: string }> {
   override get message() {
     return this.reason
   }
 }
 
-/** An open connection. */
+/** Open connection. */
 export interface Connection {
-  /** Sends a command; without an answer within the time the connection counts as broken. */
+  /** Sends a command. `commandTimeout` is in milliseconds; without an answer until then the connection counts as broken. */
   readonly command: (args: ReadonlyArray<string>, commandTimeout?: number) => Effect.Effect<unknown, RedisUnavailable>
-  /** Runs a script. */
+  /** Runs a script with arguments, behind those that every script has. */
   readonly run: (script: Scripts.Script, args: ReadonlyArray<string>) => Effect.Effect<unknown, RedisUnavailable>
 }
 
-/** What opens connections. */
+/** Options of connections. */
 export interface Options {
   readonly client: () => RedisClient
-  /** What all keys begin with. */
+  /** Beginning of all keys. */
   readonly prefix: string
-  /** How long an answer may take, in milliseconds. */
+  /** Milliseconds that an answer may take. */
   readonly commandTimeout: number
 }
 
 const unavailable = (cause: unknown): RedisUnavailable =>
   new RedisUnavailable({ reason: cause instanceof Error ? cause.message || cause.name : String(cause) })
 
-/** What a promise gives in time. A race of fibers and no bare timer: after a halt what has come is read before it is given up. */
+/**
+ * Waits for a promise, for a time in milliseconds. It is a race of fibers and not a timer: after a halt an answer that has
+ * arrived is read before it is given up.
+ */
 const within = <A>(millis: number, promise: () => Promise<A>): Effect.Effect<A, RedisUnavailable> =>
   Effect.tryPromise({ try: promise, catch: unavailable }).pipe(
     Effect.timeoutOrElse({
@@ -53,7 +56,7 @@ const within = <A>(millis: number, promise: () => Promise<A>): Effect.Effect<A, 
     })
   )
 
-/** Opens a connection for as long as the scope is open. */
+/** Opens a connection until the scope closes. */
 export const open = Effect.fnUntraced(function*(
   { client: make, commandTimeout, prefix }: Options
 ): Effect.fn.Return<Connection, RedisUnavailable, Scope.Scope> {
@@ -62,7 +65,7 @@ export const open = Effect.fnUntraced(function*(
     // A client that never got a connection throws when it is destroyed.
     (client) => Effect.ignore(Effect.try(() => client.destroy()))
   )
-  // A break shows in the commands; node-redis throws what nobody listens for.
+  // Breaks show in the commands; node-redis throws an error without a listener.
   client.on("error", () => {})
   yield* within(commandTimeout, () => client.connect())
   const hashes = new Map<string, string>()
@@ -80,7 +83,7 @@ export const open = Effect.fnUntraced(function*(
   }
 })
 
-/** What is read over a connection, which is made anew when it breaks: then `read` begins again. */
+/** Streams what `read` reads over a connection. When it breaks, `read` begins again over a new one; `what` names it in logs. */
 export const reading = <A, E>(
   options: Options,
   what: string,

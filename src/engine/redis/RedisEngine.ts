@@ -1,11 +1,11 @@
 /**
- * The engine of many processes: sessions and messages are in Redis (or Valkey), and any process may get any message of
- * any client.
+ * Engine of several processes: sessions and messages are in Redis (or Valkey), and any process may get any message of any
+ * client.
  *
- * Every order of every process becomes one entry of one log. Each process reads the log and makes of each entry what its
- * service has to know, so all see the same in the same order: no message can overtake a subscription, and an answer that
- * was lost on the way from Redis does no harm, because the answer is the entry. A session is served by one process, its
- * owner, until its client connects at another one. `docs/redis.md` says what is promised.
+ * Every change of every process becomes one entry of one log. Each process reads the log and makes outcomes of the entries,
+ * so all see the same in the same order: no message can overtake a subscription, and an answer that was lost on the way from
+ * Redis does no harm, because the answer is the entry. A session is served by one process, its owner, until its client
+ * connects at another one. `docs/redis.md` has the promises.
  */
 import * as Clock from "effect/Clock"
 import type * as Config from "effect/Config"
@@ -26,39 +26,39 @@ import * as RedisConnection from "./RedisConnection.ts"
 import * as Store from "./Store.ts"
 
 const fields = {
-  /** Where Redis is. Default: `redis://127.0.0.1:6379`. */
+  /** URL of Redis. Default: `redis://127.0.0.1:6379`. */
   url: Schema.optionalKey(Schema.NonEmptyString),
-  /** What separates several services on one Redis. Default: `bayeux`. */
+  /** Name that separates services on the same Redis. Default: `bayeux`. */
   namespace: Schema.optionalKey(
     Schema.String.check(
       Schema.isPattern(/^[^\s{}]+$/, { expected: "a name without spaces and braces, such as \"bayeux\"" })
     )
   ),
-  /** How long a process may be silent before others go on with its sessions. Default: 5 seconds. */
+  /** Time for which a process may be silent before others continue its sessions. Default: 5 seconds. */
   lease: Schema.optionalKey(Options.PositiveTime),
   /**
-   * How long the log is kept: longer than a session may stay away, and as long as a consumer of `Monitor.cluster` may.
-   * Default: 10 minutes.
+   * Time for which the log is kept: longer than a session may stay away (`sessionTimeout` and `lease`), and as long as a
+   * consumer of `Monitor.cluster` may. Default: 10 minutes.
    */
   retention: Schema.optionalKey(Options.PositiveTime),
-  /** The most orders that wait while Redis cannot be asked. Default: 10,000. */
+  /** Most changes that wait while Redis cannot be asked. Default: 10,000. */
   maxQueued: Schema.optionalKey(Options.Count),
-  /** How long an order waits before it is refused. Default: 10 seconds. */
+  /** Time for which a change waits before it is refused. Default: 10 seconds. */
   maxQueuedTime: Schema.optionalKey(Options.PositiveTime)
 }
 
-/** The options of {@link layer}; each may be left out. Times are `"5 seconds"`, milliseconds or a `Duration`. */
+/** Options of {@link layer}; each may be left out. Times are `"5 seconds"`, milliseconds or a `Duration`. */
 export const RedisOptions = Schema.Struct(fields)
-/** The options of {@link layer}. */
+/** Options of {@link layer}. */
 export type RedisOptions = typeof RedisOptions.Type & {
   /**
-   * Makes the clients, where a URL is not enough (Sentinel, certificates, ACL): a client of node-redis that speaks
-   * RESP 2 and has not been connected yet. Each connection gets a client of its own.
+   * Makes the client of a connection, where a URL is not enough (Sentinel, certificates, ACL): one of node-redis that speaks
+   * RESP 2 and is not connected yet. Each connection has a client of its own.
    */
   readonly client?: () => RedisConnection.RedisClient
 }
 
-/** The options in numbers. */
+/** Options with defaults, times in milliseconds. */
 export interface Resolved {
   readonly url: string
   readonly prefix: string
@@ -77,7 +77,7 @@ const settings = (options: typeof RedisOptions.Type): Resolved => ({
   maxQueuedTime: Duration.toMillis(options.maxQueuedTime ?? "10 seconds")
 })
 
-/** A client for each connection; it does not come back by itself (see `Connection`). */
+/** Makes clients of node-redis that do not reconnect (see `RedisConnection`). */
 const clientOf = (url: string) => (): RedisConnection.RedisClient => {
   const client = createClient({
     url,
@@ -97,12 +97,12 @@ const clientOf = (url: string) => (): RedisConnection.RedisClient => {
 const engineError = ({ reason }: RedisConnection.RedisUnavailable): EngineError =>
   new EngineError({ reason: `Redis cannot be asked: ${reason}` })
 
-/** A URL without its password. */
+/** Returns a URL without its password. */
 const shown = (url: string): string => url.replace(/\/\/[^@/]*@/, "//")
 
 const beginning = "no service has begun"
 
-/** The server is there and will do, or it is said what to do about it. */
+/** Checks that the server is there and will do. Fails with `EngineError`, which says what to do. */
 const check = Effect.fnUntraced(function*(connections: RedisConnection.Options, url: string) {
   const complaint = yield* Effect.scoped(Effect.flatMap(RedisConnection.open(connections), Store.complaint)).pipe(
     Effect.mapError(({ reason }) =>
@@ -154,7 +154,7 @@ const make = Effect.fnUntraced(function*({ client, ...input }: RedisOptions) {
     member = yield* Member.join({ connections, lease, retention, maxQueued, maxQueuedTime, listener, setHealth })
   })
 
-  /** Asks as a member, or with a connection for this question only. */
+  /** Asks as a member, or over a connection for this question only. */
   const ask = <A>(
     question: (connection: RedisConnection.Connection) => Effect.Effect<A, RedisConnection.RedisUnavailable>
   ): Effect.Effect<A, EngineError> =>
@@ -176,12 +176,12 @@ const make = Effect.fnUntraced(function*({ client, ...input }: RedisOptions) {
   })
 })
 
-/** Sessions and messages in Redis. Options that make no sense fail with `OptionsInvalid`, a server that will not do with `EngineError`. */
+/** Provides an engine in Redis, for one service. Fails with `OptionsInvalid`, or with `EngineError` if the server will not do. */
 export const layer = (
   options: RedisOptions = {}
 ): Layer.Layer<Engine, Options.OptionsInvalid | EngineError> => Layer.effect(Engine, make(options))
 
-/** The same, with options from the configuration: `RedisEngine.layerConfig(Config.all({ url: Config.String("REDIS_URL") }))`. */
+/** Provides the same with options from the configuration: `RedisEngine.layerConfig(Config.all({ url: Config.String("REDIS_URL") }))`. */
 export const layerConfig = (
   options: Config.Config<RedisOptions>
 ): Layer.Layer<Engine, Config.ConfigError | Options.OptionsInvalid | EngineError> =>

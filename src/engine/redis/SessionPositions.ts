@@ -8,7 +8,7 @@ import type { ClientId } from "../../core/ClientId.ts"
 import * as State from "../../core/State.ts"
 import type { Listener } from "../Engine.ts"
 
-/** What the positions follow from. */
+/** Sources of the positions. */
 export interface Sources extends Pick<Listener, "state" | "unconfirmed"> {
   /** Sessions that this process owns, each with its generation. */
   readonly owned: ReadonlyMap<ClientId, string>

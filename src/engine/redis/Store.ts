@@ -1,6 +1,6 @@
 /**
- * The store over one connection: the scripts and commands by their names, with decoded answers. A script that answers
- * that the node has to join again fails like a connection that broke.
+ * Commands and scripts of the store over one connection, with decoded answers. Where a script answers that the process has
+ * to join again, the effect fails as if the connection had broken.
  */
 import * as Effect from "effect/Effect"
 import type { ClientId } from "../../core/ClientId.ts"
@@ -10,20 +10,20 @@ import * as LogEntry from "./LogEntry.ts"
 import { type Connection, RedisUnavailable } from "./RedisConnection.ts"
 import * as Scripts from "./Scripts.ts"
 
-/** How a node is known to the store: its name, and the term of its connection. */
+/** Process as the store knows it: its name, and the term of its connection. */
 export interface Membership {
   readonly node: string
   readonly term: string
 }
 
-/** What a node finds when it joins. */
+/** Answer to a process that joins. */
 export interface Joined {
-  /** The position of its entry. */
+  /** Position of its entry. */
   readonly position: number
-  /** The log has the last entry that it has read. If not, the store has gone back, or the log was trimmed. */
+  /** Whether the log has the last entry that it has read. If not, the store has gone back, or the log was trimmed. */
   readonly hasTail: boolean
   readonly epoch: string
-  /** The position of the oldest entry of the log. */
+  /** Position of the oldest entry of the log. */
   readonly first: number
 }
 
@@ -32,7 +32,7 @@ const notAMember = new RedisUnavailable({ reason: "another process has taken thi
 const must = (isMember: unknown): Effect.Effect<void, RedisUnavailable> =>
   isMember === 1 ? Effect.void : Effect.fail(notAMember)
 
-/** Comes, or comes back. `tail` is how far the node has read the log before. */
+/** Joins, or joins again. `lease` is in milliseconds, `tail` the position up to which the process has read. */
 export const join = (
   self: Connection,
   { node, term }: Membership,
@@ -50,7 +50,7 @@ export const join = (
     }
   })
 
-/** Carries out a batch of orders. */
+/** Carries out a batch of changes (`CommitArguments`). */
 export const commit = (
   self: Connection,
   { node, term }: Membership,
@@ -59,7 +59,7 @@ export const commit = (
 ): Effect.Effect<void, RedisUnavailable> =>
   Effect.flatMap(self.run(Scripts.commit, [node, term, `${maxSubscriptions}`, ...batch]), must)
 
-/** Is alive. Gives whether there are more sessions to be claimed. */
+/** Renews the lease, with changes of `SessionPositions`; times are milliseconds. Returns whether there are more sessions to claim. */
 export const beat = Effect.fnUntraced(function*(
   self: Connection,
   { node, term }: Membership,
@@ -74,7 +74,7 @@ export const beat = Effect.fnUntraced(function*(
   return isMore === 1
 })
 
-/** Goes. */
+/** Leaves, with changes of `SessionPositions`; `retention` is in milliseconds. */
 export const leave = (
   self: Connection,
   { node, term }: Membership,
@@ -84,7 +84,7 @@ export const leave = (
 ): Effect.Effect<unknown, RedisUnavailable> =>
   self.run(Scripts.leave, [node, term, `${mark}`, `${retention}`, ...positions])
 
-/** What the store has of a session that a node believes to own. */
+/** Session as the store has it, of those that a process believes to own; undefined if there is none. */
 export type Found =
   | { readonly isOwned: true; readonly generation: string; readonly patterns: ReadonlyArray<string> }
   | { readonly isOwned: false }
@@ -97,14 +97,14 @@ const found = (text: string | null): Found => {
   return { isOwned: true, generation, patterns: patterns.split(",").filter((pattern) => pattern !== "") }
 }
 
-/** What was found of each, and all sessions that the node owns: those of clients and the application's own. */
+/** Sessions that were asked for, and all that the process owns: of clients (`remote`) and of the application (`local`). */
 export interface Comparison {
   readonly found: ReadonlyArray<Found>
   readonly remote: ReadonlyArray<ClientId>
   readonly local: ReadonlyArray<ClientId>
 }
 
-/** Compares what a node believes to own with the store. */
+/** Compares the sessions that a process believes to own with the store. */
 export const compare = (
   self: Connection,
   node: string,
@@ -127,7 +127,7 @@ type RawEntry = readonly [id: string, fields: readonly [name: string, text: stri
 const entries = (raw: unknown): ReadonlyArray<LogEntry.LogEntry> =>
   (raw as ReadonlyArray<RawEntry>).map(([id, [, text]]) => LogEntry.read(id, text))
 
-/** The next entries of the log after a position; waits for some, but no longer than `block` milliseconds. */
+/** Reads the next entries after a position, `count` at most. Waits for some for up to `block` milliseconds. */
 export const next = (
   self: Connection,
   log: string,
@@ -144,13 +144,13 @@ export const next = (
     (answer) => answer === null ? [] : entries((answer as ReadonlyArray<readonly [string, unknown]>)[0]?.[1] ?? [])
   )
 
-/** The position of the oldest entry that there is, or 0. */
+/** Reads the position of the oldest entry, 0 if there is none. */
 export const first = (self: Connection, log: string): Effect.Effect<number, RedisUnavailable> =>
   Effect.map(self.command(["XRANGE", log, "-", "+", "COUNT", "1"]), (answer) => entries(answer)[0]?.position ?? 0)
 
 const page = 1_000
 
-/** All entries between two positions, of which both may be among them; nothing if some are gone. */
+/** Reads all entries between two positions, both included. Returns undefined if some are gone. */
 export const between = Effect.fnUntraced(function*(self: Connection, log: string, from: number, to: number) {
   if ((yield* first(self, log)) > from + 1) return undefined
   const all: Array<LogEntry.LogEntry> = []
@@ -158,7 +158,7 @@ export const between = Effect.fnUntraced(function*(self: Connection, log: string
   return all
 })
 
-/** Looks at all entries from a position on that there are, up to an id or `+`. */
+/** Reads all entries from a position up to an id, or up to the end (`+`), in pages. */
 export const range = Effect.fnUntraced(function*(
   self: Connection,
   log: string,
@@ -175,7 +175,7 @@ export const range = Effect.fnUntraced(function*(
   }
 })
 
-/** What is in store now, and the position of the log at that time or later. */
+/** Reads the counts of all processes. */
 export const counts = Effect.fnUntraced(function*(self: Connection, prefix: string) {
   const fields = (yield* self.command(["HGETALL", `${prefix}cnt`])) as ReadonlyArray<string>
   const subscribers = new Map<string, number>()
@@ -186,26 +186,26 @@ export const counts = Effect.fnUntraced(function*(self: Connection, prefix: stri
   return counts
 })
 
-/** What there is to know for somebody who has read the log up to a position of an epoch. */
+/** State of the store for a reader that has read the log up to a position of an epoch. */
 export interface Look {
-  /** The time of the store, in milliseconds since the epoch. */
+  /** Time of the store, in milliseconds since the epoch. */
   readonly now: number
-  /** The log goes on where it was read up to, in the same store. */
+  /** Whether the log continues at that position, in the same store. */
   readonly isContinued: boolean
   readonly epoch: string
-  /** The position of the newest entry. */
+  /** Position of the newest entry. */
   readonly position: number
 }
 
-/** Looks whether the log can be read further, and at the clock. */
+/** Reads the state of the store for a reader. */
 export const look = (self: Connection, read: number, epoch: string): Effect.Effect<Look, RedisUnavailable> =>
   Effect.map(self.run(Scripts.look, [`${read}`, epoch]), (answer) => {
     const [now, isContinued, found, position] = answer as [string, number, string, string]
     return { now: Number(now), isContinued: isContinued === 1, epoch: found, position: Number(position) }
   })
 
-/** All sessions with an identity. One that comes, changes or goes meanwhile is there or not, as it was or as it is. */
-export const roll = Effect.fnUntraced(function*(self: Connection) {
+/** Reads all sessions with an identity. One that begins, changes or ends meanwhile is among them or not, as it was or is. */
+export const identifiedSessions = Effect.fnUntraced(function*(self: Connection) {
   const sessions = new Map<ClientId, IdentifiedSession>()
   let cursor = "0"
   do {
@@ -227,21 +227,21 @@ export const hasSession = (
 ): Effect.Effect<boolean, RedisUnavailable> =>
   Effect.map(self.command(["EXISTS", `${prefix}s:${clientId}`]), (count) => count === 1)
 
-/** Whether a node other than this one is alive. */
+/** Whether another process is alive. */
 export const hasOthers = (self: Connection, node: string): Effect.Effect<boolean, RedisUnavailable> =>
   Effect.map(self.run(Scripts.others, [node]), (count) => Number(count) > 0)
 
-/** The position of the newest entry of the log. */
+/** Reads the position of the newest entry. */
 export const position = (self: Connection, prefix: string): Effect.Effect<number, RedisUnavailable> =>
   Effect.map(self.command(["GET", `${prefix}pos`]), Number)
 
 // ---------------------------------------------------------------------------------------------------------------------
-// what the server is
+// the server
 
 const infoField = (info: string, field: string): string | undefined =>
   info.split("\r\n").find((line) => line.startsWith(`${field}:`))?.slice(field.length + 1)
 
-/** What is wrong with the server, and how to mend it; nothing if it will do. */
+/** Returns why the server will not do, and what to do about it; undefined if it will do. */
 export const complaint = Effect.fnUntraced(function*(self: Connection) {
   const version = infoField(String(yield* self.command(["INFO", "server"])), "redis_version") ?? ""
   if (!(Number.parseInt(version, 10) >= 7)) {

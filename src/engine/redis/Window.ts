@@ -1,16 +1,16 @@
 /**
- * The newest part of the log, in memory: what a session needs that comes from another process is mostly here. It is
- * bounded in entries and in characters; the oldest go first, in blocks.
+ * Newest part of the log, in memory: mostly all that a session from another process needs. It is bounded in entries and in
+ * characters; the oldest go first, in blocks.
  */
 import type { LogEntry } from "./LogEntry.ts"
 
-/** How much is kept. */
+/** Bounds of a window. */
 export interface Bounds {
   readonly entries: number
   readonly characters: number
 }
 
-/** Enough for some seconds of a busy log. */
+/** Bounds that are enough for some seconds of a busy log. */
 export const defaultBounds: Bounds = { entries: 20_000, characters: 1 << 24 }
 
 /** Entries after a position, without a gap up to the newest one. */
@@ -18,14 +18,14 @@ export class Window {
   readonly #bounds: Bounds
   #entries: Array<LogEntry> = []
   #characters = 0
-  /** All entries after this position are here. */
+  /** Position after which all entries are here. */
   #after = 0
 
   constructor(bounds: Bounds) {
     this.#bounds = bounds
   }
 
-  /** Begins anew, after a position. */
+  /** Begins again after a position. */
   reset(after: number): void {
     this.#entries = []
     this.#characters = 0
@@ -46,7 +46,7 @@ export class Window {
     this.#after = dropped.at(-1)?.position ?? this.#after
   }
 
-  /** All entries after a position, or nothing if some of them are not here any more. */
+  /** Returns all entries after a position, undefined if some of them are not here any more. */
   since(position: number): ReadonlyArray<LogEntry> | undefined {
     if (position < this.#after) return undefined
     let low = 0
