@@ -96,7 +96,7 @@ export class Engine extends Context.Service<Engine, {
   /**
    * Inputs of presence over all processes that share the engine, for a grace period in milliseconds: a `PresenceSnapshot` of the
    * store, with the sessions that ended within the grace period; then the events after it, in the order of the log and with
-   * its times; and `Passed` repeatedly, so that time passes where nothing happens. Where something may have been missed a
+   * its times; and `TimePassed` repeatedly, so that time passes where nothing happens. Where something may have been missed a
    * new `PresenceSnapshot` follows. The stream survives broken connections. Undefined in an engine that is not shared, where the
    * monitor of the service has all events.
    */

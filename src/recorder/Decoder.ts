@@ -1,6 +1,6 @@
 /**
- * Reads what `Encoder` has written: of a line, the inputs of its steps. A line that is not of this kind has none; what a
- * line holds has been checked by its checksum.
+ * Reads lines that `Encoder` has written back to inputs and outcomes. Lines are decoded without checks: their checksum was
+ * checked before.
  */
 import type * as Schema from "effect/Schema"
 import type { Change, Outcome } from "../core/Change.ts"
@@ -14,18 +14,18 @@ import { type Line, way } from "./Line.ts"
 /** An outcome without its change. */
 export type OutcomeFields = { readonly [field: string]: unknown }
 
-/** What a line holds of a step, and of those of the outcomes that were returned to it. */
+/** Line of a step, and of those of the outcomes that followed at once. */
 export interface Recorded {
   readonly step: number
   readonly at: number
-  /** The number of the last event before it. */
+  /** Number of the last event before it. */
   readonly sequence: number
-  /** What came out; null where the step failed. */
+  /** Digest of the outputs; null if a step failed. */
   readonly digest: number | null
   readonly input: Input
-  /** The outcomes that followed at once: the first one is of the only change of the step, and so on. */
+  /** Outcomes that followed at once: the first one is of the only change of the step, and so on. */
   readonly outcomes: ReadonlyArray<OutcomeFields>
-  /** The step of the order that the fact answers. */
+  /** Step that committed the change of the outcome. */
   readonly committed: number | undefined
 }
 
@@ -39,7 +39,7 @@ type MessageFields = {
   readonly ext?: { readonly traceparent: Traceparent }
 }
 
-/** A message with its position, as `Encoder.json` shows it. */
+/** Reads a message that `Encoder.json` has written. */
 export const delivery = ({ channel, data, ext, id, position }: MessageFields): Message.Delivery =>
   new Message.Delivery(channel, data, id, position, { traceparent: ext?.traceparent })
 
@@ -52,7 +52,7 @@ const retries = ({ answered, ids, last }: Retries): Retries => ({
   answered: answered && { ...answered, messages: answered.messages.map(delivery) }
 })
 
-/** An order as it is written: the messages that it has are made anew. */
+/** Reads a change. */
 export const change = (json: Schema.Json | undefined): Change => {
   const change = json as unknown as Change
   if (change._tag === "Yield") return { ...change, retries: retries(change.retries) }
@@ -98,11 +98,11 @@ const input = (json: Fields, now: number, committed: ReadonlyMap<number, Change>
     return { ...json, now, messages: deliveries(json["messages"]) } as unknown as Input
   }
   if (json["_tag"] !== "Happened") return { ...json, now } as unknown as Input
-  const what = json["outcome"] as Fields
+  const fields = json["outcome"] as Fields
   const step = committedIn(json)
-  const of = () => step === undefined ? change(what["change"]) : committed.get(step)
-  const happened = outcome(what, of)
-  return happened && { _tag: "Happened", now, outcome: happened }
+  const changeOf = () => step === undefined ? change(fields["change"]) : committed.get(step)
+  const decoded = outcome(fields, changeOf)
+  return decoded && { _tag: "Happened", now, outcome: decoded }
 }
 
 const received = (
@@ -139,7 +139,7 @@ const connect = (now: number, rest: Rest): Input => {
   })
 }
 
-/** What was recorded in a line; nothing if it is not the line of a step, or answers an order that is not known. */
+/** Decodes a line. Returns undefined if it is not the line of a step, or the outcome of an unknown change. */
 export const decode = (line: Line, committed: ReadonlyMap<number, Change>): Recorded | undefined => {
   const [step, tag, ...fields] = line
   const [at, sequence, digest, ...rest] = fields as unknown as [number, number, number | null, ...Rest]

@@ -1,10 +1,10 @@
 /**
- * What came out of a step, as one number: the recorder writes it, the replay computes it again, and where the two differ
- * the machine has not done the same.
+ * Outputs of a step as one number. The recorder writes it, the replay computes it again; where the two differ the machine
+ * has not done the same.
  *
- * Each output has a number of its own and the digest is their sum, so it does not depend on the order of recipients,
- * which follows from the names of sessions: in a recording they have other names. Client ids count by their recorded
- * name. What an output only repeats of its input, the data of a message above all, is not looked at.
+ * Each output has a number, and the digest is the sum. So it does not depend on the order of recipients, which follows from
+ * the names of sessions, and these are others in a recording. Client ids count by their recorded name. What an output only
+ * repeats of its input, above all the data of a message, does not count.
  */
 import type { Change } from "../core/Change.ts"
 import type { ConnectionId } from "../core/Connection.ts"
@@ -12,10 +12,10 @@ import * as Message from "../core/Message.ts"
 import type { Event, Move } from "../core/MonitorEvent.ts"
 import type { Output } from "../core/Output.ts"
 
-/** How a client id is written. */
+/** Returns the recorded name of a client id. */
 export type NameOf = (clientId: string) => string
 
-/** In 32 bits throughout, which is what makes it fast. */
+/** Mixes two numbers, in 32 bits throughout: that makes it fast. */
 const mix = (a: number, b: number): number => {
   const mixed = Math.imul(Math.imul(a, 31) ^ (b | 0), 0x45d9f3b)
   return mixed ^ (mixed >>> 15)
@@ -27,7 +27,7 @@ const ofText = (text: string): number => {
   return hash
 }
 
-/** The beginning of a name that is random is as good as all of it. */
+/** Hashes the beginning of a name: names are random, so it is as good as all of it. */
 const ofName = (clientId: string | null, nameOf: NameOf): number => {
   if (clientId === null) return 0
   const name = nameOf(clientId)
@@ -35,22 +35,22 @@ const ofName = (clientId: string | null, nameOf: NameOf): number => {
 }
 
 const ofEvent = (event: Event | Move, nameOf: NameOf): number => {
-  const who = ofName(event.clientId, nameOf)
+  const client = ofName(event.clientId, nameOf)
   switch (event._tag) {
     case "Publish":
-      return mix(1, mix(who, event.channel.length))
+      return mix(1, mix(client, event.channel.length))
     case "Handshake":
-      return mix(2, who)
+      return mix(2, client)
     case "Subscribe":
-      return mix(3, mix(who, ofText(event.channel)))
+      return mix(3, mix(client, ofText(event.channel)))
     case "Unsubscribe":
-      return mix(event.withSession ? 4 : 5, mix(who, ofText(event.channel + JSON.stringify(event.cause))))
+      return mix(event.withSession ? 4 : 5, mix(client, ofText(event.channel + JSON.stringify(event.cause))))
     case "Disconnect":
-      return mix(6, mix(who, ofText(JSON.stringify(event.cause))))
+      return mix(6, mix(client, ofText(JSON.stringify(event.cause))))
     case "Arrive":
-      return mix(7, mix(who, event.subscriptions.length))
+      return mix(7, mix(client, event.subscriptions.length))
     case "Depart":
-      return mix(8, who)
+      return mix(8, client)
   }
 }
 
@@ -59,7 +59,7 @@ const ofChange = (change: Change, nameOf: NameOf): number =>
 
 const sums = new WeakMap<ReadonlyArray<ConnectionId>, number>()
 
-/** Long lists are those that `Routes` remembers: they are added up once. */
+/** Adds up a list of connections. Long lists are those that `Routes` remembers, so their sums are kept. */
 const ofConnections = (connections: ReadonlyArray<ConnectionId>): number => {
   const known = connections.length > 16 ? sums.get(connections) : undefined
   if (known !== undefined) return known
@@ -106,7 +106,7 @@ const ofOutput = (output: Output, nameOf: NameOf): number => {
   }
 }
 
-/** The digest of a step. */
+/** Returns the digest of a step. */
 export const of = (outputs: ReadonlyArray<Output>, nameOf: NameOf): number => {
   let sum = 0
   for (const output of outputs) sum = (sum + ofOutput(output, nameOf)) | 0

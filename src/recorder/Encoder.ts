@@ -28,19 +28,19 @@ export interface Entry {
   readonly outputs: Array<Outputs | undefined>
 }
 
-/** What a line is written with. */
+/** Writer of a line. */
 export type LineWriter = Pick<RecordingFile, "ascii" | "number" | "next" | "text" | "end">
 
-/** Where a line goes of so many bytes at most, about a step; nowhere if there is no room. */
+/** Returns the writer for a line of so many bytes at most, about a step; undefined if there is no room. */
 export type Sink = (most: number, step: number) => LineWriter | undefined
 
-/** What the line of a publish holds beside the message. */
+/** Bytes of the line of a publish beside the message, at most. */
 const mostBeside = 512
 
 type Received = Extract<Input, { readonly _tag: "Received" }>
 type Published = Extract<Outcome, { readonly _tag: "Published" }>
 
-/** JSON, in which a message that is on its way also shows its position. */
+/** Writes JSON in which a delivery has its position as well. */
 export const json = (value: unknown): string =>
   JSON.stringify(value, (_key, field: unknown) =>
     field instanceof Message.Delivery
@@ -108,7 +108,7 @@ export class Encoder {
     writer.end()
   }
 
-  /** A message that is delivered is in JSON anyway. */
+  /** Writes a message. If it was delivered, it is in JSON already. */
   #message({ outputs }: Entry, { channel, data, id, traceparent }: PublishChange): string {
     const { redact } = this.#pseudonymiser
     const ext = traceparent && { traceparent }
@@ -117,7 +117,7 @@ export class Encoder {
     return JSON.stringify({ channel, data, id, ext })
   }
 
-  /** The sum over all steps; undefined if one of them has failed. */
+  /** Returns the sum over all steps, undefined if one of them has failed. */
   #digest({ outputs }: Entry): number | undefined {
     let sum = 0
     for (const some of outputs) {
@@ -134,7 +134,7 @@ export class Encoder {
     return `[${step},"${tag}",${this.#time(input.now)},${sequence},${digest}${rest}]`
   }
 
-  /** Tag of a frequent input, and its fields, each behind a comma. */
+  /** Returns tag and fields of a frequent input, each field behind a comma. */
   #short(input: Input): readonly [tag: string, rest: string] | undefined {
     if (input._tag === "TurnEnded") return ["TurnEnded", ""]
     if (input._tag === "ConnectionClosed") return ["Closed", `,${input.connection}`]
@@ -143,7 +143,7 @@ export class Encoder {
       : undefined
   }
 
-  /** An input, and the outcomes without their changes: the replay has these. */
+  /** Returns tag and fields of any input, with the outcomes. These lack their changes, which the replay has. */
   #long(input: Input, outcomes: ReadonlyArray<Outcome> = []): readonly [tag: string, rest: string] {
     const written = outcomes.map((outcome) => ({
       ...Pseudonymiser.outcome(this.#pseudonymiser, outcome),
@@ -177,7 +177,7 @@ export class Encoder {
   #now = Number.NaN
   #nowText = ""
 
-  /** The time is the same for all of a turn. */
+  /** Writes the time, which is the same for all of a turn. */
   #time(now: number): string {
     if (now !== this.#now) {
       this.#now = now
@@ -187,7 +187,7 @@ export class Encoder {
   }
 }
 
-/** The outcome of a publish, if an entry has nothing else. */
+/** Returns the outcome of a publish, if an entry has nothing else. */
 const publishedIn = ({ input, outcomes, outputs }: Entry): Published | undefined => {
   const [outcome, another] = outcomes
   const isPublish = input._tag === "Received" && input.message._tag === "Publish"

@@ -1,6 +1,6 @@
 /**
- * The lines of a recording. Each is a JSON array that begins with a step number and says what it is; the bytes of every
- * few lines are followed by their checksum.
+ * Lines of a recording. Each is a JSON array that begins with the number of a step and a tag. Every few lines are followed by
+ * the checksum of their bytes.
  *
  * ```
  * [120,"Begin",{"format":"effect-bayeux recording 2",…}]  the state before step 121 follows, in between other lines
@@ -16,24 +16,24 @@
  * [200,"End"]                                              the service has stopped
  * ```
  *
- * A client id stands there by its recorded name. `null` in the place of a digest says that the step has failed.
+ * Client ids are written by their recorded names. The digest of a step that failed is `null`.
  */
 import type * as Schema from "effect/Schema"
 import type { Change } from "../core/Change.ts"
 import type { Output } from "../core/Output.ts"
 import type { Settings } from "../core/Settings.ts"
 
-/** What a recording says of itself; one with another version is not read. */
+/** Format of a recording. Recordings of another format are not read. */
 export const format = "effect-bayeux recording 2"
 
-/** What stands before a state. */
+/** Header of a state. */
 export interface Header {
   readonly format: typeof format
-  /** Names the run of the service: what adjoins is of the same run. */
+  /** Name of the run of the service: both files of a recording have the same. */
   readonly run: string
-  /** How the process is called in its events. */
+  /** Name of the process in its events. */
   readonly node: string
-  /** When the state was as it is told, in milliseconds since the epoch. */
+  /** Time of the state, in milliseconds since the epoch. */
   readonly at: number
   readonly clientIds: "hashed" | "plain"
   readonly settings: Settings
@@ -41,7 +41,7 @@ export interface Header {
   readonly isShared: boolean
 }
 
-/** The change whose outcome stands in the same line, if the engine returns it: the only one that a step commits. */
+/** Returns the change of a step whose outcome stands in the same line if the engine returns it: the only one that it commits. */
 export const onlyChange = (outputs: ReadonlyArray<Output>): Change | undefined => {
   let only: Change | undefined
   for (const output of outputs) {
@@ -52,31 +52,31 @@ export const onlyChange = (outputs: ReadonlyArray<Output>): Change | undefined =
   return only
 }
 
-/** A line as JSON has it. */
+/** Line in JSON. */
 export type Line = readonly [number: number, tag: string, ...rest: ReadonlyArray<Schema.Json>]
 
-/** A connection's kind and the two flags of a message, as one digit. */
+/** Kinds of connections, by their numbers in a digit. */
 const kinds = ["exchange", "socket", "stream"] as const
 
-/** How a message came. */
+/** Way on which a message came. */
 export interface Way {
   readonly kind: (typeof kinds)[number]
   readonly local: boolean
   readonly mayBeHeld: boolean
 }
 
-/** The digit for a way. */
+/** Writes a way as a digit. */
 export const digit = ({ kind, local }: Omit<Way, "mayBeHeld">, mayBeHeld: boolean): number =>
   kinds.indexOf(kind) * 4 + (local ? 2 : 0) + (mayBeHeld ? 1 : 0)
 
-/** The way behind a digit. */
+/** Reads a way from a digit. */
 export const way = (digit: number): Way => ({
   kind: kinds[digit >> 2] ?? "exchange",
   local: (digit & 2) !== 0,
   mayBeHeld: (digit & 1) !== 0
 })
 
-/** The line of a text; nothing if it is none. */
+/** Reads a line. Returns undefined if the text is none. */
 export const parse = (text: string): Line | undefined => {
   try {
     const line: unknown = JSON.parse(text)

@@ -1,9 +1,9 @@
 /**
- * What of an input is written as it is, and what is not: client ids are secrets, and data may be.
+ * Replaces client ids, which are secrets, and if wanted data, in whatever is recorded.
  *
- * A disguise makes of an input another one that tells the same story under other names. A name that cannot be that of a
- * session stays one that cannot, since the machine treats both differently. Credentials need no disguise: what is in
- * `ext` and in fields that Bayeux does not know never reaches the machine.
+ * An input becomes another one that leads to the same steps under other names. A name that cannot be that of a session stays
+ * one that cannot, since the machine treats both differently. Credentials need no replacement: `ext` and fields that Bayeux
+ * does not know never reach the machine.
  */
 import type * as Schema from "effect/Schema"
 import { createHmac, randomBytes } from "node:crypto"
@@ -18,10 +18,10 @@ import type { Retries } from "../core/Retries.ts"
 import type { Session } from "../core/Session.ts"
 import type { Awaiting } from "../core/State.ts"
 
-/** What is recorded in the place of a message's data. */
+/** Returns the data that is recorded in the place of a message's data. */
 export type Redact = (channel: Channel, data: Schema.Json) => Schema.Json
 
-/** How client ids and data are written. */
+/** Pseudonymiser of one recording. */
 export interface Pseudonymiser {
   readonly clientIds: "hashed" | "plain"
   readonly nameOf: (clientId: string) => string
@@ -30,7 +30,7 @@ export interface Pseudonymiser {
 
 const mostRemembered = 20_000
 
-/** Names by HMAC-SHA-256 with a key that nobody knows, 128 bits of it. A hash costs 3 microseconds, so they are kept. */
+/** Names client ids by 128 bits of HMAC-SHA-256, with a key that nobody knows. A hash costs 3 microseconds, so they are kept. */
 const hashes = (): (clientId: string) => string => {
   const key = randomBytes(32)
   const known = new Map<string, string>()
@@ -48,14 +48,14 @@ const hashes = (): (clientId: string) => string => {
   }
 }
 
-/** A disguise for one recording. */
+/** Makes a pseudonymiser. */
 export const make = (clientIds: "hashed" | "plain", redact: Redact | undefined): Pseudonymiser => ({
   clientIds,
   nameOf: clientIds === "plain" ? (clientId) => clientId : hashes(),
   redact: redact && safely(redact)
 })
 
-/** What redacts is not ours: where it fails, nothing is written. */
+/** Guards a function of the application: where it fails, no data is written. */
 const safely = (redact: Redact): Redact => (channel, data) => {
   try {
     return JSON.parse(JSON.stringify(redact(channel, data))) as Schema.Json
@@ -64,7 +64,7 @@ const safely = (redact: Redact): Redact => (channel, data) => {
   }
 }
 
-/** Says of what kind the data was and how long it was in JSON. */
+/** Records the kind of the data and its length in JSON. */
 export const measure: Redact = (_channel, data) => ({
   redacted: data === null ? "null" : Array.isArray(data) ? "array" : typeof data,
   length: JSON.stringify(data).length
@@ -77,10 +77,10 @@ const clientId = (self: Pseudonymiser, name: ClientId.ClientId): ClientId.Client
 const dataOf = (self: Pseudonymiser, channel: Channel, data: Schema.Json): Schema.Json =>
   self.redact === undefined ? data : self.redact(channel, data)
 
-/** Of a connection only what the machine knows of it. */
+/** Reduces a connection to the fields that the machine has. */
 const connection = ({ id, kind, local }: Connection): Connection => ({ id, kind, local })
 
-/** What a server has named looks like this. */
+/** Form of the names that the server gives. */
 const looksLikeName = /^[0-9a-f]{40}$/
 
 const error = (self: Pseudonymiser, { args, code, text }: BayeuxError.BayeuxError): BayeuxError.BayeuxError => ({
@@ -89,7 +89,7 @@ const error = (self: Pseudonymiser, { args, code, text }: BayeuxError.BayeuxErro
   text
 })
 
-/** A message that is on its way or waits. */
+/** Replaces the data of a message. */
 export const delivery = (self: Pseudonymiser, message: Message.Delivery): Message.Delivery =>
   self.redact === undefined
     ? message
@@ -122,7 +122,7 @@ const retries = (self: Pseudonymiser, { answered, ids, last }: Retries): Retries
 const origin = <M extends Message.Incoming>(self: Pseudonymiser, from: Origin<M> | undefined): Origin<M> | undefined =>
   from && { connection: connection(from.connection), slot: from.slot, request: message(self, from.request) }
 
-/** An order, with the request that it comes from. */
+/** Replaces names and data of a change, and of the request that it comes from. */
 export const change = (self: Pseudonymiser, change: Change): Change => {
   switch (change._tag) {
     case "Publish": {
@@ -151,7 +151,7 @@ export const change = (self: Pseudonymiser, change: Change): Change => {
   }
 }
 
-/** A fact without its order, if it has one. */
+/** Replaces names and data of an outcome, not of its change. */
 export const outcome = (self: Pseudonymiser, outcome: Outcome): Outcome => {
   switch (outcome._tag) {
     case "SessionCreated":
@@ -161,7 +161,7 @@ export const outcome = (self: Pseudonymiser, outcome: Outcome): Outcome => {
     case "SessionEnded":
       return outcome
     case "Published": {
-      // The message is in the order already.
+      // The message is in the change already.
       const { json: _json, ...rest } = outcome
       return rest
     }
@@ -185,13 +185,13 @@ export const outcome = (self: Pseudonymiser, outcome: Outcome): Outcome => {
   }
 }
 
-/** What waits for a session to come. */
+/** Replaces names of an input that waits for a session. */
 export const awaiting = (self: Pseudonymiser, input: Awaiting): Awaiting =>
   input._tag === "Received"
     ? { ...input, connection: connection(input.connection), message: message(self, input.message) }
     : { ...input, connection: connection(input.connection), clientId: self.nameOf(input.clientId) }
 
-/** Any input but a fact. */
+/** Replaces names and data of any input but an outcome. */
 export const input = (self: Pseudonymiser, input: Exclude<Input, { readonly _tag: "Happened" }>): Input => {
   switch (input._tag) {
     case "Received":
@@ -218,7 +218,7 @@ export const input = (self: Pseudonymiser, input: Exclude<Input, { readonly _tag
   }
 }
 
-/** A session without its messages, which are written by positions. */
+/** Replaces names of a session, not its messages: these are written by positions. */
 export const session = (self: Pseudonymiser, session: Session): Session => {
   const { link, resets } = session
   const { unsettled } = resets

@@ -1,25 +1,25 @@
 /**
- * Reads the lines of a recording's files and checks them: what is not as it was written is not handed on, but named. The
- * last lines of a process that was killed may lack their checksum; they are handed on as far as they are whole.
+ * Reads the lines of a recording's files, and checks them. Lines that were changed are not returned, but reported. The last
+ * lines of a process that was killed may lack their checksum; those that are whole are returned.
  */
 import { closeSync, openSync, readSync } from "node:fs"
 import { crc32 } from "node:zlib"
 import * as Line from "./Line.ts"
 
-/** Where a line stands; the first one has the number 1. */
+/** Place of a line; the first one has the number 1. */
 export interface Place {
   readonly file: string
   readonly line: number
 }
 
-/** A line that was checked. */
+/** Line that was checked. */
 export interface Checked {
   readonly _tag: "Line"
   readonly place: Place
   readonly line: Line.Line
 }
 
-/** One or more of these lines are not as they were written. */
+/** Lines of which one or more are not as they were written; `from` and `to` are numbers, both included. */
 export interface Damage {
   readonly _tag: "Damage"
   readonly file: string
@@ -29,7 +29,7 @@ export interface Damage {
 
 const newline = 10
 
-/** The lines of a file in bytes, each with its newline; the last one may lack it. */
+/** Returns the lines of a file in bytes, each with its newline; the last one may lack it. */
 const split = function*(file: string): Generator<Buffer> {
   const descriptor = openSync(file, "r")
   try {
@@ -52,13 +52,13 @@ const split = function*(file: string): Generator<Buffer> {
   }
 }
 
-/** What a line may hold at most to be the line of a checksum. */
+/** Length of the longest line of a checksum. */
 const longestCheck = 32
 
 const isCheck = (text: string): RegExpExecArray | null =>
   text.length <= longestCheck ? /^\[(\d+),"Check",(\d+)\]\n$/.exec(text) : null
 
-/** The lines of a file. */
+/** Reads the lines of a file. */
 export const read = function*(file: string): Generator<Checked | Damage> {
   let block: Array<string> = []
   let sum = 0
@@ -74,15 +74,15 @@ export const read = function*(file: string): Generator<Checked | Damage> {
     }
     const isGood = Number(check[1]) === block.length && Number(check[2]) === sum
     const from = number - block.length
-    yield* isGood ? handOn(file, from, block) : [{ _tag: "Damage", file, from, to: number } as const]
+    yield* isGood ? linesOf(file, from, block) : [{ _tag: "Damage", file, from, to: number } as const]
     block = []
     sum = 0
   }
-  yield* handOn(file, number - block.length + 1, block)
+  yield* linesOf(file, number - block.length + 1, block)
 }
 
-/** Lines that are whole; a last one that is not was being written when the process was killed. */
-const handOn = function*(file: string, from: number, texts: ReadonlyArray<string>): Generator<Checked | Damage> {
+/** Returns lines that are whole. If the last one is not, it was being written when the process was killed. */
+const linesOf = function*(file: string, from: number, texts: ReadonlyArray<string>): Generator<Checked | Damage> {
   for (const [at, text] of texts.entries()) {
     if (!text.endsWith("\n")) return
     const line = Line.parse(text)
@@ -92,7 +92,7 @@ const handOn = function*(file: string, from: number, texts: ReadonlyArray<string
   }
 }
 
-/** The header of a file, as far as it can be told from its first lines. */
+/** Reads the header of a file from its first lines. Returns undefined if they have none. */
 export const header = (file: string): Pick<Line.Header, "run"> & { readonly format: unknown } | undefined => {
   for (const bytes of split(file)) {
     const [, tag, header] = Line.parse(bytes.toString()) ?? []

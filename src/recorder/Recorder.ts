@@ -1,10 +1,9 @@
 /**
- * The flight recorder: writes everything that happens to the machine into two files of bounded size, from which the same
- * can be made to happen again (`Replay`) and told (`Timeline`).
+ * Flight recorder: writes all inputs of the machine to two files of bounded size. `Replay` makes the same steps again,
+ * `Timeline` tells of them.
  *
- * It is optional. `Bayeux.layer` takes a recorder if there is one where it is built; without one a step costs a
- * comparison. It writes behind the back of the service: what cannot be written is lost to the recording, which says so,
- * and to nobody else.
+ * It is optional. `Bayeux.layer` takes a recorder if there is one where it is built; without one a step costs a comparison.
+ * It does not hold up the service: lines that cannot be written are lost to the recording, which says so, and to nobody else.
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -27,18 +26,18 @@ const isRedact = (input: unknown): input is Pseudonymiser.Redact => typeof input
 
 const isFileName = Schema.isMinLength(1, { expected: "the name of a file" })
 
-/** The options of {@link layer}. */
+/** Options of {@link layer}. */
 export const RecorderOptions = Schema.Struct({
-  /** The newest steps are in this file, older ones in the file with `.1` at the end. One service writes to them. */
+  /** File of the newest steps; older ones are in the file with `.1` at the end. One service writes to them. */
   file: Schema.String.check(isFileName),
-  /** The most bytes of both files together, 64 KiB at least. Default: 64 MiB. */
+  /** Most bytes of both files together, 64 KiB at least. Default: 64 MiB. */
   maxBytes: Schema.optionalKey(Schema.Int.check(Schema.isGreaterThanOrEqualTo(64 * 1_024))),
   /**
-   * A client id is a secret. `hashed` (the default) writes a keyed hash of it, the same in all of the recording, with a
-   * key that is never written down; `plain` writes what `--log-events` prints.
+   * Form of client ids, which are secrets. `hashed` (the default) writes a keyed hash, the same in all of the recording, with
+   * a key that is never stored; `plain` writes them as `--log-events` prints them.
    */
   clientIds: Schema.optionalKey(Schema.Literals(["hashed", "plain"])),
-  /** `true` writes the kind and length of data in its place, a function what it gives. Default: data is written. */
+  /** Replacement of data: `true` writes its kind and length, a function its result. Default: data is written. */
   redact: Schema.optionalKey(
     Schema.Union([
       Schema.Boolean,
@@ -46,7 +45,7 @@ export const RecorderOptions = Schema.Struct({
     ])
   )
 })
-/** The options of {@link layer}. */
+/** Options of {@link layer}. */
 export type RecorderOptions = typeof RecorderOptions.Type
 
 const owner = "Recorder.layer"
@@ -66,13 +65,13 @@ const open = (file: string) =>
 const pseudonymiser = ({ clientIds = "hashed", redact = false }: RecorderOptions): Pseudonymiser.Pseudonymiser =>
   Pseudonymiser.make(clientIds, typeof redact === "boolean" ? redact ? Pseudonymiser.measure : undefined : redact)
 
-/** How often it is written. */
+/** Time between two rounds of writing. */
 const round = Duration.millis(100)
 
-/** How long the end of the service may wait for the disk. */
+/** Time for which the end of the service waits for the disk. */
 const flushTimeout = Duration.seconds(5)
 
-/** The recording of a service: written in rounds, and to its end when its scope ends or the process does. */
+/** Makes the recording of a service. It is written in rounds, and to its end when the scope closes or the process ends. */
 const run = Effect.fnUntraced(function*(options: RecorderOptions, source: Source) {
   const { maxBytes = 64 * 1_024 * 1_024 } = options
   const runFork = yield* FiberSet.makeRuntime()
@@ -112,8 +111,8 @@ const make = Effect.fnUntraced(function*(input: unknown) {
 })
 
 /**
- * Records the service that is built with it, which fails if the file cannot be written. The file is begun anew; what was
- * there is kept under the other name.
+ * Provides a recorder for one service, which begins the file anew and keeps the last one with `.1` at the end. Fails with
+ * `OptionsInvalid`; so does the service if the file cannot be written.
  */
 export const layer = (options: RecorderOptions): Layer.Layer<Recorder, Options.OptionsInvalid> =>
   Layer.effect(Recorder, make(options))

@@ -1,9 +1,9 @@
 /**
- * A recording as the service makes it: it takes the steps of a turn, writes them at its end, and sees to it that each of
- * the two files, and whatever follows on a hole, begins with a state.
+ * Recording of a running service: it takes the steps, and sees to it that each of the two files, and what follows after a
+ * hole, begins with a state.
  *
- * Nothing here may hurt delivery. Steps that come faster than they can be written, and those that are taken while the
- * disk is full, are counted and left out; when there is room again the hole is named, and the state after it.
+ * Nothing here may hurt delivery. Steps that come faster than they can be written, or while the disk is full, are left out.
+ * When there is room again the hole is written, and a state after it.
  */
 import type { Outcome } from "../core/Change.ts"
 import type { Input } from "../core/Input.ts"
@@ -15,43 +15,43 @@ import type * as Pseudonymiser from "./Pseudonymiser.ts"
 import type { Loss, RecordingFile } from "./RecordingFile.ts"
 import * as StateLines from "./StateLines.ts"
 
-/** What is recorded. */
+/** Service that is recorded. */
 export interface Source {
   readonly node: string
-  /** The number of the last event. */
+  /** Returns the number of the last event. */
   readonly sequence: () => number
   readonly state: () => State
   readonly now: () => number
 }
 
-/** How it is recorded. */
+/** Bounds of a recording. */
 export interface Limits {
-  /** The most bytes of a file. */
+  /** Most bytes of a file. */
   readonly ofFile: number
-  /** The most bytes that wait to be written. */
+  /** Most bytes that wait to be written. */
   readonly ofMemory: number
 }
 
-/** Why there is a hole, and what is to be done. */
+/** Reasons of holes, with what to do about them. */
 const reasons = {
   slow: "it could not be written as fast as it came: record to a faster disk",
   full: "it did not fit into a file: let the recording have more bytes"
 } as const
 
-/** How long the lines of a state are written in one go, in milliseconds. */
+/** Milliseconds for which lines of a state are written without a turn for anything else. */
 const slice = 1
 
-/** A file is full when so much of its room is taken: the rest is for what a turn may bring. */
+/** Share of its bytes at which a file is full: the rest is for the turn. */
 const fullAt = 0.75
 
-/** After a failure it is tried again after so many rounds; each time twice as many, up to the second number. */
+/** Rounds between a failure and the next attempt, first and longest; they double each time. */
 const pauses = [10, 600] as const
 
 /** Whether an outcome is that of the only change of the last step. */
 const isNext = ({ outputs }: Entry, outcome: Outcome): boolean =>
   "change" in outcome && Line.onlyChange(outputs.at(-1) ?? []) === outcome.change
 
-/** A recording that goes on. */
+/** Recording of a service. */
 export class Recording {
   readonly #run: string
   readonly #source: Source
@@ -60,7 +60,7 @@ export class Recording {
   readonly #limits: Limits
   readonly #encoder: Encoder
   readonly #log: (message: string) => void
-  /** The number of the last step. */
+  /** Number of the last step. */
   #last = 0
 
   constructor(
@@ -104,7 +104,7 @@ export class Recording {
     this.#entry = { step, sequence: this.#source.sequence(), input, outcomes: [], outputs: [outputs] }
   }
 
-  /** Writes the step and those of its outcomes. */
+  /** Writes the step that was taken, with those of its outcomes. */
   settle(): void {
     const entry = this.#entry
     if (entry === undefined) return
@@ -140,10 +140,10 @@ export class Recording {
   // -------------------------------------------------------------------------------------------------------------------
   // states
 
-  /** A state that is being written, as it was after that step. */
+  /** State that is being written, as it was after a step. */
   #state: { readonly lines: Iterator<string, void>; readonly step: number } | undefined
 
-  /** Another file begins, with the state as it is. */
+  /** Begins another file with the present state. */
   turnOver(): void {
     if (this.#hole !== undefined) return
     this.#recordingFile.turnOver("Next")
@@ -170,14 +170,14 @@ export class Recording {
     this.#writeState()
   }
 
-  /** Writes as much of the state as there is time for. */
+  /** Writes as much of the state as there is time for, and the rest later. */
   readonly #writeState = (): void => {
     const until = performance.now() + slice
     while (performance.now() < until) if (!this.#writeLineOfState()) return
     setImmediate(this.#writeState)
   }
 
-  /** False when there is none left. */
+  /** Writes the next line of the state. Returns false if none is left. */
   #writeLineOfState(): boolean {
     const state = this.#state
     if (state === undefined) return false
@@ -194,9 +194,9 @@ export class Recording {
   // -------------------------------------------------------------------------------------------------------------------
   // holes
 
-  /** What is lost until there is room again. */
+  /** Loss that lasts until there is room again. */
   #hole: Loss | undefined
-  /** Not even a state had room in the file. */
+  /** Whether not even a state had room in the file. */
   #isVain = false
   #pause = 0
   #nextPause: number = pauses[0]
@@ -212,7 +212,7 @@ export class Recording {
     this.#log(`The recording has a hole from step ${loss.step} on: ${loss.reason}`)
   }
 
-  /** An extension may have put into a message what is not JSON. */
+  /** Takes note that a step is not JSON: an extension may have put something else into a message. */
   #fail(step: number, error: unknown): void {
     this.#lose({ step, reason: `it could not be written as JSON (${String(error)}): look at what extensions do` })
   }
@@ -224,7 +224,7 @@ export class Recording {
     this.#begin()
   }
 
-  /** A round of writing, some ten times a second. */
+  /** Writes to the files. Called some ten times a second. */
   async write(): Promise<void> {
     this.endTurn()
     if (this.#hole !== undefined && this.#recordingFile.waiting === 0 && --this.#pause <= 0) this.#goOn(this.#hole)
@@ -239,7 +239,7 @@ export class Recording {
 
   #isOver = false
 
-  /** Writes all that is left, and that this was the end. */
+  /** Writes the rest and the end. */
   async end(): Promise<void> {
     this.endTurn()
     this.#isOver = true
@@ -251,7 +251,7 @@ export class Recording {
     await this.#recordingFile.close()
   }
 
-  /** The process ends at once, for whatever reason. */
+  /** Writes as much as it can at once, because the process ends. */
   endNow(): void {
     this.settle()
     this.#recordingFile.writeNow()

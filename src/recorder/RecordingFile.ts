@@ -1,26 +1,26 @@
 /**
- * Where a recording is written: two files, of which the older one has `.1` at the end of its name. Lines are put into
- * memory and written from there, some ten times a second and all that there is at once; nobody waits for it.
+ * Files of a recording: two, of which the older one has `.1` at the end of its name. Lines are put into memory and written
+ * from there, some ten times a second and all at once; nobody waits for it.
  *
- * What cannot be written is lost, and the tape says so. It writes at places that it knows, so what was written in part is
- * written over, and a file ends with a whole line whatever has happened to the process.
+ * Lines that cannot be written are lost, and reported. Each write has its place in the file, so a partial one is written
+ * over, and a file ends with a whole line whatever has happened to the process.
  */
 import { writeSync } from "node:fs"
 import { type FileHandle, open, rename } from "node:fs/promises"
 import { crc32 } from "node:zlib"
 
-/** Lines under one checksum, at most. */
+/** Number of lines under one checksum, at most. */
 const linesOfBlock = 32
 
 const chunkLength = 256 * 1_024
 
-/** Room for the line of a checksum. */
+/** Bytes of the line of a checksum, at most. */
 const checkLength = 32
 
-/** What is to be done: bytes to write, of which the first line is of that step, the next file to begin, or this anew. */
+/** Task of the writer: bytes whose first line is of a step, or to begin the next file, or this one anew. */
 type Task = { readonly bytes: Buffer; readonly step: number } | "Next" | "Anew"
 
-/** What was lost, from this step on, and why. */
+/** Loss of all lines from a step on. */
 export interface Loss {
   readonly step: number
   readonly reason: string
@@ -32,11 +32,11 @@ const ignoreMissing = (error: unknown): void => {
   if (!isMissing(error)) throw error
 }
 
-/** A recording's files. */
+/** Pair of files. */
 export class RecordingFile {
   readonly #file: string
   #handle: FileHandle | undefined
-  /** How much of the file is written. */
+  /** Number of bytes of the file that are written. */
   #written = 0
   #tasks: Array<Task> = []
   #waiting = 0
@@ -46,7 +46,7 @@ export class RecordingFile {
     this.#file = file
   }
 
-  /** Begins the file, and keeps what was there under the other name, unless it is `Anew`. Throws what the system says. */
+  /** Begins the file. `Next` keeps the last one under the other name. Throws the error of the system. */
   async open(how: "Next" | "Anew" = "Next"): Promise<void> {
     await this.#handle?.close()
     this.#handle = undefined
@@ -59,28 +59,28 @@ export class RecordingFile {
   // in
 
   #chunk = Buffer.allocUnsafe(chunkLength)
-  /** Where the chunk, its last block and the free room begin. */
+  /** Offsets of the first byte to be written, of the last block, and of the free room in the chunk. */
   #from = 0
   #block = 0
   #at = 0
   #lines = 0
   #step = 0
-  /** The bytes of the file, written or not. */
+  /** Number of bytes of the file, written or not, without those in the chunk. */
   #size = 0
 
-  /** The bytes of the file with everything that is still to be written. */
+  /** Number of bytes of the file with all that is still to be written. */
   get size(): number {
     return this.#size + (this.#at - this.#from)
   }
 
-  /** The bytes that are still to be written. */
+  /** Number of bytes that are still to be written. */
   get waiting(): number {
     return this.#waiting + (this.#at - this.#from)
   }
 
   /**
-   * Begins a line of so many bytes at most. If it is lost, the recording has a hole from this step on. It is written
-   * piece by piece, each straight into its place: that takes half the time of putting a text together.
+   * Begins a line of so many bytes at most, about a step. The pieces of the line go straight to their places, which takes half
+   * the time of putting a text together.
    */
   begin(most: number, step: number): void {
     const needed = most + 1 + checkLength
@@ -144,7 +144,7 @@ export class RecordingFile {
     this.#lines = 0
   }
 
-  /** Ends the block, and puts what there is in line. */
+  /** Ends the block, and queues all that is in the chunk. */
   #seal(): void {
     this.#check()
     if (this.#at === this.#from) return
@@ -161,7 +161,7 @@ export class RecordingFile {
     this.#from = this.#block = this.#at = 0
   }
 
-  /** What follows goes to the next file, or takes the place of all that is in this one. */
+  /** Lets what follows go to the next file, or replace all that is in this one. */
   turnOver(how: "Next" | "Anew"): void {
     this.#seal()
     this.#tasks.push(how)
@@ -173,7 +173,7 @@ export class RecordingFile {
 
   #flushed = Promise.resolve()
 
-  /** Writes everything that there is, one call after the other. Never fails: see {@link takeLoss}. */
+  /** Writes everything that is queued, one call after the other. Never fails: see {@link takeLoss}. */
   flush(): Promise<void> {
     return this.#flushed = this.#flushed.then(() => this.#writeAll())
   }
@@ -202,7 +202,7 @@ export class RecordingFile {
     this.#waiting -= bytes.length
   }
 
-  /** Nothing of what was to be written is; what was written of it in part is taken back. */
+  /** Gives up everything that is queued, and takes back partial writes. */
   async #lose(error: unknown): Promise<void> {
     this.#seal()
     const first = this.#tasks.find((task) => typeof task !== "string")
@@ -213,7 +213,7 @@ export class RecordingFile {
     await this.#handle?.truncate(this.#written).catch(() => undefined)
   }
 
-  /** What was lost since this was asked for the last time. */
+  /** Returns the loss since the last call, if any. */
   takeLoss(): Loss | undefined {
     const loss = this.#loss
     this.#loss = undefined
@@ -226,7 +226,7 @@ export class RecordingFile {
     this.#handle = undefined
   }
 
-  /** The process ends at once: writes what there is to this file, and waits for it. */
+  /** Writes what is queued for this file synchronously, because the process ends. */
   writeNow(): void {
     if (this.#handle === undefined) return
     this.#seal()

@@ -1,10 +1,9 @@
 /**
- * Makes what was recorded happen again: each input goes through the same pure machine, and what comes out is compared
- * with what came out then. No socket, no engine and no clock takes part.
+ * Replays a recording: each input goes through the same pure machine, and the outputs are compared with those that were
+ * recorded. No socket, engine or clock takes part.
  *
- * Where something is missing (it could not be written, or the file was damaged) the replay says what, and goes on with
- * the next state that stands in the recording. It stops at the first difference: from there on it would tell of another
- * service.
+ * Where steps are missing (they could not be written, or the file was damaged) the replay says so, and continues with the
+ * next state of the recording. It stops at the first difference, because all that follows would be of another service.
  */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
@@ -22,7 +21,7 @@ import * as Line from "./Line.ts"
 import * as Reader from "./Reader.ts"
 import { Restoring } from "./StateLines.ts"
 
-/** There is no recording in the file, or one of another version. */
+/** Failure of a file that has no recording, or one of another format. */
 export class NotARecording extends Schema.TaggedError<NotARecording>()("BayeuxNotARecording", {
   file: Schema.String,
   reason: Schema.String
@@ -32,7 +31,7 @@ export class NotARecording extends Schema.TaggedError<NotARecording>()("BayeuxNo
   }
 }
 
-/** A step that was taken again, with the same result. `at` is when, in milliseconds since the epoch. */
+/** Step that had the same outputs again. `at` is its time, in milliseconds since the epoch. */
 export interface Step {
   readonly _tag: "Step"
   readonly step: number
@@ -41,11 +40,11 @@ export interface Step {
   readonly before: State
   readonly after: State
   readonly outputs: ReadonlyArray<Output>
-  /** Its events, as they were told to monitors. */
+  /** Its events, as monitors got them. */
   readonly events: ReadonlyArray<MonitorEvent>
 }
 
-/** The steps from `from` to `to`, both included, are not in the recording. */
+/** Steps from `from` to `to`, both included, that are not in the recording. */
 export interface Hole {
   readonly _tag: "Hole"
   readonly from: number
@@ -53,37 +52,37 @@ export interface Hole {
   readonly reason: string
 }
 
-/** Lines of a file are not as they were written, or not what a recording has. Steps are missing until the next state. */
+/** Lines of a file that are not as they were written, or not of a recording. Steps are missing until the next state. */
 export type Damage = Reader.Damage
 
-/** In this step something else came out than then. */
+/** Step that had other outputs than in the recording. */
 export interface Difference {
   readonly _tag: "Difference"
   readonly step: number
   readonly at: number
   readonly place: Reader.Place
   readonly input: Input
-  /** What came out now; nothing where the machine failed. */
+  /** Outputs of the replay, undefined if the machine failed. */
   readonly outputs: ReadonlyArray<Output> | undefined
 }
 
-/** That was all. `isWhole` says that the recording ends with the service; else its process was killed, or still runs. */
+/** End of a replay. `isWhole` says that the recording ends with the service; else its process was killed, or still runs. */
 export interface End {
   readonly _tag: "End"
   readonly steps: number
   readonly isWhole: boolean
 }
 
-/** What a replay tells. */
+/** Event of a replay. */
 export type ReplayEvent = Step | Hole | Damage | Difference | End
 
-/** How far to go. */
+/** Options of a replay. */
 export interface ReplayOptions {
-  /** The number of an event: the last step is the one in which it happened. */
+  /** Number of an event: the step that emitted it is the last one. */
   readonly until?: number
 }
 
-/** The machine in the middle of a replay. */
+/** Machine in the middle of a replay. */
 interface Running {
   state: State
   step: number
@@ -102,18 +101,18 @@ const check = (file: string): { readonly run: string } => {
   return header
 }
 
-/** The older file first, if it is of the same run. */
+/** Returns the older file first, if it is of the same run. */
 const filesOf = (file: string): ReadonlyArray<string> => {
   const { run } = check(file)
   const older = `${file}.1`
   return existsSync(older) && Reader.header(older)?.run === run ? [older, file] : [file]
 }
 
-/** Takes the lines of a recording, and gives what is to be told. */
+/** Takes the lines of a recording, and yields the events of its replay. */
 class Replay {
   #running: Running | undefined
   #restoring: Restoring | undefined
-  /** Steps that were recorded while a state was being written. */
+  /** Lines of steps that were recorded while a state was being written. */
   #held: Array<Reader.Checked> = []
   steps = 0
   isWhole = false
@@ -152,7 +151,7 @@ class Replay {
     }
   }
 
-  /** A state that we have come to by ourselves need not be read. */
+  /** Begins with a state. One that the replay has reached by itself need not be read. */
   *#begin([step, , json]: Line.Line): Generator<ReplayEvent> {
     const running = this.#running
     const header = json as unknown as Line.Header
@@ -249,36 +248,36 @@ const eventsOf = (
   )
 }
 
-const reached = (told: ReplayEvent, until: number): boolean =>
-  told._tag === "Step" && (told.events.at(-1)?.sequence ?? 0) >= until
+const reached = (event: ReplayEvent, until: number): boolean =>
+  event._tag === "Step" && (event.events.at(-1)?.sequence ?? 0) >= until
 
-const tellAll = function*(replay: Replay, file: string): Generator<ReplayEvent> {
+const eventsIn = function*(replay: Replay, file: string): Generator<ReplayEvent> {
   for (const path of filesOf(file)) for (const read of Reader.read(path)) yield* replay.take(read)
 }
 
-/** The steps of a recording in their order; throws `NotARecording`. */
-export const tell = function*(file: string, { until = Infinity }: ReplayOptions = {}): Generator<ReplayEvent> {
+/** Yields the events of a replay; the last one is an `End`. Throws `NotARecording`. */
+export const events = function*(file: string, { until = Infinity }: ReplayOptions = {}): Generator<ReplayEvent> {
   const replay = new Replay()
-  for (const told of tellAll(replay, file)) {
-    yield told
-    if (replay.isOver || reached(told, until)) break
+  for (const event of eventsIn(replay, file)) {
+    yield event
+    if (replay.isOver || reached(event, until)) break
   }
   yield { _tag: "End", steps: replay.steps, isWhole: replay.isWhole }
 }
 
-/** What a recording has to tell, before anything of it is replayed. For the story. */
+/** Opens a recording: the only item has the events of its replay, which goes on as they are taken. For timelines. */
 export const open = (file: string, options?: ReplayOptions): Stream.Stream<Iterable<ReplayEvent>, NotARecording> =>
   Stream.fromEffect(Effect.try({
     try: () => {
       check(file)
-      return tell(file, options)
+      return events(file, options)
     },
     catch: (error) => error as NotARecording
   }))
 
 /**
- * Replays a recording: `FILE.1` and `FILE`, if both are of the same run, or the one. Everything it tells ends with an
- * `End`.
+ * Streams the replay of a recording: of `FILE.1` and `FILE` if both are of the same run, else of `FILE`. The last event is an
+ * `End`. Fails with `NotARecording`.
  */
 export const run = (file: string, options?: ReplayOptions): Stream.Stream<ReplayEvent, NotARecording> =>
   open(file, options).pipe(Stream.flatMap(Stream.fromIterable))

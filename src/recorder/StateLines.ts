@@ -1,9 +1,9 @@
 /**
- * A state as lines, and a state from lines. A session is all that has to be known of it: indices, bindings and deadlines
- * follow from the sessions. A message that waits for many is written once, before the first of them.
+ * Lines of a state, and a state of lines. Sessions are enough: indices, bindings and deadlines follow from them. A message
+ * that waits for several sessions is written once, before the first of them.
  *
- * The state of a busy service is large, and writing it takes time. It is a value that does not change, so its lines are
- * made one by one, whenever there is time, while the service goes on.
+ * The state of a busy service is large, and takes time to write. It is an immutable value, so its lines are made one by one
+ * while the service goes on.
  */
 import * as HashMap from "effect/HashMap"
 import * as HashSet from "effect/HashSet"
@@ -22,7 +22,7 @@ import { json } from "./Encoder.ts"
 import type { Header, Line } from "./Line.ts"
 import * as Pseudonymiser from "./Pseudonymiser.ts"
 
-/** The lines of a state that was reached with a step, and of the orders that are not answered yet. */
+/** Yields the lines of a state after a step, and of the changes that have no outcome yet. */
 export const lines = function*(
   state: State.State,
   committed: Iterable<readonly [Change, number]>,
@@ -51,7 +51,7 @@ export const lines = function*(
   yield `[${step},"Begun",${json(toAnswer)},${json(awaiting)},${json(disbelieved)},${json(kicked)}]`
 }
 
-/** What waits for a session, and what its client may ask for again. */
+/** Returns the queue of a session, and the answer that its client may ask for again. */
 const messagesOf = ({ queue, retries }: Session): ReadonlyArray<Delivery> => [
   ...retries.answered?.messages ?? [],
   ...MessageQueue.toArray(queue)
@@ -59,7 +59,7 @@ const messagesOf = ({ queue, retries }: Session): ReadonlyArray<Delivery> => [
 
 const positions = (messages: ReadonlyArray<Delivery>) => messages.map(({ position }) => position)
 
-/** `Infinity` is nothing in JSON. */
+/** Writes a time: JSON has no `Infinity`. */
 const time = (at: number): number | null => at === Infinity ? null : at
 
 const write = (pseudonymiser: Pseudonymiser.Pseudonymiser, session: Session) => ({
@@ -79,7 +79,7 @@ const writeRetries = ({ answered, ids, last }: Retries) => ({
 
 type Written = ReturnType<typeof write>
 
-/** Takes the lines behind a `Begin` and makes the state of them. */
+/** Reader of the lines behind a `Begin`. */
 export class Restoring {
   readonly header: Header
   readonly committed = new Map<number, Change>()
@@ -90,7 +90,7 @@ export class Restoring {
     this.header = header
   }
 
-  /** Takes a line; with the last one it gives the state. */
+  /** Takes a line. Returns the state with the last one. */
   take([, tag, first = null, second = null, third = null, fourth = null]: Line): State.State | undefined {
     switch (tag) {
       case "Message": {
@@ -144,7 +144,7 @@ export class Restoring {
   }
 }
 
-/** Enters a session wherever a session is entered. */
+/** Enters a session into a state, with its indices. */
 const enter = (before: State.State, session: Session): State.State => {
   const { acknowledges, armedAt, clientId, link } = session
   const subscribed = Routes.subscribe(before.routes, clientId, session.subscriptions)

@@ -1,7 +1,7 @@
 /**
- * The story of a session, or of a message, out of a replay: what happened to it, in order and each with its time. The
- * states before and after each step say more than a log could: for whom a message was queued, by which pattern, and what
- * became of it.
+ * Timeline of a session or of a message, made of a replay: what happened to it, in order and with times. The states before and
+ * after each step say more than a log could: the sessions for which a message was queued, by which pattern, and what became of
+ * it.
  */
 import * as Stream from "effect/Stream"
 import type * as Message from "../core/Message.ts"
@@ -13,24 +13,24 @@ import * as TimelineEvent from "./TimelineEvent.ts"
 
 export type { MessageRef, TimelineEvent } from "./TimelineEvent.ts"
 
-/** Something that happened to a session: when (milliseconds since the epoch), in which step. `null` is the application. */
+/** Entry of a timeline: `at` in milliseconds since the epoch, in a step. Without a `clientId` it is of the application. */
 export type TimelineEntry = TimelineEvent.TimelineEvent & {
   readonly at: number
   readonly step: number
   readonly clientId: string | null
 }
 
-/** What a story tells: beside what happened, what the replay has to say. */
+/** Line of a timeline: an entry, or what the replay says besides. */
 export type Line = TimelineEntry | Exclude<Replay.ReplayEvent, Replay.Step>
 
-/** Of whom: a session by the name that it has in the recording, or a message by the number of its `Publish` event. */
+/** Subject of a timeline: a session by its name in the recording, or a message by the number of its `Publish` event. */
 export type Subject = { readonly clientId: string } | { readonly sequence: number }
 
-/** Which event told of a message. */
-class Events {
+/** Numbers of the `Publish` events of messages. */
+class Messages {
   readonly #sequences = new Map<number, number>()
 
-  /** Takes note of what was published in a step. */
+  /** Takes note of the message that was published in a step, if any. */
   note(step: Replay.Step): void {
     const position = TimelineEvent.publishedIn(step)?.position
     const event = step.events.find(({ _tag }) => _tag === "Publish")
@@ -44,7 +44,7 @@ class Events {
   })
 }
 
-const tellWith =
+const entryOf =
   ({ at, step }: Replay.Step, clientId: string | null) => (event: TimelineEvent.TimelineEvent): TimelineEntry => ({
     ...event,
     at,
@@ -55,30 +55,30 @@ const tellWith =
 // ---------------------------------------------------------------------------------------------------------------------
 // of a session
 
-const ofSession = function*(told: Iterable<Replay.ReplayEvent>, clientId: string): Generator<Line> {
-  const events = new Events()
+const ofSession = function*(events: Iterable<Replay.ReplayEvent>, clientId: string): Generator<Line> {
+  const messages = new Messages()
   let isNew = true
-  for (const step of told) {
+  for (const step of events) {
     if (step._tag !== "Step") {
       isNew = true
       yield step
       continue
     }
-    events.note(step)
+    messages.note(step)
     const session = isNew ? State.session(step.before, clientId) : undefined
     isNew = false
-    if (session !== undefined) yield tellWith(step, clientId)({ _tag: "There", info: Session.info(session) })
-    yield* TimelineEvent.of(step, clientId, events.refOf).map(tellWith(step, clientId))
+    if (session !== undefined) yield entryOf(step, clientId)({ _tag: "There", info: Session.info(session) })
+    yield* TimelineEvent.of(step, clientId, messages.refOf).map(entryOf(step, clientId))
   }
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
 // of a message
 
-/** Follows a message from its publish on, to all for whom it waits. */
+/** Follower of a message from its publish on, to all sessions for which it waits. */
 class Follower {
   readonly #sequence: number
-  readonly #events = new Events()
+  readonly #messages = new Messages()
   readonly #waitsFor = new Set<string>()
   #position: number | undefined
   #last: Replay.Step | undefined
@@ -89,7 +89,7 @@ class Follower {
 
   *take(step: Replay.Step): Generator<TimelineEntry> {
     this.#last = step
-    this.#events.note(step)
+    this.#messages.note(step)
     if (this.#position === undefined) yield* this.#publish(step)
     else if (step.before !== step.after || step.input._tag === "Returned") yield* this.#follow(step)
   }
@@ -100,7 +100,7 @@ class Follower {
     this.#position = outcome.position
     const { channel, clientId, data } = outcome.change
     const message = { position: outcome.position, sequence: this.#sequence, channel }
-    yield tellWith(step, clientId)({ _tag: "Published", message, data })
+    yield entryOf(step, clientId)({ _tag: "Published", message, data })
     for (const session of State.subscribers(step.before, channel)) yield* this.#tell(step, session)
   }
 
@@ -116,9 +116,9 @@ class Follower {
   }
 
   *#tell(step: Replay.Step, clientId: string): Generator<TimelineEntry> {
-    for (const event of TimelineEvent.of(step, clientId, this.#events.refOf)) {
+    for (const event of TimelineEvent.of(step, clientId, this.#messages.refOf)) {
       if (!("message" in event) || event.message.position !== this.#position) continue
-      if (event._tag !== "Published") yield tellWith(step, clientId)(event)
+      if (event._tag !== "Published") yield entryOf(step, clientId)(event)
     }
     if (this.#find(step, clientId) === undefined) this.#waitsFor.delete(clientId)
     else this.#waitsFor.add(clientId)
@@ -129,7 +129,7 @@ class Follower {
     return session && MessageQueue.toArray(session.queue).find(({ position }) => position === this.#position)
   }
 
-  /** For whom it still waits. */
+  /** Yields the sessions for which it still waits. */
   *end(): Generator<TimelineEntry> {
     const step = this.#last
     if (step === undefined) return
@@ -137,25 +137,25 @@ class Follower {
       const message = this.#find(step, clientId)
       const why = State.session(step.after, clientId)?.acknowledges === true ? "NotAcknowledged" : "NoConnection"
       if (message !== undefined) {
-        yield tellWith(step, clientId)({ _tag: "Waits", message: this.#events.refOf(message), why })
+        yield entryOf(step, clientId)({ _tag: "Waits", message: this.#messages.refOf(message), why })
       }
     }
   }
 }
 
-const ofMessage = function*(told: Iterable<Replay.ReplayEvent>, sequence: number): Generator<Line> {
+const ofMessage = function*(events: Iterable<Replay.ReplayEvent>, sequence: number): Generator<Line> {
   const message = new Follower(sequence)
-  for (const step of told) {
+  for (const step of events) {
     if (step._tag === "End") yield* message.end()
     if (step._tag === "Step") yield* message.take(step)
     else yield step
   }
 }
 
-/** The story that a replay tells of someone. */
-export const of = (told: Iterable<Replay.ReplayEvent>, subject: Subject): Generator<Line> =>
-  "clientId" in subject ? ofSession(told, subject.clientId) : ofMessage(told, subject.sequence)
+/** Yields the timeline of a subject, of the events of a replay. */
+export const of = (events: Iterable<Replay.ReplayEvent>, subject: Subject): Generator<Line> =>
+  "clientId" in subject ? ofSession(events, subject.clientId) : ofMessage(events, subject.sequence)
 
-/** The story that is in a recording. */
+/** Streams the timeline of a subject, of a recording. Fails with `NotARecording`. */
 export const run = (file: string, subject: Subject): Stream.Stream<Line, Replay.NotARecording> =>
-  Replay.open(file).pipe(Stream.flatMap((told) => Stream.fromIterable(of(told, subject))))
+  Replay.open(file).pipe(Stream.flatMap((events) => Stream.fromIterable(of(events, subject))))

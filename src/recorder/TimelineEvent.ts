@@ -1,4 +1,4 @@
-/** What can happen to a session, as a story tells it; and what of it a step of the machine has brought about. */
+/** Events of a timeline, and which of them a step of the machine has brought about for a session. */
 import * as HashSet from "effect/HashSet"
 import type * as Schema from "effect/Schema"
 import type { Advice } from "../core/Advice.ts"
@@ -14,7 +14,7 @@ import * as Session from "../core/Session.ts"
 import * as State from "../core/State.ts"
 import type { Step } from "./Replay.ts"
 
-/** A message: its position among all, the number of its event if it was published in this process, its channel. */
+/** Message of an event: its position among all, the number of its event if it was published in this process, its channel. */
 export interface MessageRef {
   readonly position: number
   readonly sequence: number | undefined
@@ -25,9 +25,11 @@ type Of<Tag extends string, Fields = object> = { readonly _tag: Tag } & Fields
 type OfMessage<Tag extends string, Fields = object> = Of<Tag, { readonly message: MessageRef } & Fields>
 
 /**
+ * Event of a timeline:
+ *
  * - `There`: the recording begins with the session as it is in `info`.
  * - `Connected`: a connect came; it is held until it is answered, or answered at once.
- * - `Advised`: its stream told what nobody had asked for.
+ * - `Advised`: it got an advice over its stream.
  * - `Written`: a message left for a connection. `CameBack`: it could not be written after all, its answer was reset, or
  *   the client has asked for it again.
  * - `Lost`: it still waited when the session ended. `Waits`: it still does when the recording ends.
@@ -58,14 +60,14 @@ export type TimelineEvent =
   | OfMessage<"Waits", { readonly why: "NoConnection" | "NotAcknowledged" }>
   | Of<"Ended", { readonly cause: Cause; readonly waiting: number }>
 
-/** Knows a message by its position. */
+/** Returns the reference to a message. */
 export type RefOf = (message: Message.Delivery) => MessageRef
 
-/** The publish that became a fact in a step. */
+/** Returns the outcome of a publish in a step, if there is one. */
 export const publishedIn = ({ input }: Step) =>
   input._tag === "Happened" && input.outcome._tag === "Published" ? input.outcome : undefined
 
-/** A session around a step. */
+/** Session before and after a step. */
 interface Around {
   readonly step: Step
   readonly clientId: string
@@ -74,7 +76,7 @@ interface Around {
   readonly refOf: RefOf
 }
 
-/** What a step has brought about for a session. */
+/** Returns the events of a step for a session. */
 export const of = (step: Step, clientId: string, refOf: RefOf): ReadonlyArray<TimelineEvent> => {
   const before = State.session(step.before, clientId)
   const after = State.session(step.after, clientId)
@@ -135,7 +137,7 @@ const ofInput = (input: Input, around: Around): ReadonlyArray<TimelineEvent> => 
   }
 }
 
-/** What a client has asked for again by the id of its connect. */
+/** Returns the messages that a client has asked for again by the id of its connect. */
 const askedAgain = (
   message: Message.Connect,
   connection: ConnectionId,
@@ -149,7 +151,7 @@ const askedAgain = (
       why: "AskedAgain"
     }))
 
-/** Of what a reset may have taken, what is to be written again. */
+/** Returns the messages that a connection has not delivered and that are to be written again. */
 const cameBack = ({ messages, resetBy }: Returned, { after, refOf, step }: Around): ReadonlyArray<TimelineEvent> => {
   const why = resetBy === undefined ? "Unwritten" : "Reset"
   const queued = after === undefined ? [] : MessageQueue.toArray(after.queue)
@@ -183,7 +185,7 @@ const ofEvent = (event: MonitorEvent, { clientId, refOf, step }: Around): Readon
   }
 }
 
-/** What the request of a session was refused for: at once, or when the engine had answered. */
+/** Returns the error with which a request of the session was refused, at once or with the outcome. */
 const refusals = ({ clientId, step: { input, outputs } }: Around): ReadonlyArray<TimelineEvent> => {
   const origin = input._tag === "Received"
     ? { connection: input.connection, slot: input.slot, request: input.message }
@@ -198,7 +200,7 @@ const refusals = ({ clientId, step: { input, outputs } }: Around): ReadonlyArray
   })
 }
 
-/** The patterns of a session that match a channel. */
+/** Returns the patterns of a session that match a channel. */
 const patternsFor = (session: Session.Session, channel: Channel.Channel): ReadonlyArray<string> =>
   Channel.expand(channel).filter((pattern) => HashSet.has(session.subscriptions, pattern))
 
@@ -213,7 +215,7 @@ const matched = ({ before, refOf, step }: Around): ReadonlyArray<TimelineEvent> 
 
 type Reply = Extract<Output, { readonly _tag: "Reply" }>
 
-/** Answers to connects of the session; the last one, when it ends, bears no name. */
+/** Returns answers to connects of the session; the last one, when it ends, has no client id. */
 const replies = ({ before, clientId, step }: Around): ReadonlyArray<Reply> => {
   if (before === undefined) return []
   const held = Session.held(before)
@@ -257,7 +259,7 @@ const written = (around: Around): ReadonlyArray<Extract<TimelineEvent, { readonl
   }))
 }
 
-/** What came into the queue in this step, and what left it without being written. */
+/** Returns the messages that came into the queue, or left it without being written. */
 const ofQueue = (
   { after, before, refOf, step }: Around,
   left: ReadonlyArray<{ readonly message: MessageRef }>

@@ -1,4 +1,4 @@
-/** A story in words, a line for each thing that happened: what `effect-bayeux inspect` prints. */
+/** Timelines in words, a line for each event: the output of `effect-bayeux inspect`. */
 import * as DateTime from "effect/DateTime"
 import * as Printable from "../base/Printable.ts"
 import type { Cause } from "../core/MonitorEvent.ts"
@@ -7,13 +7,13 @@ import type * as Timeline from "./Timeline.ts"
 
 const time = (at: number): string => DateTime.formatIso(DateTime.makeUnsafe(at)).slice(11, 23)
 
-/** A message by the number of its event, or by its position where another process has published it. */
+/** Names a message by the number of its event, or by its position if another process has published it. */
 const nameOf = ({ channel, position, sequence }: Timeline.MessageRef): string =>
   `${sequence === undefined ? `position ${position}` : `#${sequence}`} on ${channel}`
 
 const count = (messages: number): string => messages === 1 ? "1 message" : `${messages} messages`
 
-/** Why something ended, as part of a sentence. */
+/** Writes a cause as part of a sentence. */
 const because = (cause: Cause): string => {
   switch (cause._tag) {
     case "ClientRequest":
@@ -43,88 +43,88 @@ const reasons = {
   AskedAgain: "the client had not read it, and asked for it again"
 } as const
 
-const sentence = (told: Timeline.TimelineEvent): string => {
-  switch (told._tag) {
+const sentence = (event: Timeline.TimelineEvent): string => {
+  switch (event._tag) {
     case "There":
-      return there(told.info)
+      return there(event.info)
     case "Began":
-      return `began${told.connection === undefined ? "" : ` over connection ${told.connection}`}${
-        told.acknowledges ? "; it acknowledges" : ""
+      return `began${event.connection === undefined ? "" : ` over connection ${event.connection}`}${
+        event.acknowledges ? "; it acknowledges" : ""
       }`
     case "Came":
-      return `came from another process, ${count(told.waiting)} waiting`
+      return `came from another process, ${count(event.waiting)} waiting`
     case "Went":
-      return `went to another process, ${count(told.waiting)} waiting`
+      return `went to another process, ${count(event.waiting)} waiting`
     case "Connected": {
-      const until = told.heldUntil === undefined ? "not held" : `held until ${time(told.heldUntil)} at most`
-      return `connected over connection ${told.connection} (${told.connectionType}), ${until}`
+      const until = event.heldUntil === undefined ? "not held" : `held until ${time(event.heldUntil)} at most`
+      return `connected over connection ${event.connection} (${event.connectionType}), ${until}`
     }
     case "StreamOpened":
-      return `opened a stream, connection ${told.connection}`
+      return `opened a stream, connection ${event.connection}`
     case "Disconnected":
-      return `lost its connection ${told.connection}`
+      return `lost its connection ${event.connection}`
     case "Answered":
-      return `its connect was answered over connection ${told.connection} with ${count(told.messages)}`
+      return `its connect was answered over connection ${event.connection} with ${count(event.messages)}`
     case "Advised":
-      return `was told by its stream, connection ${told.connection}: ${told.reconnect}`
+      return `was told by its stream, connection ${event.connection}: ${event.reconnect}`
     case "Refused":
-      return `was refused on ${told.request}: ${told.error}`
+      return `was refused on ${event.request}: ${event.error}`
     case "Subscribed":
-      return `subscribed to ${told.channel}`
+      return `subscribed to ${event.channel}`
     case "Unsubscribed":
-      return `unsubscribed from ${told.channel}: ${because(told.cause)}`
+      return `unsubscribed from ${event.channel}: ${because(event.cause)}`
     case "Published":
-      return `published ${nameOf(told.message)}: ${JSON.stringify(told.data)}`
+      return `published ${nameOf(event.message)}: ${JSON.stringify(event.data)}`
     case "Matched":
-      return `was to get ${nameOf(told.message)}, by ${told.patterns.join(" and ")}`
+      return `was to get ${nameOf(event.message)}, by ${event.patterns.join(" and ")}`
     case "Queued":
-      return `${nameOf(told.message)} was queued, ${count(told.waiting)} waiting`
+      return `${nameOf(event.message)} was queued, ${count(event.waiting)} waiting`
     case "Written":
-      return `${nameOf(told.message)} was written to connection ${told.connection}`
+      return `${nameOf(event.message)} was written to connection ${event.connection}`
     case "CameBack":
-      return `${nameOf(told.message)} came back: ${reasons[told.why]}`
+      return `${nameOf(event.message)} came back: ${reasons[event.why]}`
     case "Acknowledged":
-      return `${nameOf(told.message)} was acknowledged`
+      return `${nameOf(event.message)} was acknowledged`
     case "Lost":
-      return `${nameOf(told.message)} was lost with it: ${because(told.cause)}`
+      return `${nameOf(event.message)} was lost with it: ${because(event.cause)}`
     case "Waits":
-      return told.why === "NoConnection"
-        ? `${nameOf(told.message)} still waits: it has no connection that takes it`
-        : `${nameOf(told.message)} still waits to be acknowledged`
+      return event.why === "NoConnection"
+        ? `${nameOf(event.message)} still waits: it has no connection that takes it`
+        : `${nameOf(event.message)} still waits to be acknowledged`
     case "Ended":
-      return `ended, ${count(told.waiting)} waiting: ${because(told.cause)}`
+      return `ended, ${count(event.waiting)} waiting: ${because(event.cause)}`
   }
 }
 
-const rest = (told: Exclude<Timeline.Line, Timeline.TimelineEntry>): string => {
-  switch (told._tag) {
+const rest = (line: Exclude<Timeline.Line, Timeline.TimelineEntry>): string => {
+  switch (line._tag) {
     case "Hole":
-      return `Steps ${told.from} to ${told.to} are not in the recording: ${told.reason}`
+      return `Steps ${line.from} to ${line.to} are not in the recording: ${line.reason}`
     case "Damage": {
-      const lines = told.from === told.to ? `Line ${told.from}` : `A line between ${told.from} and ${told.to}`
-      return `${lines} of ${told.file} is not as it was written: what follows is missing up to the next state`
+      const lines = line.from === line.to ? `Line ${line.from}` : `A line between ${line.from} and ${line.to}`
+      return `${lines} of ${line.file} is not as it was written: what follows is missing up to the next state`
     }
     case "Difference": {
-      const { at, input, place, step } = told
-      const out = told.outputs === undefined
+      const { at, input, place, step } = line
+      const out = line.outputs === undefined
         ? "a failure"
-        : told.outputs.map(({ _tag }) => _tag).join(", ") || "nothing"
+        : line.outputs.map(({ _tag }) => _tag).join(", ") || "nothing"
       return `Step ${step} at ${time(at)} (line ${place.line} of ${place.file}), ${input._tag}: ` +
         `something else came out than then. Now it is ${out}`
     }
     case "End":
-      return told.isWhole
-        ? `That was all: ${told.steps} steps, to the end of the service`
-        : `That was all: ${told.steps} steps. The service did not end here: it was killed, or still runs`
+      return line.isWhole
+        ? `That was all: ${line.steps} steps, to the end of the service`
+        : `That was all: ${line.steps} steps. The service did not end here: it was killed, or still runs`
   }
 }
 
-/** What is told beside what happened: what is missing, and how the recording ends. */
-export const printRest = (told: Exclude<Timeline.Line, Timeline.TimelineEntry>): string => Printable.escape(rest(told))
+/** Writes a line that is no entry: missing steps, and the end of the recording. */
+export const printRest = (line: Exclude<Timeline.Line, Timeline.TimelineEntry>): string => Printable.escape(rest(line))
 
-/** A line of the story, whatever text from clients is in it. With `isNamed` it begins with whom it is about. */
-export const print = (told: Timeline.Line, isNamed = false): string => {
-  if (!("clientId" in told)) return printRest(told)
-  const who = isNamed ? `${told.clientId ?? "the application or a stranger"}: ` : ""
-  return Printable.escape(`${time(told.at)}  ${who}${sentence(told)}`)
+/** Writes a line of a timeline, safe for terminals whatever clients have sent. With `isNamed` it begins with the session. */
+export const print = (line: Timeline.Line, isNamed = false): string => {
+  if (!("clientId" in line)) return printRest(line)
+  const subject = isNamed ? `${line.clientId ?? "the application or a stranger"}: ` : ""
+  return Printable.escape(`${time(line.at)}  ${subject}${sentence(line)}`)
 }

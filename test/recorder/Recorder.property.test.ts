@@ -203,7 +203,7 @@ const fly = async (actions: ReadonlyArray<Action>, clientIds: "hashed" | "plain"
       if (action.do === "newFile") recording.turnOver()
     }
     await recording.end()
-    return { trial, told: [...Replay.tell(file)] }
+    return { trial, told: [...Replay.events(file)] }
   } finally {
     rmSync(folder, { recursive: true })
   }

@@ -126,7 +126,7 @@ describe("Recorder", () => {
     recording.take(input, Machine.reduce(state, input).outputs)
     recording.endNow()
     await recordingFile.close()
-    assert.deepStrictEqual([...Replay.tell(file)].map(({ _tag }) => _tag), ["Step", "End"])
+    assert.deepStrictEqual([...Replay.events(file)].map(({ _tag }) => _tag), ["Step", "End"])
   })
 
   it.effect("stops behind the event that it is told", () =>
@@ -398,7 +398,7 @@ describe("Replay", () => {
 
 // ---------------------------------------------------------------------------------------------------------------------
 
-describe("Story", () => {
+describe("Timeline", () => {
   const timeline = (file: string, subject: Timeline.Subject) =>
     Effect.map(
       Stream.runCollect(Timeline.run(file, subject)),

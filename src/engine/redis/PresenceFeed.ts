@@ -15,7 +15,7 @@ import * as LogEntry from "./LogEntry.ts"
 import * as RedisConnection from "./RedisConnection.ts"
 import * as Store from "./Store.ts"
 
-/** Milliseconds for which the next entry is waited for: `Passed` may be so late. */
+/** Milliseconds for which the next entry is waited for: `TimePassed` may be so late. */
 const blockTime = 200
 
 /** Milliseconds for which the log is read without a look at the store. */
