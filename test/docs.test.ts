@@ -9,6 +9,7 @@ import { flags } from "../src/command/flags.ts"
 import * as RedisEngine from "../src/engine/redis/RedisEngine.ts"
 import {
   Bayeux,
+  BayeuxServer,
   EventSourceTransport,
   HttpRoutes,
   LongPollingTransport,
@@ -218,6 +219,15 @@ describe("docs/configuration.md", () => {
       compared++
     }
     assert.isAbove(compared, 0)
+  })
+
+  it("has each option of the usual server", () => {
+    const told = rows(section(document, "### BayeuxServer.layer")).slice(1).map(([name = ""]) =>
+      name.replaceAll("`", "")
+    )
+    const parts = { ...Bayeux.BayeuxOptions.fields, ...NodeServer.NodeServerOptions.fields }
+    const own = Object.keys(BayeuxServer.BayeuxServerOptions.fields).filter((name) => !(name in parts))
+    assert.sameMembers(told, [...own, "engine", "transports", "install"])
   })
 
   it("says which options the other servers have", () => {

@@ -73,6 +73,7 @@ const oneLine = (code: string): string => code.replaceAll(/\s+/g, " ").trim()
 const plain = (code: string): string =>
   code
     .replaceAll(/import\("[^"]*"\)\./g, "")
+    .replaceAll(/: Schema\.optionalKey<(.*)>(?=;$)/gm, "?: $1")
     .replaceAll(/Schema\.declare<([^,<>]*), [^<>]*>/g, "$1")
     .replaceAll(/Schema\.(?:Int|Finite|Number)\b/g, "number")
     .replaceAll(/Schema\.(?:NonEmptyString|String)\b(?!<)/g, "string")
@@ -199,6 +200,9 @@ const declarationsOf = (file: SourceFile, statement: Statement): ReadonlyArray<N
 /** A declaration without its fields. */
 const headOf = (code: string): string => code.replace(/\{.*\}/s, "{ … }")
 
+/** Fields that are for this package only. TypeScript strips them from interfaces, and not from the types of services. */
+const isInternal = ({ doc }: Member): boolean => /^@internal\b/m.test(doc)
+
 const memberOf = (file: SourceFile, member: Node): Member => ({
   code: plain(
     oneLine(member.getText(file)).replace(/^readonly /, "").replace(/;$/, "")
@@ -211,9 +215,9 @@ const memberOf = (file: SourceFile, member: Node): Member => ({
 const membersOf = (file: SourceFile, type: TypeNode | undefined): ReadonlyArray<Member> => {
   if (type === undefined || !isTypeReferenceNode(type)) return []
   const literal = type.typeArguments?.findLast(isTypeLiteralNode)
-  const members = (literal?.members ?? []).filter(isPropertySignatureDeclaration).map((member) =>
-    memberOf(file, member)
-  )
+  const members = (literal?.members ?? []).filter(isPropertySignatureDeclaration)
+    .map((member) => memberOf(file, member))
+    .filter((member) => !isInternal(member))
   return members.some(({ doc }) => doc !== "") ? members : []
 }
 

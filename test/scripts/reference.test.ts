@@ -23,6 +23,11 @@ export type Options = typeof Options.Type;
 declare const Shop_base: Context.ServiceClass<Shop, "Shop", {
     /** Sells a thing. */
     readonly sell: (thing: string) => Effect.Effect<void>;
+    /**
+     * For the till.
+     * @internal
+     */
+    readonly count: () => number;
 }>;
 /** A shop. */
 export declare class Shop extends Shop_base {
@@ -85,7 +90,10 @@ describe("the API reference", () => {
     assert.include(page("Shop.md"), "## Order\n\nAn order.\n\n- `id: number`\\\n  Its number.\n")
   })
 
-  it("leaves out what is not exported", () => assert.notInclude(page("Shop.md"), "hidden"))
+  it("leaves out what is not exported, and fields that are internal", () => {
+    assert.notInclude(page("Shop.md"), "hidden")
+    assert.notInclude(page("Shop.md"), "For the till")
+  })
 
   it("follows names that an entry takes from elsewhere", () => {
     assert.include(page("tools.md"), "import * as tools from \"shop/tools\"")
