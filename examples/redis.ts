@@ -3,9 +3,9 @@ import { Config, Console, Effect, Stream } from "effect"
 import { Bayeux, BayeuxServer, Monitor } from "effect-bayeux"
 import * as RedisEngine from "effect-bayeux/RedisEngine"
 
-const Engine = RedisEngine.layerConfig(Config.all({
+const Engine = RedisEngine.layerConfig({
   url: Config.String("REDIS_URL").pipe(Config.withDefault("redis://127.0.0.1:6379"))
-}))
+})
 
 const Server = BayeuxServer.layer({ port: 8000, engine: Engine })
 

@@ -2,6 +2,7 @@
  * The usual server in one layer: a Node server with all transports, the memory engine and the monitor. Each part can be
  * replaced by an option; to put the parts together yourself use their own layers, as this one does.
  */
+import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
@@ -29,19 +30,21 @@ export const BayeuxServerOptions = Schema.Struct({
 /** Services that every server has. */
 export type Services = Bayeux.Bayeux | Connections | Engine | Monitor.Monitor
 
-/** The options of {@link layer}; each may be left out. `A` is what the layers give,
- * `E` how they fail. */
-export type BayeuxServerOptions<A = never, E = never> =
-  & NodeServer.NodeServerOptions
-  & typeof BayeuxServerOptions.Type
-  & {
-    /** Default: `MemoryEngine.layer`. */
-    readonly engine?: Layer.Layer<Engine, E>
-    /** Default: `Transports.layer`, all of them. */
-    readonly transports?: Layer.Layer<never, E, Services>
-    /** What is there before the first client comes: extensions, metrics, presence … Its services are provided, too. */
-    readonly install?: Layer.Layer<A, E, Services>
-  }
+/** Parts of a server that are layers; each may be left out. `A` is what they provide, `E` how they fail. */
+export interface Parts<A = never, E = never> {
+  /** Default: `MemoryEngine.layer`. */
+  readonly engine?: Layer.Layer<Engine, E>
+  /** Default: `Transports.layer`, all of them. */
+  readonly transports?: Layer.Layer<never, E, Services>
+  /** What is there before the first client comes: extensions, metrics, presence … Its services are provided, too. */
+  readonly install?: Layer.Layer<A, E, Services>
+}
+
+/** The options of {@link layer} without its parts. */
+export type ServerOptions = NodeServer.NodeServerOptions & typeof BayeuxServerOptions.Type
+
+/** The options of {@link layer}; each may be left out. */
+export type BayeuxServerOptions<A = never, E = never> = ServerOptions & Parts<A, E>
 
 /** The errors of the usual parts. */
 export type BayeuxServerError = EngineError | NodeServer.ServerError | Options.OptionsInvalid
@@ -74,3 +77,16 @@ export const layer = <A = never, E = never>(
       Layer.provideMerge(Monitor.layer(picked(monitorFields, options)))
     )
   }))
+
+/** Options from the variables of the command: those of `NodeServer.config` and of `Bayeux.config`. */
+export const config: Config.Config<ServerOptions> = Config.map(
+  Config.all([NodeServer.config, Bayeux.config]),
+  ([server, bayeux]) => ({ ...server, ...bayeux })
+)
+
+/** The server with options from the configuration; by default from the variables of the command ({@link config}). */
+export const layerConfig = <A = never, E = never>(
+  options: Config.Wrap<ServerOptions> = config,
+  parts: Parts<A, E> = {}
+): Layer.Layer<A | NodeServer.NodeServer | Services, BayeuxServerError | Config.ConfigError | E> =>
+  Layer.unwrap(Effect.map(Config.unwrap(options), (options) => layer({ ...options, ...parts })))

@@ -3,6 +3,7 @@ import * as Flag from "effect/cli/Flag"
 import * as Config from "effect/Config"
 import type * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
+import * as Variables from "../base/Variables.ts"
 
 /** Adds the variable of an option: `BAYEUX_LOG_EVENTS` for `--log-events`. */
 const fromEnvironment = <A>(config: Config.Config<A>) => Flag.withFallbackConfig(Config.nested(config, "BAYEUX"))
@@ -17,25 +18,25 @@ const collector: Config.Config<string> = Config.orElse(
 export const flags = {
   host: Flag.String("host").pipe(
     Flag.withDescription("Address to listen on; 0.0.0.0 means all addresses of the machine (default: 127.0.0.1)"),
-    fromEnvironment(Config.NonEmptyString("HOST")),
+    Flag.withFallbackConfig(Variables.host),
     Flag.withDefault("127.0.0.1")
   ),
   port: Flag.Int("port").pipe(
     Flag.withAlias("p"),
     Flag.withDescription("Port to listen on; 0 takes a free one (default: 8000)"),
-    fromEnvironment(Config.Int("PORT")),
+    Flag.withFallbackConfig(Variables.port),
     Flag.withDefault(8000)
   ),
   socket: Flag.String("socket").pipe(
     Flag.withDescription("Path of a Unix socket to listen on, instead of --host and --port"),
-    fromEnvironment(Config.NonEmptyString("SOCKET")),
+    Flag.withFallbackConfig(Variables.socket),
     Flag.optional
   ),
   socketMode: Flag.String("socket-mode").pipe(
     Flag.withDescription(
       "Permissions of the Unix socket (default: 660, user and group of this process may connect)"
     ),
-    fromEnvironment(Config.String("SOCKET_MODE")),
+    Flag.withFallbackConfig(Variables.socketMode),
     Flag.withDefault("660"),
     Flag.filter(
       (mode) => /^[0-7]{3}$/.test(mode),
@@ -45,14 +46,14 @@ export const flags = {
   ),
   mount: Flag.String("mount").pipe(
     Flag.withDescription("Path of the service (default: /bayeux)"),
-    fromEnvironment(Config.String("MOUNT")),
+    Flag.withFallbackConfig(Variables.mount),
     Flag.withDefault("/bayeux")
   ),
   origin: Flag.String("origin").pipe(
     Flag.withDescription(
       "Origins of pages that may use the service, with commas; any, or loopback for pages of this machine (default: loopback on a loopback address, any on others)"
     ),
-    fromEnvironment(Config.NonEmptyString("ORIGIN")),
+    Flag.withFallbackConfig(Variables.origin),
     Flag.optional
   ),
   jsonp: Flag.Boolean("jsonp").pipe(
@@ -69,19 +70,19 @@ export const flags = {
     Flag.withDescription(
       "Seconds that a connect is held (default: 45)"
     ),
-    fromEnvironment(Config.Finite("TIMEOUT")),
+    Flag.withFallbackConfig(Variables.timeout),
     Flag.withDefault(45)
   ),
   sessionTimeout: Flag.Finite("session-timeout").pipe(
     Flag.withDescription(
       "Seconds that a session stays after its last connect and the end of its socket (default: twice --timeout)"
     ),
-    fromEnvironment(Config.Finite("SESSION_TIMEOUT")),
+    Flag.withFallbackConfig(Variables.sessionTimeout),
     Flag.optional
   ),
   interval: Flag.Finite("interval").pipe(
     Flag.withDescription("Milliseconds that a client waits before it connects again (default: 0)"),
-    fromEnvironment(Config.Finite("INTERVAL")),
+    Flag.withFallbackConfig(Variables.interval),
     Flag.withDefault(0)
   ),
   ping: Flag.Finite("ping").pipe(
@@ -98,21 +99,21 @@ export const flags = {
     Flag.withDescription(
       "Store of sessions: memory, or redis://host:port for several processes; ?namespace=name separates services (default: memory)"
     ),
-    fromEnvironment(Config.String("ENGINE")),
+    Flag.withFallbackConfig(Variables.engine),
     Flag.withDefault("memory")
   ),
   lease: Flag.Finite("lease").pipe(
     Flag.withDescription(
       "Seconds without a sign of life after which other processes take over the sessions of a process, with Redis (default: 5)"
     ),
-    fromEnvironment(Config.Finite("LEASE")),
+    Flag.withFallbackConfig(Variables.lease),
     Flag.withDefault(5)
   ),
   monitorToken: Flag.Redacted("monitor-token").pipe(
     Flag.withDescription(
       "Token required to open the page at /monitor; without a token the page is served on loopback addresses only"
     ),
-    fromEnvironment(Config.Redacted("MONITOR_TOKEN")),
+    Flag.withFallbackConfig(Variables.monitorToken),
     Flag.optional
   ),
   logEvents: Flag.Boolean("log-events").pipe(

@@ -8,6 +8,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import { createServer } from "node:http"
+import * as Variables from "../base/Variables.ts"
 import * as Engine from "../engine/Engine.ts"
 import * as MemoryEngine from "../engine/MemoryEngine.ts"
 import * as Monitor from "../monitor/Monitor.ts"
@@ -33,8 +34,7 @@ const servesMonitor = (flags: ServeFlags): boolean => Option.isSome(flags.monito
 /** Origins of pages that may use the service. */
 const originsOf = (flags: ServeFlags): "any" | "loopback" | ReadonlyArray<string> => {
   if (Option.isNone(flags.origin)) return flags.faye || !isLocal(flags) ? "any" : "loopback"
-  const { value } = flags.origin
-  return value === "any" || value === "loopback" ? value : value.split(",").map((origin) => origin.trim())
+  return Variables.parseOrigins(flags.origin.value)
 }
 
 const anyOriginWarning = "Pages of every origin may use the service: give --origin or BAYEUX_ORIGIN your origins " +
@@ -84,11 +84,10 @@ const engineLayer = ({ engine, lease }: ServeFlags) => {
       )
     )
   }
-  const url = new URL(engine)
-  const namespace = url.searchParams.get("namespace")
-  url.search = ""
-  const options = { url: url.href, lease: lease * 1000, ...(namespace === null ? undefined : { namespace }) }
-  return Loading.layer(() => import("../engine/redis/RedisEngine.ts"), (module) => module.layer(options))
+  return Loading.layer(
+    () => import("../engine/redis/RedisEngine.ts"),
+    (module) => module.layer({ ...module.parseUrl(engine), lease: lease * 1000 })
+  )
 }
 
 /** Provides metrics and traces if they are switched on. */

@@ -5,6 +5,7 @@
  * It shows keyed hashes instead of client ids, which are secrets, and data of messages only with `showData`. Counts are
  * in `PageModel`, access in `Access`, requests in `PageRoutes`; the browser's part is the folder `page` of the package.
  */
+import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as FiberSet from "effect/FiberSet"
 import * as Layer from "effect/Layer"
@@ -13,6 +14,7 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import { randomBytes } from "node:crypto"
 import * as Options from "../base/Options.ts"
+import * as Variables from "../base/Variables.ts"
 import type { Engine } from "../engine/Engine.ts"
 import type { Monitor } from "../monitor/Monitor.ts"
 import { Bayeux } from "../service/Bayeux.ts"
@@ -99,3 +101,17 @@ export const layer = (
     }
     yield* make(server, decoded)
   }))
+
+/** Options from the variable of the command, `BAYEUX_MONITOR_TOKEN`. */
+export const config: Config.Config<MonitorPageOptions> = Variables.options<Pick<MonitorPageOptions, "token">>({
+  token: Variables.monitorToken
+})
+
+/** The page with options from the configuration; by default from the variable of the command ({@link config}). */
+export const layerConfig = (
+  options: Config.Wrap<MonitorPageOptions> = config
+): Layer.Layer<
+  never,
+  Config.ConfigError | Options.OptionsInvalid,
+  Bayeux | Engine | Monitor | NodeServer
+> => Layer.unwrap(Effect.map(Config.unwrap(options), layer))

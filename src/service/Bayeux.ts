@@ -5,6 +5,7 @@
  * It needs an `Engine` and a `Monitor`. How it works is in `Shell`, what the protocol means in `core`.
  */
 import * as Clock from "effect/Clock"
+import * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -16,6 +17,7 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as SubscriptionRef from "effect/SubscriptionRef"
 import * as Options from "../base/Options.ts"
+import * as Variables from "../base/Variables.ts"
 import * as ClientId from "../core/ClientId.ts"
 import type { Delivery } from "../core/Message.ts"
 import { type Cause, clientRequest } from "../core/MonitorEvent.ts"
@@ -241,6 +243,22 @@ export const layer = (
   Options.OptionsInvalid | EngineError,
   Engine | Monitor
 > => Layer.effectContext(make(options))
+
+/** Options from the variables of the command: `BAYEUX_TIMEOUT` and `BAYEUX_SESSION_TIMEOUT` in seconds, `BAYEUX_INTERVAL` in ms. */
+export const config: Config.Config<BayeuxOptions> = Variables.options({
+  timeout: Config.map(Variables.timeout, Duration.seconds),
+  sessionTimeout: Config.map(Variables.sessionTimeout, Duration.seconds),
+  interval: Variables.interval
+})
+
+/** The service with options from the configuration; by default from the variables of the command ({@link config}). */
+export const layerConfig = (
+  options: Config.Wrap<BayeuxOptions> = config
+): Layer.Layer<
+  Bayeux | Connections.Connections,
+  Config.ConfigError | Options.OptionsInvalid | EngineError,
+  Engine | Monitor
+> => Layer.unwrap(Effect.map(Config.unwrap(options), layer))
 
 /**
  * Installs extensions, in this order and behind those that are installed already, for as long as the layer lives. What

@@ -2,6 +2,7 @@
  * A Bayeux service on a Node server: one of its own ({@link layer}), or an existing one ({@link attach}), which keeps its
  * other listeners. Requests go to `Mount`; corrections of Node's server are in `HostServer`, listening in `Listening`.
  */
+import * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -11,6 +12,7 @@ import type * as Scope from "effect/Scope"
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
 import type { Socket } from "node:net"
 import * as Options from "../base/Options.ts"
+import * as Variables from "../base/Variables.ts"
 import type { Bayeux } from "../service/Bayeux.ts"
 import type { Connections } from "../service/Connections.ts"
 import * as HostServer from "./HostServer.ts"
@@ -258,3 +260,21 @@ export const layer = (
   options: NodeServerOptions = {}
 ): Layer.Layer<NodeServer, Options.OptionsInvalid | ServerError, Bayeux | Connections> =>
   Layer.effect(NodeServer, make(options))
+
+/** Options from the variables of the command: `BAYEUX_HOST`, `_PORT`, `_SOCKET`, `_SOCKET_MODE`, `_MOUNT` and `_ORIGIN`. */
+export const config: Config.Config<NodeServerOptions> = Variables.options<Configured>({
+  host: Variables.host,
+  port: Variables.port,
+  socketPath: Variables.socket,
+  socketMode: Config.map(Variables.socketMode, (mode) => parseInt(mode, 8)),
+  mount: Variables.mount,
+  origins: Config.map(Variables.origin, Variables.parseOrigins)
+})
+
+type Configured = Pick<NodeServerOptions, "host" | "port" | "socketPath" | "socketMode" | "mount" | "origins">
+
+/** The server with options from the configuration; by default from the variables of the command ({@link config}). */
+export const layerConfig = (
+  options: Config.Wrap<NodeServerOptions> = config
+): Layer.Layer<NodeServer, Config.ConfigError | Options.OptionsInvalid | ServerError, Bayeux | Connections> =>
+  Layer.unwrap(Effect.map(Config.unwrap(options), layer))

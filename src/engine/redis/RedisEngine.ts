@@ -8,7 +8,7 @@
  * connects at another one. `docs/redis.md` has the promises.
  */
 import * as Clock from "effect/Clock"
-import type * as Config from "effect/Config"
+import * as Config from "effect/Config"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -16,6 +16,7 @@ import * as Schema from "effect/Schema"
 import * as SubscriptionRef from "effect/SubscriptionRef"
 import { createClient } from "redis"
 import * as Options from "../../base/Options.ts"
+import * as Variables from "../../base/Variables.ts"
 import type { Change } from "../../core/Change.ts"
 import type { ClientId } from "../../core/ClientId.ts"
 import { Engine, EngineError, type Health, type Listener } from "../Engine.ts"
@@ -27,7 +28,9 @@ import * as Store from "./Store.ts"
 
 const fields = {
   /** URL of Redis. Default: `redis://127.0.0.1:6379`. */
-  url: Schema.optionalKey(Schema.NonEmptyString),
+  url: Schema.optionalKey(
+    Schema.String.check(Schema.isPattern(/^[a-z][a-z+]*:/i, { expected: "a URL such as \"redis://127.0.0.1:6379\"" }))
+  ),
   /** Name that separates services on the same Redis. Default: `bayeux`. */
   namespace: Schema.optionalKey(
     Schema.String.check(
@@ -181,8 +184,29 @@ export const layer = (
   options: RedisOptions = {}
 ): Layer.Layer<Engine, Options.OptionsInvalid | EngineError> => Layer.effect(Engine, make(options))
 
-/** Provides the same with options from the configuration: `RedisEngine.layerConfig(Config.all({ url: Config.String("REDIS_URL") }))`. */
+/** Splits a URL as the command takes it, with the namespace as a parameter: `redis://127.0.0.1:6379?namespace=shop`. */
+export const parseUrl = (engine: string): Pick<RedisOptions, "namespace" | "url"> => {
+  if (!URL.canParse(engine)) return { url: engine }
+  const url = new URL(engine)
+  const namespace = url.searchParams.get("namespace")
+  url.search = ""
+  return { url: url.href, ...(namespace === null ? undefined : { namespace }) }
+}
+
+/** Options from the variables of the command: `BAYEUX_ENGINE`, a URL with `?namespace=`, and `BAYEUX_LEASE` in seconds. */
+export const config: Config.Config<RedisOptions> = Config.map(
+  Variables.options<{ readonly engine?: string; readonly lease?: Duration.Duration }>({
+    engine: Variables.engine,
+    lease: Config.map(Variables.lease, Duration.seconds)
+  }),
+  ({ engine, ...rest }) => ({ ...rest, ...(engine !== undefined && parseUrl(engine)) })
+)
+
+/**
+ * Provides the same with options from the configuration; by default from the variables of the command ({@link config}), or for
+ * instance `RedisEngine.layerConfig({ url: Config.String("REDIS_URL") })`.
+ */
 export const layerConfig = (
-  options: Config.Config<RedisOptions>
+  options: Config.Wrap<RedisOptions> = config
 ): Layer.Layer<Engine, Config.ConfigError | Options.OptionsInvalid | EngineError> =>
-  Layer.unwrap(Effect.map(options, layer))
+  Layer.unwrap(Effect.map(Config.unwrap(options), layer))
