@@ -41,5 +41,5 @@ const program = Effect.gen(function*() {
 program.pipe(
   Effect.provide(Server),
   Effect.provideService(References.LogToStderr, true),
-  NodeRuntime.runMain({ disableErrorReporting: true })
+  NodeRuntime.runMain()
 )

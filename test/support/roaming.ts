@@ -119,11 +119,14 @@ export class Session {
     this.ack = ack
   }
 
-  /** Shakes hands. */
+  /** Shakes hands, as soon as there is a process that can do its work. */
   static async begin(exchange: Exchange, { ack = false, user }: SessionOptions = {}): Promise<Session> {
     const ext = { ...(ack && { ack }), ...(user !== undefined && { user }) }
-    const [reply] = await exchange.send({ ...handshakeMessage, ext })
-    if (reply?.clientId === undefined) throw new Error(`The handshake was refused: ${reply?.error}`)
+    const reply = await until("an answer to a handshake", async () => {
+      const [reply] = await exchange.send({ ...handshakeMessage, ext })
+      return reply?.error?.startsWith("503:") === true ? undefined : reply
+    })
+    if (reply.clientId === undefined) throw new Error(`The handshake was refused: ${reply.error}`)
     return new Session(reply.clientId, ack)
   }
 

@@ -53,7 +53,7 @@ class World {
     let place = this.#random.below(3)
     return {
       next: (hasFailed) => this.#cluster.urls[(hasFailed ? ++place : place) % 3] ?? "",
-      patience: 6_000
+      patience: 12_000
     }
   }
 
@@ -112,7 +112,7 @@ class World {
 
 describe.skipIf(inject("redis") === "")("Presence on several processes", () => {
   it("is the same everywhere and right, whoever dies", { timeout: limit(180_000) }, async () => {
-    const setting = await begin({ program, lease, timeout: 4 })
+    const setting = await begin({ program, lease, timeout: 8 })
     const [seed = 0] = seeds(1)
     console.log(`Presence on several processes: seed ${seed}`)
     const world = new World(setting, seed)

@@ -154,7 +154,8 @@ class Round {
     const folder = `/${name.replaceAll(" ", "-")}-${seed}`
     const channels = [`${folder}/a`, `${folder}/b`] as const
     const patterns = () => lot.pick([[...channels], [`${folder}/*`], [`${folder}/**`, channels[0], `${folder}/*`]])
-    const exchange = new Exchange(ways.restless())
+    // It waits as long as it takes: whoever gives up a handshake does not know the session that it may have begun.
+    const exchange = new Exchange(routes(cluster, lot, undefined).restless())
     const begin = async (kind: Kind) => {
       const session = await Session.begin(exchange, kind)
       await exchange.send(subscribeMessage(session.clientId, patterns()))
