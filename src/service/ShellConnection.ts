@@ -7,78 +7,25 @@
  * - What is written in a turn leaves at its end as one frame; the answers to an exchange leave when all are there.
  */
 import * as Effect from "effect/Effect"
-import type { Advice } from "../core/Advice.ts"
-import type { BayeuxError } from "../core/BayeuxError.ts"
 import * as Channel from "../core/Channel.ts"
 import type { ClientId } from "../core/ClientId.ts"
 import type { Connection, ConnectionId, Kind } from "../core/Connection.ts"
-import type { Returned } from "../core/Input.ts"
 import * as Message from "../core/Message.ts"
-import * as Extension from "./Extension.ts"
+import type * as Extension from "./Extension.ts"
+import * as ExtensionPipe from "./ExtensionPipe.ts"
 import * as Frame from "./Frame.ts"
 import type { FrameGroup, Listener } from "./FrameGroup.ts"
-import * as OriginalMessage from "./OriginalMessage.ts"
-import type { Probe } from "./Probe.ts"
+import type { Host } from "./Host.ts"
 import { type Branch, SharedSocket } from "./SharedSocket.ts"
 import * as TaskQueue from "./TaskQueue.ts"
 import type { CloseReason, ConnectionInfo, OpenConnection, Sink } from "./Transport.ts"
-
-/** What a connection needs of the service around it. */
-export interface Host extends Extension.Treatment {
-  /** The extensions of each direction, in their order. */
-  readonly extensions: { readonly [direction in Extension.Direction]: ReadonlyArray<Extension.Extension> }
-  /** The most bytes of messages in a frame. */
-  readonly maxFrameBytes: number
-  readonly probe: Probe | undefined
-  readonly runFork: TaskQueue.RunFork
-  readonly open: (info: ConnectionInfo, sink: Sink) => ShellConnection
-  /** Whether a connection has a session. */
-  readonly isBound: (connection: ConnectionId) => boolean
-  readonly decode: (raw: unknown) => Message.Incoming
-  readonly received: (connection: Connection, message: Message.Incoming, slot: number, mayBeHeld: boolean) => void
-  readonly streamOpened: (connection: Connection, clientId: string) => void
-  readonly heard: (connection: ConnectionId) => void
-  readonly ending: (connection: ConnectionId, goesOn: boolean) => void
-  readonly closed: (connection: ConnectionId) => void
-  readonly returned: (returned: Omit<Returned, "_tag" | "now">) => void
-  /** The connection has something to do at the end of this turn. */
-  readonly touched: (connection: ShellConnection) => void
-}
+import * as Unread from "./Unread.ts"
 
 /** The slot of an answer that waits for no other. */
 const outOfTurn = -1
 
-/** What makes no sense when nobody is there any more to hear of it. A publish is as good as before. */
+/** Whether a request makes no sense when its connection is gone. A publish is as good as before. */
 const needsAnswer = ({ _tag }: Message.Incoming): boolean => _tag === "Connect" || _tag === "Handshake"
-
-/** What comes back if it cannot be written: the deliveries as they were before extensions. */
-const deliveries = (messages: ReadonlyArray<Message.Outgoing>): ReadonlyArray<Message.Delivery> =>
-  messages.map(OriginalMessage.of).filter(Message.isDelivery)
-
-/** A reply that an extension has refused: it says no more that there is a session, but still what the server offers. */
-const refused = (
-  reply: Message.Reply,
-  error: BayeuxError,
-  advice: Advice | undefined,
-  insists: boolean
-): Message.Reply => {
-  const { supportedConnectionTypes, version } = reply
-  return Message.failed({ ...Message.refuse(reply, error), insists }, error, advice, {
-    ...(version === undefined ? undefined : { version }),
-    ...(supportedConnectionTypes === undefined ? undefined : { supportedConnectionTypes })
-  })
-}
-
-/** Whether what an extension has taken out was for others. */
-const isPublished = ({ channel }: Message.Raw): boolean => typeof channel === "string" && !Channel.isMeta(channel)
-
-const isHandshakeReply = ({ channel }: Message.Outgoing): boolean => channel === Channel.handshake
-
-/** What was written for a session, deliveries and replies. */
-interface Delivered {
-  readonly clientId: ClientId
-  readonly messages: ReadonlyArray<Message.Outgoing>
-}
 
 /** A connection that a transport has opened. */
 export class ShellConnection implements OpenConnection, Connection, Listener, Branch {
@@ -88,13 +35,13 @@ export class ShellConnection implements OpenConnection, Connection, Listener, Br
   readonly owner: object | undefined
   readonly #info: ConnectionInfo
   readonly #sink: Sink
-  readonly #host: Host
+  readonly #host: Host<ShellConnection>
   #isOpen = true
   #clientId: ClientId | undefined
   /** The socket has changed its session, so nobody can say any more whose an unwritten frame is. */
   #isMixed = false
 
-  constructor(id: ConnectionId, info: ConnectionInfo, sink: Sink, host: Host) {
+  constructor(id: ConnectionId, info: ConnectionInfo, sink: Sink, host: Host<ShellConnection>) {
     this.id = id
     this.kind = info.kind
     this.local = info.local
@@ -108,41 +55,27 @@ export class ShellConnection implements OpenConnection, Connection, Listener, Br
   // in
 
   #incoming: TaskQueue.TaskQueue | undefined
-  /** A batch is in the machine: an exchange can be answered as soon as all of its messages are. */
+  /** Whether a batch is in the machine: an exchange can be answered as soon as all of its messages are. */
   #isHandedIn = false
   #allotted = 0
 
   receive(batch: ReadonlyArray<unknown>): void {
     if (!this.#isOpen) return
     const messages = Message.batch(batch)
-    const extensions = this.#host.extensions.incoming
-    if (extensions.length === 0 && (this.#incoming?.isIdle ?? true)) {
-      return this.#handIn(messages.map(this.#host.decode))
+    const { incoming } = this.#host
+    if (incoming.length === 0 && (this.#incoming?.isIdle ?? true)) {
+      return this.#handIn(messages.map((message) => this.#host.decode(message)))
     }
     this.#incoming ??= TaskQueue.make(this.#host.runFork)
+    const contextOf = (message: Message.Raw) => this.#contextOf(message)
     this.#incoming.push(
-      Effect.forEach(messages, (message) => this.#passIn(extensions, message)).pipe(
+      Effect.forEach(messages, (message) => ExtensionPipe.passIn(this.#host, incoming, message, contextOf)).pipe(
         Effect.map((passed) => this.#handIn(passed.filter((message) => message !== undefined)))
       )
     )
   }
 
-  #passIn(
-    extensions: ReadonlyArray<Extension.Extension>,
-    message: unknown
-  ): Effect.Effect<Message.Incoming | undefined> {
-    if (!Message.isRaw(message) || message instanceof Message.TooLong) return Effect.succeed(this.#host.decode(message))
-    return Extension.run(extensions, "incoming", message, this.#contextOf(message), this.#host).pipe(
-      Effect.map((passed) => {
-        if (passed !== undefined) return this.#host.decode(passed)
-        if (isPublished(message)) this.#host.probe?.dropped("Extension", 1)
-        return undefined
-      }),
-      Effect.catchTag("BayeuxRefusal", ({ advice, error }) => Effect.succeed(Message.refuse(message, error, advice)))
-    )
-  }
-
-  /** Whoever has shaken hands over it does so again by itself if it is refused. */
+  /** Whether the client repeats a refused handshake by itself. */
   #insists = false
 
   #handIn(messages: ReadonlyArray<Message.Incoming>): void {
@@ -152,10 +85,20 @@ export class ShellConnection implements OpenConnection, Connection, Listener, Br
       if (!connection.canBeAnswered && needsAnswer(message)) continue
       const mayBeHeld = Message.mayBeHeld(message, messages.length)
       const slot = mayBeHeld && this.kind === "socket" ? outOfTurn : connection.#allotted++
-      this.#host.received(connection, message, slot, mayBeHeld)
+      this.#step(connection, message, slot, mayBeHeld)
     }
     this.#isHandedIn = this.kind === "exchange" || messages.length === 0
     if (this.#isHandedIn) this.#touch()
+  }
+
+  #step(connection: Connection, message: Message.Incoming, slot: number, mayBeHeld: boolean): void {
+    const { now, probe } = this.#host
+    probe?.received(message)
+    this.#host.step(
+      message._tag === "Handshake"
+        ? { _tag: "HandshakeReceived", now, connection, slot, message, freshId: this.#host.freshId() }
+        : { _tag: "Received", now, connection, slot, mayBeHeld, message }
+    )
   }
 
   /** Whose connect is on its way to an answer, where the socket has no session yet. */
@@ -177,18 +120,21 @@ export class ShellConnection implements OpenConnection, Connection, Listener, Br
       sink: this.#sink,
       open: (sink) => this.#host.open(this.#info, sink),
       close: (reason) => this.close(reason),
-      isBound: this.#host.isBound
+      isBound: (connection) => this.#host.isBound(connection)
     })
     return this.#branches.add(clientId) ?? this
   }
 
   heard(): void {
-    if (this.#isOpen && this.#clientId !== undefined) this.#host.heard(this.id)
+    if (this.#isOpen && this.#clientId !== undefined) {
+      this.#host.step({ _tag: "Heard", now: this.#host.now, connection: this.id })
+    }
     this.#branches?.heard()
   }
 
   attach(clientId: string): void {
-    if (this.canBeAnswered) this.#host.streamOpened(this, clientId)
+    if (!this.canBeAnswered) return
+    this.#host.step({ _tag: "StreamOpened", now: this.#host.now, connection: this, clientId })
   }
 
   // -------------------------------------------------------------------------------------------------------------------
@@ -202,7 +148,7 @@ export class ShellConnection implements OpenConnection, Connection, Listener, Br
   #early: Map<number, ReadonlyArray<Message.Outgoing>> | undefined
   #outgoing: TaskQueue.TaskQueue | undefined
   /** What an exchange has been given for sessions: it comes back if the answer cannot be written. */
-  #delivered: Array<Delivered> | undefined
+  #delivered: Array<Unread.Delivered> | undefined
   #isSent = false
   /** Messages that are on their way through extensions, the oldest first. */
   #passing: ReadonlyArray<Message.Outgoing> = []
@@ -283,7 +229,7 @@ export class ShellConnection implements OpenConnection, Connection, Listener, Br
 
   /** Whether messages have to go through extensions, or behind others that do. */
   get #isPassing(): boolean {
-    return !this.#isStopping && (this.#host.extensions.outgoing.length > 0 || this.#outgoing?.isIdle === false)
+    return !this.#isStopping && (this.#host.outgoing.length > 0 || this.#outgoing?.isIdle === false)
   }
 
   #passOut(
@@ -291,39 +237,17 @@ export class ShellConnection implements OpenConnection, Connection, Listener, Br
     then: (messages: ReadonlyArray<Message.Outgoing>) => void
   ): void {
     if (!this.#isPassing) return then(messages)
-    const extensions = this.#host.extensions.outgoing
+    const { outgoing } = this.#host
     this.#passing = [...this.#passing, ...messages]
     this.#outgoing ??= TaskQueue.make(this.#host.runFork)
     this.#outgoing.push(
-      Effect.forEach(messages, (message) => this.#passOne(extensions, message)).pipe(
+      Effect.forEach(
+        messages,
+        (message) => ExtensionPipe.passOut(this.#host, outgoing, message, this.#context, this.#insists)
+      ).pipe(
         Effect.map((passed) => {
           this.#passing = this.#passing.slice(messages.length)
           then(passed.filter((message) => message !== undefined))
-        })
-      )
-    )
-  }
-
-  /** A reply that an extension refuses is a refusal itself; a delivery that it refuses is not delivered. */
-  #passOne(
-    extensions: ReadonlyArray<Extension.Extension>,
-    message: Message.Outgoing
-  ): Effect.Effect<Message.Outgoing | undefined> {
-    const raw = message as Message.Outgoing & Message.Raw
-    return Extension.run(extensions, "outgoing", raw, this.#context, this.#host).pipe(
-      Effect.map((passed) => {
-        const outgoing = passed as Message.Outgoing | undefined
-        if (outgoing !== undefined && outgoing !== message) OriginalMessage.remember(outgoing, message)
-        return outgoing
-      }),
-      Effect.catchTag(
-        "BayeuxRefusal",
-        ({ advice, error }) =>
-          Effect.succeed(Message.isReply(message) ? refused(message, error, advice, this.#insists) : undefined)
-      ),
-      Effect.tap((outgoing) =>
-        Effect.sync(() => {
-          if (outgoing === undefined && Message.isDelivery(message)) this.#host.probe?.dropped("Extension", 1)
         })
       )
     )
@@ -394,7 +318,7 @@ export class ShellConnection implements OpenConnection, Connection, Listener, Br
 
   end(goesOn = false): void {
     if (!this.#isOpen) return
-    this.#host.ending(this.id, goesOn)
+    this.#host.step({ _tag: "ConnectionEnding", now: this.#host.now, connection: this.id, goesOn })
     this.close("Shutdown")
   }
 
@@ -402,39 +326,22 @@ export class ShellConnection implements OpenConnection, Connection, Listener, Br
     if (!this.#isOpen) return
     this.#isOpen = false
     this.#leaveGroup()
-    this.#host.closed(this.id)
-    if (this.kind === "exchange") return this.#returnAnswer(resetBy, hadEnded)
-    this.#giveBack(resetBy)
+    this.#host.forget(this.id)
+    this.#host.step({ _tag: "ConnectionClosed", now: this.#host.now, connection: this.id })
+    for (const returned of this.#returns(resetBy, hadEnded)) {
+      this.#host.step({ _tag: "Returned", now: this.#host.now, ...returned })
+    }
     this.#branches?.closed(resetBy)
   }
 
-  /** What an exchange was given comes back if its answer was not read. */
-  #returnAnswer(resetBy: string | undefined, hadEnded: boolean): void {
-    for (const { clientId, messages: written } of this.#returnable) {
-      const messages = deliveries(written)
-      if (messages.length > 0 || (resetBy !== undefined && written.some(isHandshakeReply))) {
-        this.#host.returned({ clientId, messages, exchange: this.id, resetBy, hadEnded })
-      }
-    }
-  }
-
-  /** What was pushed for a session and may not have left: by a reset, if there is one; what was not even written, anyway. */
-  #giveBack(resetBy: string | undefined): void {
-    const clientId = this.#clientId
-    if (this.#isMixed || clientId === undefined) return
-    const give = (written: ReadonlyArray<Message.Outgoing>, resetBy: string | undefined) => {
-      const messages = deliveries(written)
-      if (messages.length > 0) this.#host.returned({ clientId, messages, resetBy })
-    }
-    const written = this.#sent.flatMap((frame) => frame.messages)
-    const unsent = [...this.#frame.messages, ...this.#passing]
-    if (resetBy === undefined) return give([...written, ...unsent], undefined)
-    give(written, resetBy)
-    give(unsent, undefined)
+  #returns(resetBy: string | undefined, hadEnded: boolean): ReadonlyArray<Unread.Return> {
+    if (this.kind === "exchange") return Unread.ofExchange(this.id, this.#returnable, resetBy, hadEnded)
+    if (this.#isMixed || this.#clientId === undefined) return []
+    return Unread.ofSession(this.#clientId, this.#sent, [...this.#frame.messages, ...this.#passing], resetBy)
   }
 
   /** What an exchange has been given for sessions and may not have left. */
-  get #returnable(): ReadonlyArray<Delivered> {
+  get #returnable(): ReadonlyArray<Unread.Delivered> {
     return this.#isSent && this.#unwritten.length === 0 ? [] : this.#delivered ?? []
   }
 
@@ -450,18 +357,12 @@ export class ShellConnection implements OpenConnection, Connection, Listener, Br
     return this.#branches?.withoutTheirs(frames) ?? frames
   }
 
-  /**
-   * The sessions whose messages come back if the connection breaks now, each with the lowest position of these. Each frame
-   * knows its own: what slow clients have not taken may be much, and most of it is the same.
-   */
-  get unconfirmed(): ReadonlyArray<readonly [clientId: ClientId, position: number]> {
-    if (this.kind === "exchange") {
-      return this.#returnable.map(({ clientId, messages }) => [clientId, Frame.lowest(deliveries(messages))])
-    }
+  /** The sessions whose messages return if the connection breaks now, each with the lowest position of these. */
+  get unconfirmed(): ReadonlyArray<Unread.Lowest> {
+    if (this.kind === "exchange") return Unread.lowestOfExchange(this.#returnable)
     const frames = this.#unwritten
     if (this.#clientId === undefined || this.#isMixed || frames.length + this.#passing.length === 0) return []
-    const passing = Frame.lowest(deliveries(this.#passing))
-    return [[this.#clientId, frames.reduce((least, frame) => Math.min(least, frame.lowest), passing)]]
+    return [[this.#clientId, Unread.lowestOf(frames, this.#passing)]]
   }
 
   /** Who speaks over the socket: where there are several sessions, the one that the message names. */
