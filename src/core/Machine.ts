@@ -124,7 +124,7 @@ const sessionDue = (
   out: Array<Output>
 ): State.State => {
   const held = Session.held(session)
-  if (held === undefined && session.expiresAt <= now) {
+  if (held === undefined && !session.ending && session.expiresAt <= now) {
     return Outcomes.requestEnd(before, session, { _tag: "Timeout", lastSeen: session.lastSeen }, out)
   }
   const isOverdue = held !== undefined && held.until <= now

@@ -85,6 +85,17 @@ describe("the end of a session", () => {
     assert.deepStrictEqual(trial.events.at(-1), { _tag: "Disconnect", clientId, cause })
   })
 
+  it("is not ordered again when its old deadline comes up late", () => {
+    const trial = new Trial({ timeout: 1_000, sessionTimeout: 1_001 })
+    const { clientId, connection } = trial.poll()
+    const end = { _tag: "EndRequested", now: 0, clientId, cause: { _tag: "Shutdown" } } as const
+    const ending = Machine.reduce(trial.state, end).state
+    const closed = Machine.reduce(ending, { _tag: "ConnectionClosed", now: 0, connection: connection.id }).state
+    const late = Machine.reduce(closed, { _tag: "DeadlinePassed", now: 5_000 })
+    assert.deepStrictEqual(late.outputs, [])
+    assert.strictEqual(Machine.nextDeadline(late.state), Infinity)
+  })
+
   it("is ordered once, and not carried out when the engine refuses it", () => {
     const trial = new Trial()
     const clientId = trial.handshake()

@@ -11,6 +11,7 @@ import type { Output } from "../../src/core/Output.ts"
 import * as Retries from "../../src/core/Retries.ts"
 import * as State from "../../src/core/State.ts"
 import * as Invariants from "./invariants.ts"
+import * as Steps from "./transitions.ts"
 import { eventsIn, repliesIn, settings } from "./trial.ts"
 
 const clientId = ClientId.make("abc")
@@ -28,6 +29,7 @@ class One {
 
   #step(input: Parameters<typeof Machine.reduce>[1]): ReadonlyArray<Output> {
     const { outputs, state } = Machine.reduce(this.state, input)
+    Steps.check(this.state, input, state)
     this.state = state
     Invariants.check(state)
     return outputs

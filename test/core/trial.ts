@@ -12,6 +12,7 @@ import type { Event, Move } from "../../src/core/MonitorEvent.ts"
 import type { Output } from "../../src/core/Output.ts"
 import * as Settings from "../../src/core/Settings.ts"
 import * as State from "../../src/core/State.ts"
+import * as Steps from "./transitions.ts"
 
 /** What the memory engine makes of an order, and of which position. */
 export const outcomeOf = (change: Change, state: State.State, position: number): Outcome => {
@@ -69,6 +70,7 @@ export class Trial {
 
   #take(input: Input): void {
     const step = Machine.reduce(this.state, input)
+    Steps.check(this.state, input, step.state)
     this.steps.push({ state: this.state, input, step })
     this.state = step.state
     for (const output of step.outputs) {

@@ -21,6 +21,7 @@ import * as LogEntry from "../../../src/engine/redis/LogEntry.ts"
 import { LogState } from "../../../src/engine/redis/LogState.ts"
 import * as QueueReplay from "../../../src/engine/redis/QueueReplay.ts"
 import * as Invariants from "../../core/invariants.ts"
+import * as Steps from "../../core/transitions.ts"
 import { eventsIn } from "../../core/trial.ts"
 import { limit, runs } from "../../support/seeds.ts"
 import { StoreModel } from "./storeModel.ts"
@@ -80,7 +81,9 @@ class Process {
   step(event: Untimed): void {
     const inputs: Array<Untimed> = [event]
     for (let input = inputs.shift(); input !== undefined; input = inputs.shift()) {
-      const { outputs, state } = Machine.reduce(this.state, { ...input, now: 0 })
+      const now = { ...input, now: 0 }
+      const { outputs, state } = Machine.reduce(this.state, now)
+      Steps.check(this.state, now, state)
       this.state = state
       for (const output of outputs) this.#carryOut(output, inputs)
     }
