@@ -112,7 +112,10 @@ export const answerWaiting = (before: State.State, out: Out): State.State => {
   return state
 }
 
-/** The queue, with room for the message where its oldest messages are dropped for it; nothing if there is no room. */
+/**
+ * Makes room for a message in a queue, by dropping its oldest messages where that is the setting; nothing if there is
+ * no room.
+ */
 const roomFor = (
   { settings: { maxQueueBytes, maxQueueLength, overflow } }: State.State,
   queue: MessageQueue.MessageQueue,

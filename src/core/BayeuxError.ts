@@ -1,5 +1,5 @@
 /**
- * What a server answers when it refuses a message: a three-digit code, the arguments it speaks of and a sentence.
+ * Errors of refused messages: a three-digit code, arguments and a sentence.
  *
  * The codes and texts are Faye's (`Faye.Error`), the printed form is the grammar of the specification's `error` field:
  * `401:clientId:Unknown client`. An error is plain data; it is printed where a reply is built and nowhere else.
@@ -64,7 +64,7 @@ export const messageTooLong = (bytes: number, limit: number): BayeuxError =>
 /** `500::Internal server error` */
 export const serverError: BayeuxError = make(500, [], "Internal server error")
 
-/** `503:<what>:Service unavailable`: the engine cannot be asked now. Nothing is wrong with the session. */
+/** `503:<name>:Service unavailable`: the engine cannot be asked now. Nothing is wrong with the session. */
 export const unavailable = (what: string): BayeuxError => make(503, [what], "Service unavailable")
 
 /** Whether the engine could not be asked. */
@@ -76,13 +76,16 @@ export const isClientUnknown = (self: BayeuxError): boolean => self.code === 401
 const forbidden = /[^A-Za-z0-9\-_!~()$@ /*.]/g
 const longest = 100
 
-/** An argument as the grammar allows it: foreign characters become `_`, long ones end in `...`. */
+/** Prints an argument as the grammar allows it: foreign characters become `_`, long ones end in `...`. */
 const printArg = (arg: string): string => {
   const safe = arg.slice(0, longest).replace(forbidden, "_")
   return arg.length > longest ? `${safe}...` : safe
 }
 
-/** The `error` field of a reply (specification, "error"). At most ten arguments of a hundred characters are shown. */
+/**
+ * Prints the `error` field of a reply (specification, "error"). At most ten arguments of a hundred characters are
+ * shown.
+ */
 export const print = (self: BayeuxError): string =>
   `${String(self.code).padStart(3, "0")}:${self.args.slice(0, 10).map(printArg).join(",")}:${
     self.text.replace(forbidden, "_")

@@ -1,11 +1,12 @@
 /**
- * What the reducer wants done and what was done: orders go to the engine, facts come back from it.
+ * Changes that the reducer commits, and outcomes that the engine tells.
  *
- * In memory an order is a fact at once. With an engine that is shared by several processes it is one when the engine
- * has it in store, and until then nothing in the state tells of it: an order carries all that its fact will need.
+ * In memory a change has its outcome at once. With an engine that is shared by several processes it has one when the
+ * engine has it in store, and until then nothing in the state shows it: a change carries everything that its outcome
+ * will need.
  *
- * Such an engine has each session served by one process, its owner. Requests of a session may arrive anywhere, so an
- * order may name a session that is not here: the engine finds out whether it exists. A connect makes its process the
+ * Such an engine has each session served by one process, its owner. Requests of a session may arrive anywhere, so a
+ * change may name a session that is not here: the engine finds out whether it exists. A connect makes its process the
  * owner: `Adopt` there, `Yield` at the owner before.
  */
 import type * as Schema from "effect/Schema"
@@ -18,7 +19,7 @@ import type { Cause } from "./MonitorEvent.ts"
 import type { IdempotencyKey, Retries } from "./Retries.ts"
 import type { Traceparent } from "./Traceparent.ts"
 
-/** Whom to answer: the place of the request among the answers of its connection. */
+/** Request that waits for an outcome: its connection, and its place among the answers of that. */
 export interface Origin<Request> {
   readonly connection: Connection
   readonly slot: number
@@ -26,8 +27,8 @@ export interface Origin<Request> {
 }
 
 /**
- * Begin a session. One that acknowledges keeps its messages until the client says that it has them; `identity` is whose
- * it is, if the application has said so.
+ * Begins a session. If it `acknowledges`, it keeps its messages until the client acknowledges them. `identity` is the
+ * name of its user, if the application has given one (`Extension.identify`).
  */
 export interface CreateSession {
   readonly _tag: "CreateSession"
@@ -38,7 +39,7 @@ export interface CreateSession {
   readonly origin: Origin<Handshake> | undefined
 }
 
-/** Subscribe a session to all of the patterns. `forbidden` is what is wrong with that, if the session exists. */
+/** Subscribes a session to all of the patterns. `forbidden` is the error of that, if the session exists. */
 export interface Subscribe {
   readonly _tag: "Subscribe"
   readonly clientId: ClientId
@@ -47,7 +48,7 @@ export interface Subscribe {
   readonly origin: Origin<Subscription> | undefined
 }
 
-/** End subscriptions of a session. `forbidden` is what is wrong with that, if the session exists. */
+/** Ends subscriptions of a session. `forbidden` is the error of that, if the session exists. */
 export interface Unsubscribe {
   readonly _tag: "Unsubscribe"
   readonly clientId: ClientId
@@ -57,8 +58,8 @@ export interface Unsubscribe {
 }
 
 /**
- * Give a message to all subscribers of its channel. `isKnown` says that its publisher has no session, or one that is
- * here. `arrivedAt` is missing where it has arrived in another process.
+ * Publishes a message. `isKnown`: its publisher has no session, or one that is here. `arrivedAt` (milliseconds since
+ * the epoch) is missing where it has arrived in another process.
  */
 export interface PublishChange {
   readonly _tag: "Publish"
@@ -73,7 +74,7 @@ export interface PublishChange {
   readonly origin: Origin<Publish> | undefined
 }
 
-/** End a session. Without an origin nobody waits for an answer. */
+/** Ends a session. Without an origin nobody waits for an answer. */
 export interface EndSession {
   readonly _tag: "EndSession"
   readonly clientId: ClientId
@@ -82,8 +83,8 @@ export interface EndSession {
 }
 
 /**
- * Make this process the owner of a session that is not here. `acknowledged` is the position up to which its client says
- * that it has everything.
+ * Makes this process the owner of a session that is not here. `acknowledged` is the position up to which its client has
+ * everything.
  */
 export interface Adopt {
   readonly _tag: "Adopt"
@@ -93,8 +94,8 @@ export interface Adopt {
 }
 
 /**
- * Let another process have a session that was here until `position`. `queued` are the positions of the messages that
- * wait for it, `againUpTo` is that of `Resets`, `hadStream` says that a browser is about to open its stream again.
+ * Gives a session that was here until `position` to another process. `queued` are the positions of its queue,
+ * `againUpTo` is that of `Resets`, `hadStream`: a browser is about to open its stream again.
  */
 export interface Yield {
   readonly _tag: "Yield"
@@ -107,7 +108,10 @@ export interface Yield {
   readonly origin: undefined
 }
 
-/** Messages of a session that is not here (any more), pushed or in an answer, could not be written: its owner is to have them. */
+/**
+ * Returns messages that could not be written, pushed or in an answer, to the owner of their session: it is not here
+ * (any more).
+ */
 export interface GiveBack {
   readonly _tag: "GiveBack"
   readonly clientId: ClientId
@@ -116,10 +120,10 @@ export interface GiveBack {
   readonly origin: undefined
 }
 
-/** What the reducer wants done. */
+/** Change of what the engine stores. */
 export type Change = CreateSession | Subscribe | Unsubscribe | PublishChange | EndSession | Adopt | Yield | GiveBack
 
-/** A session that comes here from another process, with everything that waits for it. */
+/** Session that comes here from another process, with its queue. */
 export interface Adopted {
   readonly clientId: ClientId
   readonly acknowledges: boolean
@@ -133,9 +137,8 @@ export interface Adopted {
 }
 
 /**
- * What was done. Most facts have the order that they carry out; `isOwn` says that it was an order of this process, which
- * answers it and emits its events. `patterns` are those that the order has really added or removed, or that ended with
- * their session.
+ * Outcome of a change, or of a change of another process. `isOwn`: this process has committed it, answers it and emits
+ * its events. `patterns` are those that were really added or removed, or that ended with their session.
  *
  * The `position` of a message is a safe integer above 0 and above that of every message before. An engine that has the
  * message as JSON text anyway gives that, too: `{"channel", "data", "id"}`, as `Message.Delivery` would write it.
@@ -161,7 +164,7 @@ export type Outcome =
     readonly isOwn: boolean
     readonly json?: string
   }
-  /** The order was carried out before (`IdempotencyKey`): it is answered, and that is all. */
+  /** The change was carried out before (`IdempotencyKey`): it is only answered. */
   | { readonly _tag: "Repeated"; readonly change: PublishChange }
   | {
     readonly _tag: "SessionEnded"
@@ -179,7 +182,7 @@ export type Outcome =
   | { readonly _tag: "SessionHere"; readonly clientId: ClientId }
   /** The session that was to be adopted goes to another process, where its client has come later. */
   | { readonly _tag: "AdoptionSuperseded"; readonly clientId: ClientId }
-  /** What could not be written elsewhere comes back. */
+  /** Messages that could not be written in another process return. */
   | {
     readonly _tag: "GivenBack"
     readonly clientId: ClientId

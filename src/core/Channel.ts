@@ -1,17 +1,17 @@
 /**
  * Channel names and channel patterns: the grammar of the specification's "Channels" and "Channel Globbing".
  *
- * A {@link Channel} is a place to publish to; a {@link Pattern} is what can be subscribed to, so each channel is a
- * pattern as well. Which sessions stand behind a pattern is the business of `Subscriptions`.
+ * A {@link Channel} can be published to, a {@link Pattern} can be subscribed to, so each channel is a pattern as well.
+ * The sessions that have subscribed to a pattern are in `Subscriptions`.
  */
 import type * as Brand from "effect/Brand"
 import * as Result from "effect/Result"
 import * as BayeuxError from "./BayeuxError.ts"
 
-/** A channel name or a name that ends in `/*` or `/**`, checked by {@link parsePattern}. */
+/** Channel name, or name that ends in `/*` or `/**`, checked by {@link parsePattern}. */
 export type Pattern = string & Brand.Brand<"Pattern">
 
-/** A channel name without wildcards, checked by {@link parse}. */
+/** Channel name without wildcards, checked by {@link parse}. */
 export type Channel = Pattern & Brand.Brand<"Channel">
 
 const segment = "/[A-Za-z0-9\\-_!~()$@]+"
@@ -45,11 +45,11 @@ const check = <A extends Pattern>(
   return Result.succeed(name as A)
 }
 
-/** A channel to publish to, or `405`. A pattern is no channel. */
+/** Parses a channel to publish to. Fails with `405`, also for a pattern. */
 export const parse = (name: string, maxSegments: number): Result.Result<Channel, BayeuxError.BayeuxError> =>
   check<Channel>(name, maxSegments, channelName.test(name))
 
-/** A channel or pattern to subscribe to, or `405`. */
+/** Parses a channel or pattern to subscribe to. Fails with `405`. */
 export const parsePattern = (name: string, maxSegments: number): Result.Result<Pattern, BayeuxError.BayeuxError> =>
   check<Pattern>(name, maxSegments, channelName.test(name) || channelPattern.test(name))
 
@@ -68,8 +68,8 @@ export const isService = (name: string): boolean => isBelow(name, "/service")
 export const isSubscribable = (pattern: string): boolean => !isMeta(pattern) && !isService(pattern)
 
 /**
- * All patterns that match the channel, itself included: `/a/b` gives `/a/b`, `/a/*`, `/a/**` and `/**`.
- * The work grows with the depth of the channel and with nothing else.
+ * Lists all patterns that match the channel, itself included: `/a/b` gives `/a/b`, `/a/*`, `/a/**` and `/**`. The work
+ * grows with the depth of the channel and with nothing else.
  *
  * A service channel is matched by patterns below `/service` only, so that it does not reach a subscriber of `/**`.
  */

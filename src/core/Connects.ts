@@ -1,5 +1,5 @@
 /**
- * What a `/meta/connect` of a session does: it is held until there is something to deliver or its hold time is over, or
+ * Connects of sessions: a `/meta/connect` is held until there is something to deliver or its hold time is over, or
  * answered at once. The kind of its connection, the state of the session and the id of the request decide.
  */
 import * as HashMap from "effect/HashMap"

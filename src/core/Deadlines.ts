@@ -1,9 +1,9 @@
 /**
- * Which sessions have to be looked at, and when: a persistent search tree, ordered by time, with one entry a session.
+ * Deadlines of sessions: a persistent search tree, ordered by time, with one entry a session.
  *
  * An entry may be earlier than what is really due for its session (the held connect, the session's end), never later.
  * So a session that connects again and again moves its deadline without touching the tree: its old entry comes up,
- * nothing is due, and it is entered anew (`Links.arm`).
+ * nothing is due, and it is entered anew (`State.arm`).
  *
  * The tree is a treap whose priorities are hashes of the client ids: the same entries give the same tree, whatever the
  * order they came in, and its depth grows with the logarithm of their number.
@@ -11,10 +11,10 @@
 import * as Hash from "effect/Hash"
 import type { ClientId } from "./ClientId.ts"
 
-/** The entries; `undefined` is the empty tree. */
+/** Entries; `undefined` is the empty tree. */
 export type Deadlines = Entry | undefined
 
-/** One entry with the entries before and after it. */
+/** Entry with the entries before and after it. Times are milliseconds since the epoch. */
 export interface Entry {
   readonly at: number
   readonly clientId: ClientId
@@ -23,24 +23,24 @@ export interface Entry {
   readonly after: Deadlines
 }
 
-/** No session has to be looked at. */
+/** Tree without entries. */
 export const empty: Deadlines = undefined
 
-/** The time of the first entry, `Infinity` when there is none. */
+/** Time of the first entry; `Infinity` if there is none. */
 export const next = (self: Deadlines): number => {
   let entry = self
   while (entry?.before !== undefined) entry = entry.before
   return entry === undefined ? Infinity : entry.at
 }
 
-/** The session of the first entry if that entry is at `now` or earlier. */
+/** Session of the first entry, if that entry is at `now` or earlier. */
 export const due = (self: Deadlines, now: number): ClientId | undefined => {
   let entry = self
   while (entry?.before !== undefined) entry = entry.before
   return entry !== undefined && entry.at <= now ? entry.clientId : undefined
 }
 
-/** The number of entries. */
+/** Number of entries. */
 export const size = (self: Deadlines): number => self === undefined ? 0 : size(self.before) + 1 + size(self.after)
 
 const precedes = (at: number, clientId: ClientId, entry: Entry): boolean =>
@@ -49,7 +49,7 @@ const precedes = (at: number, clientId: ClientId, entry: Entry): boolean =>
 const isAbove = (a: Entry, b: Entry): boolean =>
   a.priority > b.priority || (a.priority === b.priority && a.clientId > b.clientId)
 
-/** Enters a session at a time. It must not be in the tree yet. */
+/** Adds an entry for a session, which must not have one yet. */
 export const add = (self: Deadlines, at: number, clientId: ClientId): Deadlines =>
   insert(self, { at, clientId, priority: Hash.string(clientId), before: undefined, after: undefined })
 
@@ -74,7 +74,7 @@ const split = (self: Deadlines, entry: Entry): readonly [Deadlines, Deadlines] =
   return [{ ...self, after: before }, after]
 }
 
-/** All entries are later by so many milliseconds. */
+/** Moves all entries by so many milliseconds. */
 export const postpone = (self: Deadlines, milliseconds: number): Deadlines =>
   self && {
     ...self,
@@ -83,7 +83,7 @@ export const postpone = (self: Deadlines, milliseconds: number): Deadlines =>
     after: postpone(self.after, milliseconds)
   }
 
-/** Takes out the entry of a session at exactly this time; without such an entry nothing changes. */
+/** Removes the entry of a session at exactly this time; without such an entry nothing changes. */
 export const remove = (self: Deadlines, at: number, clientId: ClientId): Deadlines => {
   if (self === undefined) return undefined
   if (self.at === at && self.clientId === clientId) return merge(self.before, self.after)

@@ -1,7 +1,7 @@
 /**
- * The sessions that the application has ended, the last of them, and why. A client that was between two connects, or
- * whose browser opens its stream again, hears of it when it comes: it is told the reason and not to come back, and not,
- * as somebody whom nobody knows, to begin again.
+ * The last sessions that the application has ended, and why. A client that was between two connects, or whose browser
+ * opens its stream again, is told when it comes: the reason, and not to come back. Otherwise it would be an unknown
+ * client, and told to begin again.
  */
 import * as Advice from "./Advice.ts"
 import * as BayeuxError from "./BayeuxError.ts"
@@ -10,13 +10,13 @@ import type { ClientId } from "./ClientId.ts"
 import type { Reply } from "./Message.ts"
 import type { Cause } from "./MonitorEvent.ts"
 
-/** The oldest first. */
+/** Ended sessions with the reasons, the oldest first. */
 export type EndedSessions = ReadonlyArray<readonly [clientId: ClientId, reason: string]>
 
 const most = 1_000
 const longestReason = 200
 
-/** Remembers that the application has ended a session. */
+/** Adds a session that the application has ended. A thousand are kept, with 200 characters of the reason. */
 export const remember = (
   self: EndedSessions,
   clientId: ClientId,
@@ -26,7 +26,9 @@ export const remember = (
   [clientId, reason.slice(0, longestReason)]
 ]
 
-/** What somebody is told who speaks for a session that is not there; the same, unless the application has ended it. */
+/**
+ * Finds the error for a client whose session is not there: the given one, unless the application has ended the session.
+ */
 export const errorOf = (
   self: EndedSessions,
   clientId: string | null | undefined,
@@ -38,8 +40,8 @@ export const errorOf = (
 }
 
 /**
- * The disconnect that nobody has asked for, by which CometD's server tells that the application has ended a session: its
- * clients wait for it, to Faye's it is one more answer with advice.
+ * Creates the unasked disconnect by which CometD's server tells that the application has ended a session. CometD's
+ * clients wait for it; to Faye's it is one more answer with advice.
  */
 export const farewell = (clientId: string, error: BayeuxError.BayeuxError): Reply => ({
   channel: Channel.disconnect,

@@ -1,6 +1,7 @@
 /**
- * What happens to the machine. Each input carries the time and, where one is needed, a fresh client id: the reducer
- * itself has neither a clock nor randomness, so the same inputs always give the same outputs.
+ * Inputs of the machine: events. Each has the time (`now`, in milliseconds since the epoch) and, where one is needed, a
+ * fresh client id: the reducer itself has neither a clock nor randomness, so the same inputs always give the same
+ * outputs.
  */
 import type { Outcome } from "./Change.ts"
 import type { ClientId } from "./ClientId.ts"
@@ -10,8 +11,8 @@ import type { Cause } from "./MonitorEvent.ts"
 import type { Address } from "./Resets.ts"
 
 /**
- * A message arrived. `slot` is its place among the answers of the connection. `mayBeHeld` is the verdict of
- * {@link Message.mayBeHeld}.
+ * A message arrived. `slot` is its place among the answers of the connection. `mayBeHeld` is decided by
+ * `Message.mayBeHeld`.
  */
 export interface Received {
   readonly _tag: "Received"
@@ -37,7 +38,7 @@ export interface HandshakeReceived {
   readonly freshId: ClientId
 }
 
-/** A stream was opened for what its peer says is a session. */
+/** A stream was opened, with a client id that need not be that of a session. */
 export interface StreamOpened {
   readonly _tag: "StreamOpened"
   readonly now: number
@@ -45,7 +46,7 @@ export interface StreamOpened {
   readonly clientId: string
 }
 
-/** The peer of a connection has shown that it is there: it has answered a ping, or sent something. */
+/** The peer of a connection has given a sign of life: it has answered a ping, or sent something. */
 export interface Heard {
   readonly _tag: "Heard"
   readonly now: number
@@ -60,8 +61,8 @@ export interface Halted {
 }
 
 /**
- * A connection is about to be closed from this side: a connect that is held on it is to be answered. `goesOn` says that
- * other processes are there to go on with its session.
+ * A connection is about to be closed from this side: a connect that is held on it is to be answered. `goesOn`: other
+ * processes can go on with its session.
  */
 export interface ConnectionEnding {
   readonly _tag: "ConnectionEnding"
@@ -78,10 +79,10 @@ export interface ConnectionClosed {
 }
 
 /**
- * Messages that had left for a session come back, after their connection was closed: they could not be written. With
- * `resetBy` they were written to their end, and then the peer at that address reset the connection, which may mean that it
- * has not read them; without messages it was the answer to the handshake. What an `exchange` carried was an answer; its
- * peer `hadEnded` if it had closed its socket by then.
+ * Messages of a connection that was closed return: they could not be written. With `resetBy` they were written to their
+ * end, and then the peer at that address reset the connection, which may mean that it has not read them; without
+ * messages it was the answer to the handshake. The messages of an `exchange` were an answer; its peer `hadEnded` if it
+ * had closed its socket by then.
  */
 export interface Returned {
   readonly _tag: "Returned"
@@ -93,7 +94,7 @@ export interface Returned {
   readonly hadEnded?: boolean
 }
 
-/** It is as late as `Machine.nextDeadline` said, or later. */
+/** The time of `Machine.nextDeadline` has come, or is over. */
 export interface DeadlinePassed {
   readonly _tag: "DeadlinePassed"
   readonly now: number
@@ -120,14 +121,14 @@ export interface TransportsChanged {
   readonly connectionTypes: ReadonlyArray<string>
 }
 
-/** The engine answers an order, or tells what another process did. */
+/** The engine tells the outcome of a change, of this process or of another one. */
 export interface Happened {
   readonly _tag: "Happened"
   readonly now: number
   readonly outcome: Outcome
 }
 
-/** Everything that can happen. */
+/** Input of the machine. */
 export type Input =
   | Received
   | HandshakeReceived

@@ -23,13 +23,13 @@ import * as Returns from "./Returns.ts"
 import * as Session from "./Session.ts"
 import * as State from "./State.ts"
 
-/** The next state, and what is to be done, in this order. */
+/** Next state, and outputs in the order in which they are carried out. */
 export interface Step {
   readonly state: State.State
   readonly outputs: ReadonlyArray<Output>
 }
 
-/** One step of the machine. */
+/** Takes one step. */
 export const reduce = (state: State.State, input: Input): Step => {
   const outputs: Array<Output> = []
   return { state: transition(state, input, outputs), outputs }
@@ -76,7 +76,7 @@ const transition = (state: State.State, input: Input, out: Array<Output>): State
   }
 }
 
-/** A session that is here is ended once; about any other one the engine is asked. */
+/** Ends a session that is here, once; about any other one the engine is asked. */
 const endRequested = (state: State.State, { cause, clientId }: EndRequested, out: Array<Output>): State.State => {
   const session = State.session(state, clientId)
   if (session !== undefined) return Outcomes.requestEnd(state, session, cause, out)
@@ -84,12 +84,15 @@ const endRequested = (state: State.State, { cause, clientId }: EndRequested, out
   return state
 }
 
-/** The most subscriptions of sessions that are looked at in one step; it is over after the session that exceeds it. */
+/**
+ * Maximum number of subscriptions of the sessions that are handled in one step; it ends after the session that exceeds
+ * it.
+ */
 const mostDue = 1_000
 
 /**
- * Does what is due. Where very much is, as when many sessions time out together, a part of it is left for the next step:
- * {@link nextDeadline} has passed then already.
+ * Handles what is due. Where very much is, as when many sessions time out together, a part of it is left for the next
+ * step: {@link nextDeadline} has passed then already.
  */
 const deadlinePassed = (before: State.State, now: number, out: Array<Output>): State.State => {
   let state = before

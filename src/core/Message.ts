@@ -1,12 +1,12 @@
 /**
- * Messages: what comes in, decoded, and what goes out.
+ * Messages: requests of clients, decoded, and the replies and deliveries to them.
  *
  * `decode` is total: whatever a peer has sent becomes one of the {@link Incoming} shapes, of which `Refused` already
- * holds the error reply. Nothing is ever merged into or copied from a foreign object as a whole: each field that is
- * wanted is read by its name, so `__proto__` and `constructor` are data like any other.
+ * has its error. Nothing is ever merged into or copied from a foreign object as a whole: each field is read by its
+ * name, so `__proto__` and `constructor` are data like any other.
  *
- * Which error wins: first the form of the message (400, 402, 405), here; then who sends it (401) and what it may do
- * (301, 403), in `Protocol`.
+ * The form of a message is checked first (400, 402, 405), here; then its sender (401) and the permissions (301, 403),
+ * in `Protocol`.
  */
 import * as Result from "effect/Result"
 import type * as Schema from "effect/Schema"
@@ -16,10 +16,10 @@ import * as Channel from "./Channel.ts"
 import type { Settings } from "./Settings.ts"
 import * as Traceparent from "./Traceparent.ts"
 
-/** A message as JSON has it: an object with fields of any kind. */
+/** Message as JSON has it: an object with fields of any kind. */
 export type Raw = { readonly [field: string]: Schema.Json }
 
-/** A message that is longer than accepted. Of what it says nothing is known but what its answer needs. */
+/** Message that is longer than accepted. Only the fields that its answer needs are read. Lengths are bytes. */
 export class TooLong {
   readonly fields: Raw
   readonly bytes: number
@@ -32,12 +32,12 @@ export class TooLong {
   }
 }
 
-/** A message's `id`, repeated in its reply. The specification wants letters and digits; numbers are met in the wild. */
+/** Id of a message, repeated in its reply. The specification wants letters and digits; numbers are met in the wild. */
 export type Id = string | number | undefined
 
 /**
- * A request to `/meta/handshake` that is well formed. `acknowledges` is its `ext.ack`: CometD's acknowledgement. The
- * `identity` is what an extension has found out about its sender ({@link identityOf}).
+ * Request to `/meta/handshake`, well formed. `acknowledges` is its `ext.ack`: CometD's acknowledgement. `identity` is
+ * the name of its user, if an extension has given one ({@link identityOf}).
  */
 export interface Handshake {
   readonly _tag: "Handshake"
@@ -48,8 +48,8 @@ export interface Handshake {
 }
 
 /**
- * A request to `/meta/connect`. `timeout` is the client's `advice.timeout` in milliseconds, `acknowledged` the number
- * of its `ext.ack`, if it sent a usable one.
+ * Request to `/meta/connect`. `timeout` is the client's `advice.timeout` in milliseconds, `acknowledged` the number of
+ * its `ext.ack`, if it sent a usable one.
  */
 export interface Connect {
   readonly _tag: "Connect"
@@ -60,7 +60,7 @@ export interface Connect {
   readonly acknowledged: number | undefined
 }
 
-/** A request to `/meta/subscribe` or `/meta/unsubscribe`; `subscription` is what the reply repeats. */
+/** Request to `/meta/subscribe` or `/meta/unsubscribe`; the reply repeats `subscription`. */
 export interface Subscription {
   readonly _tag: "Subscribe" | "Unsubscribe"
   readonly id: Id
@@ -69,14 +69,14 @@ export interface Subscription {
   readonly patterns: ReadonlyArray<Channel.Pattern>
 }
 
-/** A request to `/meta/disconnect`. */
+/** Request to `/meta/disconnect`. */
 export interface Disconnect {
   readonly _tag: "Disconnect"
   readonly id: Id
   readonly clientId: string
 }
 
-/** A message for other clients, or for the application. Without `clientId` the publisher has no session. */
+/** Message for other clients, or for the application. Without `clientId` the publisher has no session. */
 export interface Publish {
   readonly _tag: "Publish"
   readonly id: Id
@@ -86,41 +86,41 @@ export interface Publish {
   readonly traceparent: Traceparent.Traceparent | undefined
 }
 
-/** A message that is answered with an error, whatever the state: badly formed, or refused by an extension. */
+/** Message that is answered with an error, whatever the state: badly formed, or refused by an extension. */
 export interface Refused {
   readonly _tag: "Refused"
   readonly id: Id
   readonly channel: string | undefined
   readonly clientId: string | undefined
   readonly subscription: string | ReadonlyArray<string> | undefined
-  /** It is a handshake of a client that repeats it by itself ({@link insists}). */
+  /** Whether it is a handshake of a client that repeats it by itself ({@link insists}). */
   readonly insists: boolean
   readonly error: BayeuxError.BayeuxError
   readonly advice: Advice.Advice | undefined
 }
 
-/** A decoded request. */
+/** Decoded request. */
 export type Incoming = Handshake | Connect | Subscription | Disconnect | Publish | Refused
 
-/** What may be known of a message besides. */
+/** Further facts about a delivery. */
 interface About {
-  /** When it has arrived in this process, in milliseconds since the epoch. */
+  /** Time of its arrival in this process, in milliseconds since the epoch. */
   readonly arrivedAt?: number | undefined
   readonly traceparent?: Traceparent.Traceparent | undefined
-  /** The message as JSON, if that is there already. */
+  /** JSON of the message, if that is there already. */
   readonly json?: string | undefined
 }
 
-/** A message in JSON as its subscribers get it. */
+/** Writes a message in JSON, as its subscribers get it. */
 export const write = ({ channel, data, id, traceparent }: Omit<Publish, "_tag" | "clientId">): string =>
   JSON.stringify({ channel, data, id, ext: traceparent && { traceparent } })
 
 const nothing: About = {}
 
-/** The longest message, in characters of its JSON, whose `data` stays parsed when it is written. */
+/** Maximum length (characters of its JSON) of a message whose `data` stays parsed when it is written. */
 const longestTree = 4_096
 
-/** The length of a text in UTF-8; JSON has no halves of characters. */
+/** Counts the bytes of a text in UTF-8; JSON has no halves of characters. */
 const utf8Length = (text: string): number => {
   let bytes = text.length
   for (let at = 0; at < text.length; at++) {
@@ -131,9 +131,9 @@ const utf8Length = (text: string): number => {
 }
 
 /**
- * A message on its way to a subscriber, built anew from what may be delivered. Its position among all messages, a
- * number that grows with each, goes with it wherever it goes in the server; it is no field, so JSON does not show it.
- * Neither does it show when the message arrived in this process.
+ * Message on its way to a subscriber, built anew from what may be delivered. Its position, which grows with each
+ * message, goes with it wherever it goes in the server. Position and time of arrival are no fields, so JSON does not
+ * show them.
  */
 export class Delivery {
   readonly channel: Channel.Channel
@@ -158,12 +158,12 @@ export class Delivery {
     return this.#position
   }
 
-  /** In milliseconds since the epoch; `NaN` where it came with a session from another process. */
+  /** Time of its arrival in milliseconds since the epoch; `NaN` where it came with a session from another process. */
   get arrivedAt(): number {
     return this.#arrivedAt
   }
 
-  /** The message in JSON, put together once, however many sessions get it. */
+  /** JSON of the message, written once, however many sessions get it. */
   get json(): string {
     return this.#json ??= this.#write()
   }
@@ -188,13 +188,13 @@ export class Delivery {
 
   #bytes: number | undefined
 
-  /** How many bytes the message has in JSON. */
+  /** Number of bytes of the message in JSON. */
   get bytes(): number {
     return this.#bytes ??= utf8Length(this.json)
   }
 }
 
-/** The answer to a request. */
+/** Answer to a request. */
 export interface Reply {
   readonly channel?: string
   readonly successful: boolean
@@ -205,11 +205,11 @@ export interface Reply {
   readonly version?: string
   readonly supportedConnectionTypes?: ReadonlyArray<string>
   readonly subscription?: string | ReadonlyArray<string>
-  /** To a handshake: that the session acknowledges. To a connect: the number of its last message. */
+  /** In an answer to a handshake: whether the session acknowledges. To a connect: the number of its last message. */
   readonly ext?: { readonly ack: boolean | number }
 }
 
-/** Anything that is sent to a client. */
+/** Message to a client. */
 export type Outgoing = Reply | Delivery
 
 /** Whether it answers a request, as opposed to a message for a subscriber. */
@@ -218,22 +218,22 @@ export const isReply = (message: Outgoing): message is Reply => "successful" in 
 /** Whether it is a message for a subscriber. */
 export const isDelivery = (message: Outgoing): message is Delivery => !isReply(message)
 
-/** The protocol version that is spoken here. */
+/** Version of the protocol. */
 export const version = "1.0"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // identity
 
 /**
- * Where a raw handshake has the identity of its sender: JSON knows no symbols, so none of what a peer sends is one. A
- * copy that is made with `{ ...message }` keeps it.
+ * Key of the identity in a raw handshake. JSON knows no symbols, so a peer cannot send one. A copy that is made with `{
+ * ...message }` keeps it.
  */
 const identity: unique symbol = Symbol("effect-bayeux/identity")
 
-/** The longest identity, in UTF-16 code units. */
+/** Maximum length of an identity, in UTF-16 code units. */
 const longestIdentity = 256
 
-/** What is wrong with an identity, and how to mend it; nothing if it will do. */
+/** Describes the mistake in an identity and how to mend it; nothing if there is none. */
 export const complaintAbout = (name: string): string | undefined => {
   if (name === "") return "An identity is empty: give what the application calls its user, or none"
   if (name.length > longestIdentity) {
@@ -244,10 +244,10 @@ export const complaintAbout = (name: string): string | undefined => {
     : undefined
 }
 
-/** The same handshake from somebody whom the server knows by this name. */
+/** Gives a handshake an identity. */
 export const withIdentity = (raw: Raw, name: string): Raw => ({ ...raw, [identity]: name })
 
-/** The name by which the server knows the sender of a raw handshake, if anybody has said it. */
+/** Reads the identity of a raw handshake, if an extension has given one. */
 export const identityOf = (raw: object): string | undefined => {
   const name = identity in raw ? raw[identity] : undefined
   return typeof name === "string" ? name : undefined
@@ -277,7 +277,7 @@ const isSubscription = (value: unknown): value is string | ReadonlyArray<string>
 export const insists = (supportedConnectionTypes: ReadonlyArray<string>): boolean =>
   supportedConnectionTypes.includes("eventsource") || supportedConnectionTypes.includes("in-process")
 
-/** The refusal of a message whose fields may be anything. */
+/** Creates the refusal of a message whose fields may be anything. */
 export const refuse = (raw: unknown, error: BayeuxError.BayeuxError, advice?: Advice.Advice): Refused => {
   const fields: Fields = isRaw(raw) ? raw : {}
   const { channel, clientId, subscription, supportedConnectionTypes: types } = fields
@@ -314,7 +314,9 @@ const major = (text: string | number): number => {
   return match === null ? Number.NaN : Number(match[1])
 }
 
-/** The client speaks version 1 or later and does not demand more than version 1 (specification, "Version"). */
+/**
+ * Checks that the client speaks version 1 or later and does not demand more than version 1 (specification, "Version").
+ */
 const checkVersion = (raw: Fields): Field<void> => {
   const given = required(raw, "version", isVersion)
   if (Result.isFailure(given)) return Result.fail(given.failure)
@@ -325,7 +327,7 @@ const checkVersion = (raw: Fields): Field<void> => {
   return major(minimum) <= 1 ? Result.succeed(undefined) : Result.fail(BayeuxError.versionMismatch(String(minimum)))
 }
 
-/** What is said about acknowledgement; everything else in `ext` is for extensions. */
+/** Reads the acknowledgement; everything else in `ext` is for extensions. */
 const ackOf = (raw: Fields): unknown => {
   const ext = raw["ext"]
   return isRaw(ext) ? ext["ack"] : undefined
@@ -399,7 +401,7 @@ const decodeDisconnect = (raw: Fields): Field<Incoming> =>
     (clientId): Incoming => ({ _tag: "Disconnect", id: idOf(raw), clientId })
   )
 
-/** On the hot path: plain checks, no intermediate results. */
+/** Decodes a publish. On the hot path: plain checks, no intermediate results. */
 const decodePublish = (raw: Fields, name: string, settings: Settings): Field<Incoming> => {
   if (isTooLong(name, settings)) return Result.fail(BayeuxError.channelTooLong(settings.maxChannelLength))
   const channel = Channel.parse(name, settings.maxChannelSegments)
@@ -436,7 +438,7 @@ const decodeField = (raw: Fields, channel: string, settings: Settings): Field<In
   }
 }
 
-/** Decodes whatever JSON value a peer has sent as a message. */
+/** Decodes any JSON value as a message. */
 export const decode = (raw: unknown, settings: Settings): Incoming => {
   if (!isRaw(raw)) return refuse(raw, BayeuxError.badRequest())
   if (raw instanceof TooLong) return refuse(raw.fields, BayeuxError.messageTooLong(raw.bytes, raw.limit))
@@ -446,7 +448,7 @@ export const decode = (raw: unknown, settings: Settings): Incoming => {
   return Result.isFailure(message) ? refuse(raw, message.failure) : message.success
 }
 
-/** A publish with the trace context that its raw form brings, if it does. Where nobody traces, it is not even looked for. */
+/** Adds the trace context of a raw publish to the decoded one. Where nobody traces, it is not even looked for. */
 export const traced = (message: Incoming, raw: unknown): Incoming => {
   if (message._tag !== "Publish" || !isRaw(raw)) return message
   const ext = raw["ext"]
@@ -455,8 +457,8 @@ export const traced = (message: Incoming, raw: unknown): Incoming => {
 }
 
 /**
- * The messages of a batch that are to be processed. A handshake is processed alone: the specification has the server
- * ignore whatever else came with it.
+ * Selects the messages of a batch that are processed. A handshake is processed alone: the specification has the server
+ * ignore the others.
  */
 export const batch = (messages: ReadonlyArray<unknown>): ReadonlyArray<unknown> => {
   if (messages.length < 2) return messages
@@ -488,7 +490,7 @@ export const mayBeHeld = (message: Incoming, batchSize: number): boolean =>
 // ---------------------------------------------------------------------------------------------------------------------
 // replies
 
-/** The connect that a client of a stream has not sent, and to which it is told something all the same. */
+/** Creates the connect that the client of a stream has not sent, to be answered all the same. */
 export const unasked = (clientId: string): Connect => ({
   _tag: "Connect",
   id: undefined,
@@ -506,7 +508,7 @@ const channels = {
   Disconnect: Channel.disconnect
 } as const
 
-/** The channel of a request, if it had one. */
+/** Channel of a request, if it had one. */
 export const channelOf = (request: Incoming): string | undefined =>
   request._tag === "Publish" || request._tag === "Refused" ? request.channel : channels[request._tag]
 
@@ -517,13 +519,13 @@ const common = (request: Incoming, successful: boolean): Reply => {
   return id === undefined ? { channel, successful } : { channel, successful, id }
 }
 
-/** A reply that the request was carried out, with further fields. */
+/** Creates the reply to a request that was carried out, with further fields. */
 export const succeeded = (request: Incoming, fields?: Partial<Reply>): Reply => ({
   ...common(request, true),
   ...fields
 })
 
-/** What a refusal repeats of a request to subscribe or unsubscribe: who wanted what. */
+/** Selects the fields that a refusal repeats of a request to subscribe or unsubscribe. */
 const repeated = (request: Incoming, channel: string | undefined): Partial<Reply> | undefined => {
   if (channel !== Channel.subscribe && channel !== Channel.unsubscribe) return undefined
   const clientId = "clientId" in request ? request.clientId : undefined
@@ -545,8 +547,8 @@ const isInsistent = (request: Incoming): boolean =>
     : request._tag === "Refused" && request.insists
 
 /**
- * A reply that the request was refused, with further fields. A client that is unknown, or whose handshake or connect
- * failed, is told to shake hands again, as Faye does, but not at once.
+ * Creates the reply to a request that was refused, with further fields. A client that is unknown, or whose handshake or
+ * connect failed, is told to shake hands again, as Faye does, but not at once.
  */
 export const failed = (
   request: Incoming,

@@ -1,6 +1,6 @@
 /**
- * What waits for a session that has no connection at the moment, or waits to be acknowledged: first in, first out,
- * persistent, appended to in constant time. Messages whose answer could not be written come back to their places.
+ * Queue of a session's messages that wait for a connection, or to be acknowledged: first in, first out, persistent,
+ * appended to in constant time. Messages whose answer could not be written return to their places.
  */
 import type { Delivery } from "./Message.ts"
 
@@ -9,7 +9,7 @@ interface Appended {
   readonly before: Appended | undefined
 }
 
-/** A queue of messages. */
+/** Queue of messages. */
 export interface MessageQueue {
   /** Number of messages. */
   readonly length: number
@@ -19,7 +19,7 @@ export interface MessageQueue {
   readonly last: Appended | undefined
 }
 
-/** Nothing waits. */
+/** Queue without messages. */
 export const empty: MessageQueue = { length: 0, bytes: 0, front: [], last: undefined }
 
 const sizeOf = (messages: ReadonlyArray<Delivery>): number => messages.reduce((sum, { bytes }) => sum + bytes, 0)
@@ -27,7 +27,7 @@ const sizeOf = (messages: ReadonlyArray<Delivery>): number => messages.reduce((s
 const make = (front: ReadonlyArray<Delivery>, bytes: number): MessageQueue =>
   front.length === 0 ? empty : { length: front.length, bytes, front, last: undefined }
 
-/** Adds a message at the end. */
+/** Appends a message. */
 export const append = (self: MessageQueue, message: Delivery): MessageQueue => ({
   length: self.length + 1,
   bytes: self.bytes + message.bytes,
@@ -35,7 +35,7 @@ export const append = (self: MessageQueue, message: Delivery): MessageQueue => (
   last: { message, before: self.last }
 })
 
-/** Puts messages that were taken before back: among the others in the order of their positions, none twice. */
+/** Returns messages to their places, in the order of their positions, none twice. */
 export const restore = (self: MessageQueue, messages: ReadonlyArray<Delivery>): MessageQueue => {
   const byPosition = new Map(messages.map((message) => [message.position, message]))
   for (const message of toArray(self)) byPosition.set(message.position, message)
@@ -43,7 +43,7 @@ export const restore = (self: MessageQueue, messages: ReadonlyArray<Delivery>): 
   return make(front, sizeOf(front))
 }
 
-/** The position of the first message, if one waits. */
+/** Position of the first message, if there is one. */
 export const first = (self: MessageQueue): number | undefined => {
   if (self.front[0] !== undefined) return self.front[0].position
   let node = self.last
@@ -51,13 +51,13 @@ export const first = (self: MessageQueue): number | undefined => {
   return node?.message.position
 }
 
-/** Without the messages that stand at this position or before. */
+/** Removes the messages up to a position, which is included. */
 export const after = (self: MessageQueue, acknowledged: number): MessageQueue => {
   const front = toArray(self).filter(({ position }) => position > acknowledged)
   return front.length === self.length ? self : make(front, sizeOf(front))
 }
 
-/** As many of the first messages as have no more than so many bytes together, but one at least; and the queue without them. */
+/** Takes the first messages that have at most so many bytes together, but at least one; gives them and the rest. */
 export const take = (
   self: MessageQueue,
   bytes: number
@@ -88,7 +88,7 @@ export const dropOldest = (self: MessageQueue, messages: number, bytes: number):
   return make(all.slice(dropped), self.bytes - freed)
 }
 
-/** All messages, the oldest first. */
+/** Lists the messages, the oldest first. */
 export const toArray = (self: MessageQueue): ReadonlyArray<Delivery> => {
   if (self.last === undefined) return self.front
   const messages = new Array<Delivery>(self.length)

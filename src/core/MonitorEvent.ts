@@ -1,6 +1,6 @@
 /**
- * What operators are told: the five events of Faye's Monitoring page, with what Faye leaves out, the cause; and which
- * sessions come from other processes and go there.
+ * Events for operators: the five of Faye's Monitoring page, with the cause that Faye leaves out, and sessions that come
+ * from other processes and go there.
  *
  * The reducer emits {@link Event}s; the monitor numbers them and adds the node, which makes them {@link MonitorEvent}s.
  */
@@ -9,7 +9,7 @@ import type { Channel, Pattern } from "./Channel.ts"
 import type { ClientId } from "./ClientId.ts"
 
 /**
- * Why a session or a subscription ended. What to do about each is in `docs/monitoring.md`.
+ * Causes of the end of a session or subscription. `docs/monitoring.md` says what to do about each.
  *
  * - `ClientRequest`: the client asked for it, or the application for a session of its own.
  * - `Timeout`: the session did not connect for the session time-out; it last did at `lastSeen` (milliseconds).
@@ -28,17 +28,20 @@ export type Cause =
   | { readonly _tag: "EngineLost" }
   | { readonly _tag: "ProcessLost" }
 
-/** The client asked for it. */
+/** Cause of an end that the client asked for. */
 export const clientRequest: Cause = { _tag: "ClientRequest" }
 
-/** A session began: a handshake succeeded. `identity` is whose it is, if an extension has said so (`Extension.identify`). */
+/**
+ * A session began: a handshake succeeded. `identity` is the name of its user, if an extension has given one
+ * (`Extension.identify`).
+ */
 export interface Handshake {
   readonly _tag: "Handshake"
   readonly clientId: ClientId
   readonly identity?: string
 }
 
-/** A session began, whoever it belongs to. */
+/** Creates the event of a session that begins. */
 export const handshake = (clientId: ClientId, identity: string | undefined): Handshake =>
   identity === undefined ? { _tag: "Handshake", clientId } : { _tag: "Handshake", clientId, identity }
 
@@ -76,13 +79,13 @@ export interface Disconnect {
   readonly cause: Cause
 }
 
-/** The ends of subscriptions to these patterns, all for the same reason. */
+/** Creates the events of ended subscriptions, all with the same cause. */
 export const unsubscribes = (
   patterns: Iterable<Pattern>,
   end: Pick<Unsubscribe, "clientId" | "cause" | "withSession">
 ): ReadonlyArray<Unsubscribe> => Array.from(patterns, (channel) => ({ _tag: "Unsubscribe", channel, ...end }))
 
-/** What happens to the service. Each fires once, in the process that handled what caused it. */
+/** Event of the service. Each is emitted once, by the process that handled its cause. */
 export type Event = Handshake | Subscribe | Unsubscribe | Publish | Disconnect
 
 /**
@@ -93,7 +96,7 @@ export interface Arrive {
   readonly _tag: "Arrive"
   readonly clientId: ClientId
   readonly identity?: string
-  /** When the session began, in milliseconds. */
+  /** Beginning of the session, in milliseconds since the epoch. */
   readonly createdAt: number
   readonly subscriptions: ReadonlyArray<Pattern>
 }
@@ -104,21 +107,24 @@ export interface Depart {
   readonly clientId: ClientId
 }
 
-/** What happens to a process only: a session has come to it or left it, which is nothing new to the service. */
+/** Event of one process: a session has come to it or left it, which is nothing new to the service. */
 export type Move = Arrive | Depart
 
-/** Whether it is of this process only. */
+/** Whether an event is of this process only. */
 export const isMove = <E extends { readonly _tag: string }>(event: E): event is Extract<E, Move> =>
   event._tag === "Arrive" || event._tag === "Depart"
 
-/** Where and when an event happened: `sequence` has no gaps within a process and begins with 1, `at` is in milliseconds. */
+/**
+ * Number, time and process of an event: `sequence` has no gaps within a process and begins with 1, `at` is in
+ * milliseconds since the epoch.
+ */
 export interface Position {
   readonly sequence: number
   readonly at: number
   readonly node: string
 }
 
-/** An event as monitors see it. */
+/** Event as monitors see it. */
 export type MonitorEvent =
   | (Handshake & Position)
   | (Subscribe & Position)

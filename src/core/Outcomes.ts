@@ -1,10 +1,10 @@
 /**
- * What happens when the engine has carried out an order: only here do sessions and subscriptions come into the state
- * and leave it, only here is a monitoring event emitted. So an event exists if and only if something has changed: in the
- * service, which its own process tells, or in what of it is here (`Arrive`, `Depart`).
+ * Effects of outcomes: only here do sessions and subscriptions come into the state and leave it, only here is a
+ * monitoring event emitted. So an event exists if and only if something has changed: in the service, which the process
+ * of the change tells, or in the part of it that is here (`Arrive`, `Depart`).
  *
- * The events of a step come before everything else that comes of it: whoever is reached by an answer or a delivery, an
- * extension say, and looks at the state finds in it what the events have told, no more and no less.
+ * The events of a step come before its other outputs: whoever is reached by an answer or a delivery, an extension say,
+ * and looks at the state finds in it what the events have told, no more and no less.
  */
 import * as HashSet from "effect/HashSet"
 import * as Advice from "./Advice.ts"
@@ -43,7 +43,7 @@ const emit = (event: Event | Move, out: Out): void => {
   out.push({ _tag: "Emit", event })
 }
 
-/** A session is here as another process has left it, or made it. */
+/** Emits that a session is here as another process has left it, or changed it. */
 const emitArrival = ({ clientId, createdAt, identity, subscriptions }: Session.Session, out: Out): void => {
   const known = identity === undefined ? undefined : { identity }
   emit({ _tag: "Arrive", clientId, ...known, createdAt, subscriptions: [...subscriptions] }, out)
@@ -53,7 +53,7 @@ const drop = (reason: DropReason, messages: number, out: Out): void => {
   if (messages > 0) out.push({ _tag: "Drop", reason, messages })
 }
 
-/** The engine has done something, or refused to. */
+/** Applies an outcome to the state. */
 export const apply = (state: State.State, outcome: Outcome, now: number, out: Out): State.State => {
   switch (outcome._tag) {
     case "Published":
@@ -140,7 +140,7 @@ const answerSubscription = (clientId: ClientId, origin: Origin<Message.Subscript
 const answerPublish = ({ clientId }: PublishChange, origin: Origin<Message.Publish>, out: Out): void =>
   answer(origin, Message.succeeded(origin.request, clientId === null ? undefined : { clientId }), out)
 
-/** A message has been accepted: it is built anew from what may be delivered, and goes to each subscriber once. */
+/** Delivers a message that was accepted, built anew from what may be delivered, to each subscriber once. */
 const published = (
   state: State.State,
   { isOwn, json, change, position }: Of<"Published">,
@@ -164,7 +164,7 @@ const published = (
 // ---------------------------------------------------------------------------------------------------------------------
 // sessions that move
 
-/** The session comes with its queue; connects and streams that waited for it are handed in again. */
+/** Takes a session in with its queue; connects and streams that waited for it are handed in again. */
 const sessionAdopted = (before: State.State, adopted: Adopted, now: number, out: Out): State.State => {
   const { clientId, queue, subscriptions } = adopted
   if (State.session(before, clientId) !== undefined) return Awaiting.resume(before, clientId, out)
@@ -185,7 +185,7 @@ const sessionAdopted = (before: State.State, adopted: Adopted, now: number, out:
     : State.arm(state, session)
 }
 
-/** Another process wants the session, and gets it with its queue. */
+/** Yields a session to another process, with its queue. */
 const sessionWanted = (state: State.State, { clientId, position }: Of<"SessionWanted">, out: Out): State.State => {
   const session = State.session(state, clientId)
   if (session === undefined || session.local || session.ending) return state
@@ -205,7 +205,7 @@ const sessionTaken = (state: State.State, { clientId }: Of<"SessionTaken">, out:
   return session === undefined ? state : release(state, session, out)
 }
 
-/** Connects that wait here are answered like a held connect whose session gets a newer connection. */
+/** Answers connects that wait here like a held connect whose session gets a newer connection. */
 const adoptionSuperseded = (state: State.State, clientId: ClientId, out: Out): State.State =>
   Awaiting.remove(state, clientId, (input) => {
     if (input._tag === "Received") answer(input, Answers.superseded(state, clientId, input.message), out)
@@ -239,7 +239,7 @@ export const requestEnd = (state: State.State, session: Session.Session, cause: 
   return State.rearm(state, { ...session, ending: true })
 }
 
-/** A session has ended; its subscriptions are known here, or have been told by who knows them. */
+/** Ends a session. Its subscriptions are known here, or come with the outcome. */
 const sessionEnded = (before: State.State, outcome: Of<"SessionEnded">, out: Out): State.State => {
   const { isOwn, change: { cause, clientId, origin }, patterns } = outcome
   const session = State.session(before, clientId)
@@ -265,7 +265,7 @@ const sessionEnded = (before: State.State, outcome: Of<"SessionEnded">, out: Out
 const remember = (state: State.State, clientId: ClientId, cause: Cause): State.State =>
   cause._tag === "Kicked" ? { ...state, kicked: EndedSessions.remember(state.kicked, clientId, cause) } : state
 
-/** What is said to a socket or stream of which no connect is held. */
+/** Creates the last messages for a socket or stream on which no connect is held. */
 const unheld = (session: Session.Session, cause: Cause): ReadonlyArray<Message.Reply> => {
   const { clientId } = session
   if (Session.held(session) !== undefined || cause._tag === "ClientRequest") return []
@@ -274,8 +274,8 @@ const unheld = (session: Session.Session, cause: Cause): ReadonlyArray<Message.R
 }
 
 /**
- * The last answer of a session: to its held connect, with what still waits for it, as far as an answer may hold it, and
- * with what the client is to do. What does not leave with it is lost.
+ * Answers the held connect of a session that has ended: with the queue, as far as an answer may hold it, and with
+ * advice. The rest is lost.
  */
 const dismiss = (state: State.State, session: Session.Session, cause: Cause, out: Out): void => {
   const held = Session.held(session)
@@ -294,7 +294,7 @@ const lastReply = (request: Message.Connect, clientId: ClientId, cause: Cause): 
     ? Message.succeeded(request, { clientId, advice: Advice.none })
     : Message.failed(request, errorAfter(cause, clientId), adviceAfter(cause))
 
-/** What the client of a session that the application has ended is told besides. */
+/** Creates the further message to the client of a session that the application has ended. */
 const farewell = (clientId: ClientId, cause: Cause): ReadonlyArray<Message.Reply> =>
   cause._tag === "Kicked" ? [EndedSessions.farewell(clientId, errorAfter(cause, clientId))] : []
 
@@ -315,7 +315,7 @@ const adviceAfter = (cause: Cause): Advice.Advice => {
   }
 }
 
-/** The engine has refused an order: whoever waits for it is told, and a session that was to end lives on. */
+/** Answers a change that the engine has refused; a session that was to end lives on. */
 const refused = (state: State.State, { error, change }: Of<"Refused">, now: number, out: Out): State.State => {
   if (change.origin !== undefined) Protocol.refuse(state, change.origin, change.origin.request, error, out)
   if (change._tag === "Adopt") {

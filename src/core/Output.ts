@@ -1,4 +1,4 @@
-/** What the machine wants done by the shell around it, in this order. */
+/** Outputs of the machine: instructions to the shell around it, to be carried out in their order. */
 import type { Change } from "./Change.ts"
 import type { ClientId } from "./ClientId.ts"
 import type { ConnectionId } from "./Connection.ts"
@@ -7,9 +7,9 @@ import type * as Message from "./Message.ts"
 import type { Cause, Event, Move } from "./MonitorEvent.ts"
 
 /**
- * Answer the request at `slot`: its reply, then what is delivered with it. Each slot is answered exactly once. The
- * deliveries are those of `clientId`; if they cannot be written they come back as `Returned`. The answer to a handshake
- * has the `clientId` that it tells.
+ * Answer the request at `slot`: with its reply and the deliveries behind it. Each slot is answered exactly once. The
+ * deliveries are those of `clientId`; if they cannot be written they return as `Returned`. The answer to a handshake
+ * has the `clientId` of the new session.
  */
 export interface Reply {
   readonly _tag: "Reply"
@@ -27,7 +27,7 @@ export interface Deliver {
 }
 
 /**
- * Write to a stream, or to a socket, what its client has not asked for, for the sake of the advice in it. It looks like
+ * Write a message that the client has not asked for to a stream or socket, for the sake of its advice. It looks like
  * the answer to a connect.
  */
 export interface Advise {
@@ -49,20 +49,20 @@ export interface Leave {
   readonly connection: ConnectionId
 }
 
-/** Close a socket or stream when what was written to it has left. */
+/** Close a socket or stream when everything that was written to it has left. */
 export interface CloseConnection {
   readonly _tag: "CloseConnection"
   readonly connection: ConnectionId
   readonly reason: "SessionEnded" | "SessionMoved" | "UnknownClient" | "StreamRefused" | "Unavailable"
 }
 
-/** Hand this in again if its connection is still open: what it waited for is there. */
+/** Hand an input in again if its connection is still open: its session is here. */
 export interface Resume {
   readonly _tag: "Resume"
   readonly input: ConnectReceived | StreamOpened
 }
 
-/** Have the engine carry out an order. */
+/** Have the engine carry out a change. */
 export interface Commit {
   readonly _tag: "Commit"
   readonly change: Change
@@ -75,7 +75,7 @@ export interface Emit {
 }
 
 /**
- * Why messages get lost.
+ * Reasons for the loss of messages.
  *
  * - The cause of a session's end: they waited for the session, and had not left for it yet.
  * - `Unwritten`: they had left for a session, could not be written, and the session has ended meanwhile.
@@ -83,14 +83,14 @@ export interface Emit {
  */
 export type DropReason = Cause["_tag"] | "Unwritten" | "Refused"
 
-/** Count messages that somebody was to get and will not. */
+/** Count messages that do not reach a recipient. */
 export interface Drop {
   readonly _tag: "Drop"
   readonly reason: DropReason
   readonly messages: number
 }
 
-/** Everything that the machine can want. */
+/** Output of the machine. */
 export type Output = Reply | Deliver | Advise | Bind | Leave | CloseConnection | Resume | Commit | Emit | Drop
 
 /** Creates the answer to the request at a slot. */

@@ -1,10 +1,10 @@
 /**
- * What each request means: the channels of the specification's "Meta Message Field Definitions", one function each.
+ * Requests: the channels of the specification's "Meta Message Field Definitions", one function each.
  *
- * A request comes in well formed (see `Message.decode`). Here is decided who may do what: whether the session can exist
- * (401), whether the transport is offered (301), whether the channel may be subscribed to (403). A request that may be
- * carried out becomes an order; its answer waits for the fact (`Outcomes`). Whether a session that is not here exists at
- * all is found out by the engine.
+ * A request comes in well formed (see `Message.decode`). Permissions are checked here: whether the session can exist
+ * (401), whether the transport is offered (301), whether the channel may be subscribed to (403). A permitted request
+ * becomes a change; it is answered with the outcome (`Outcomes`). The engine finds out whether a session that is not
+ * here exists at all.
  */
 import * as HashMap from "effect/HashMap"
 import * as HashSet from "effect/HashSet"
@@ -28,12 +28,12 @@ import * as State from "./State.ts"
 
 type Out = Array<Output>
 
-/** The connection type of the application's own sessions. */
+/** Connection type of the application's own sessions. */
 export const inProcess = "in-process"
 
 /**
- * The connection types that are open to whoever is behind the connection. A session that acknowledges gets its messages
- * with the answers to its connects: it cannot have a stream.
+ * Lists the connection types that are open to a connection. A session that acknowledges gets its messages with the
+ * answers to its connects: it cannot have a stream.
  */
 export const connectionTypes = (
   state: State.State,
@@ -48,11 +48,17 @@ const commit = (change: Change, out: Out): void => {
   out.push({ _tag: "Commit", change })
 }
 
-/** The engine cannot be asked: that is not the fault of the session, which is kept. */
+/**
+ * Chooses the advice of a refusal: where the engine cannot be asked the session is kept, and its client is to come
+ * back.
+ */
 const adviceWith = (error: BayeuxError.BayeuxError, { _tag }: Message.Incoming): Advice.Advice | undefined =>
   BayeuxError.isUnavailable(error) && _tag === "Connect" ? Advice.inAMoment : undefined
 
-/** What a handshake is told of the server, also if it is refused: a client may find out what it can try next. */
+/**
+ * Creates the fields of a handshake's answer about the server. A refused client gets them, too: it may find out what to
+ * try next.
+ */
 export const offer = (
   state: State.State,
   connection: Connection,
@@ -144,7 +150,7 @@ const crowded = (state: State.State, { id, local }: Connection): BayeuxError.Bay
     : undefined
 }
 
-/** Any other request. */
+/** Handles any other request. */
 export const receive = (state: State.State, input: Received, out: Out): State.State => {
   const { message } = input
   switch (message._tag) {
@@ -169,7 +175,7 @@ export const receive = (state: State.State, input: Received, out: Out): State.St
 }
 
 /**
- * A message for others. A client that names a session must be the client of that session; one that names none is a
+ * Publishes a message. A client that names a session must be the client of that session; one that names none is a
  * stranger.
  */
 const publish = (state: State.State, input: Received, message: Message.Publish, out: Out): void => {
@@ -186,7 +192,10 @@ const publish = (state: State.State, input: Received, message: Message.Publish, 
   commit({ _tag: "Publish", clientId, isKnown, channel, data, id, arrivedAt, traceparent, once, origin }, out)
 }
 
-/** Of a session that is not here the engine knows whether its ids are unique. */
+/**
+ * Creates the key by which a repeated publish is recognised. The engine knows whether the ids of a session that is not
+ * here are unique.
+ */
 const onceOf = (
   { local }: Connection,
   session: Session.Session | null | undefined,
@@ -196,8 +205,7 @@ const onceOf = (
   local || clientId === null ? undefined : Retries.once(session?.retries.ids ?? "Unique", clientId, id)
 
 /**
- * `/meta/connect`: how a session is connected is the business of the process that owns it. It needs no order, but that
- * the session is here.
+ * `/meta/connect`: the business of the process that owns the session. It needs no change, but the session must be here.
  */
 const connect = (state: State.State, input: ConnectReceived, out: Out): State.State => {
   const { clientId, connectionType } = input.message
@@ -210,13 +218,13 @@ const connect = (state: State.State, input: ConnectReceived, out: Out): State.St
   return Connects.connect(state, session, input, out)
 }
 
-/** A stream was opened for what its peer says is a session. */
+/** Binds a stream to its session, if that is here. */
 export const openStream = (state: State.State, input: StreamOpened, out: Out): State.State => {
   const session = State.session(state, input.clientId)
   return session === undefined ? adopt(state, input, out) : Links.openStream(state, session, input, out)
 }
 
-/** A connect or stream of a session that is not here waits until the engine has it brought here, or refuses. */
+/** Has the engine bring a session here; its connects and streams wait until it comes, or is refused. */
 const adopt = (state: State.State, input: State.Awaiting, out: Out): State.State => {
   const name = input._tag === "Received" ? input.message.clientId : input.clientId
   const clientId = ClientId.parse(name)
@@ -246,8 +254,8 @@ const unsubscribe = (state: State.State, input: Received, message: Message.Subsc
 }
 
 /**
- * An unknown session is a worse error than a forbidden pattern. The engine finds out about a session that is not here,
- * so its change carries the error.
+ * Commits a change of subscriptions. An unknown session is a worse error than a forbidden pattern: the engine finds out
+ * about a session that is not here, so its change carries the error.
  */
 const changeSubscriptions = (
   state: State.State,

@@ -1,12 +1,14 @@
 /**
- * What a client says by the `id`s of its connects.
+ * Ids of a client's connects, and what they prove.
  *
  * Faye's clients send a request again whose answer they have not read, with the same id, and use an id once: a connect
- * that repeats the id of the connect that was last answered has not read that answer, and a new id says that it was
- * read. That passes through every proxy. CometD's clients use a new id each time, which says nothing; they acknowledge.
+ * that repeats the id of the connect that was last answered has not read that answer, and a new id shows that it was
+ * read. That passes through every proxy. CometD's clients use a new id each time, which proves nothing; they
+ * acknowledge.
  *
- * A proxy may let the connect that was given up come after the one that was sent in its place, and nobody can tell which
- * is which. So over exchanges an id has one answer: whoever repeats it gets the same, and nothing that has come since.
+ * A proxy may let the connect that was given up come after the one that was sent in its place, and nobody can tell
+ * which is which. So over exchanges an id has one answer: a connect that repeats it gets the same messages, and nothing
+ * that has come since.
  *
  * The ids of a session are
  *
@@ -20,29 +22,32 @@
 import type { ConnectionId } from "./Connection.ts"
 import type { Connect, Delivery, Handshake, Id } from "./Message.ts"
 
-/** What the ids of a session have shown. */
+/** Kinds of ids. */
 export type Ids = "Unknown" | "Distinct" | "Unique" | "Reused"
 
-/** The answer to a session's last connect: what it delivered over an exchange, for as long as it may be asked for again. */
+/**
+ * Answer to a session's last connect: its id and, if it went over an exchange, its messages for as long as the client
+ * may ask for them again.
+ */
 export interface Answered {
   readonly id: Id
   readonly connection: ConnectionId
   readonly messages: ReadonlyArray<Delivery>
-  /** It could not be written: its client is going to ask for it. */
+  /** The answer could not be written: the client is going to ask for it. */
   readonly isUnwritten?: true
 }
 
-/** What is kept of a session's connects. */
+/** Knowledge about a session's connects. */
 export interface Retries {
   readonly ids: Ids
-  /** The id of the last connect. */
+  /** Id of the last connect. */
   readonly last: Id
   readonly answered: Answered | undefined
 }
 
 /**
- * The request may be one that was carried out before and comes again, because its answer was not read. It was if the same
- * content came with the same id in this slot of the key, and nothing else since.
+ * Key by which a request is recognised that was carried out before and comes again, because its answer was not read. It
+ * is the same if the same content came with the same id in this slot of the key, and nothing else since.
  */
 export interface IdempotencyKey {
   readonly key: string
@@ -50,17 +55,17 @@ export interface IdempotencyKey {
   readonly id: string
 }
 
-/** The connection types that only Faye's clients name. */
+/** Connection types that only Faye's clients name. */
 const ofFaye: ReadonlyArray<string> = ["in-process", "cross-origin-long-polling"]
 
-/** The longest id that is kept, in UTF-16 code units. */
+/** Maximum length of an id that is kept, in UTF-16 code units. */
 const longestId = 64
 
 const nothing: ReadonlyArray<Delivery> = []
 const unknown: Retries = { ids: "Unknown", last: undefined, answered: undefined }
 const unique: Retries = { ...unknown, ids: "Unique" }
 
-/** The beginning of a session, by its handshake. */
+/** Creates the knowledge of a new session, by its handshake. */
 export const make = (handshake: Pick<Handshake, "supportedConnectionTypes"> | undefined): Retries =>
   ofFaye.some((type) => handshake?.supportedConnectionTypes.includes(type)) ? unique : unknown
 
@@ -95,13 +100,14 @@ export const isSame = (self: Retries, { id }: Connect, other: Connect): boolean 
   showsUnread(self) && id !== undefined && id === other.id
 
 /**
- * Whether a connect says that the last answer was not read. Over the connection that carried the answer it is given once.
+ * Whether a connect shows that the last answer was not read. Over the connection that carried the answer it is given
+ * once.
  */
 export const isUnread = (self: Retries, request: Connect, connection: ConnectionId): boolean =>
   showsUnread(self) && request.id !== undefined && self.answered?.id === request.id &&
   self.answered.connection !== connection
 
-/** So many ids may a connect be behind that was given up and comes late. */
+/** Maximum number of ids by which a connect that was given up may be behind. */
 const mostBehind = 1_000
 
 const numberOf = (id: Id): number => id === undefined ? Number.NaN : Number.parseInt(`${id}`, 36)
@@ -140,7 +146,7 @@ export const unwritten = (
   return [self, messages.filter(({ position }) => !again.has(position))]
 }
 
-/** The position of the first message that its client has not got for certain, if it is kept for it here. */
+/** Position of the first message that is kept here and that the client has not got for certain, if there is one. */
 export const firstUnwritten = ({ answered }: Retries): number | undefined =>
   answered?.isUnwritten === true ? answered.messages[0]?.position : undefined
 
@@ -148,12 +154,13 @@ export const firstUnwritten = ({ answered }: Retries): number | undefined =>
 export const byNewId = ({ answered, ids }: Retries, { id }: Connect): Proofs["newId"] =>
   answered !== undefined && id !== undefined && answered.id !== id ? proofs[ids].newId : "Nothing"
 
-/** Of a client whose ids are unique so many of its last requests are known again. */
+/** Number of requests that are recognised again of a client whose ids are unique. */
 const slots = 32
 
 /**
- * How a request is known that comes again. Whose ids are unique uses each for one request; of anybody else whose ids have
- * been distinct only the last request is known, so that an id may come again for another one. An empty or long id is none.
+ * Creates the key by which a repeated request is recognised. A client whose ids are unique uses each for one request;
+ * of any other client whose ids were distinct only the last request is recognised, so that an id may come again for
+ * another one. An empty or long id makes no key.
  */
 export const once = (ids: Ids, key: string, id: Id): IdempotencyKey | undefined => {
   const text = id === undefined ? "" : `${id}`
@@ -162,7 +169,7 @@ export const once = (ids: Ids, key: string, id: Id): IdempotencyKey | undefined 
   return ids === "Distinct" ? { key, slot: 0, id: text } : undefined
 }
 
-/** What a connect shows. One with another id does not ask for the last answer again. */
+/** Notes a connect. One with another id does not ask for the last answer again. */
 export const connected = (self: Retries, request: Connect, connection: ConnectionId): Retries => {
   const { answered } = self
   const last = kept(request.id)
@@ -180,7 +187,7 @@ const shown = ({ ids }: Retries, answered: Answered, { id }: Connect, connection
 
 const kept = (id: Id): Id => typeof id === "string" && id.length > longestId ? undefined : id
 
-/** A connect is answered, with these messages. */
+/** Notes the answer to a connect. */
 export const answered = (
   self: Retries,
   { id }: Connect,

@@ -1,5 +1,5 @@
 /**
- * Where a message goes: who has subscribed, and who of them is reached by an open socket or stream.
+ * Routes of messages: the subscriptions, and the open sockets and streams of sessions.
  *
  * The two maps sit in one immutable value, so that the recipients of a channel can be remembered for as long as that
  * value is in use: a publish between connected sockets does not change it. The memory is a cache in a `WeakMap`, seen
@@ -21,16 +21,16 @@ export interface Routes {
   readonly attached: HashMap.HashMap<ClientId, ConnectionId>
 }
 
-/** The recipients of a channel: connections that can be written to at once, and sessions whose queue gets the message. */
+/** Recipients of a channel: connections that can be written to at once, and sessions whose queue gets the message. */
 export interface Recipients {
   readonly connections: ReadonlyArray<ConnectionId>
   readonly queues: ReadonlyArray<ClientId>
 }
 
-/** Nobody. */
+/** Routes without subscriptions and connections. */
 export const empty: Routes = { subscriptions: Subscriptions.empty, size: 0, attached: HashMap.empty() }
 
-/** Enters subscriptions that a session does not have yet. */
+/** Adds subscriptions that a session does not have yet. */
 export const subscribe = (self: Routes, clientId: ClientId, patterns: Iterable<Pattern>): Routes => {
   let subscriptions = self.subscriptions
   let { size } = self
@@ -41,7 +41,7 @@ export const subscribe = (self: Routes, clientId: ClientId, patterns: Iterable<P
   return { ...self, subscriptions, size }
 }
 
-/** Takes subscriptions of a session out. */
+/** Removes subscriptions of a session. */
 export const unsubscribe = (self: Routes, clientId: ClientId, patterns: Iterable<Pattern>): Routes => {
   let subscriptions = self.subscriptions
   let { size } = self
@@ -52,13 +52,13 @@ export const unsubscribe = (self: Routes, clientId: ClientId, patterns: Iterable
   return { ...self, subscriptions, size }
 }
 
-/** From now on the session is reached by this connection. */
+/** Routes messages of a session to a connection. */
 export const attach = (self: Routes, clientId: ClientId, connection: ConnectionId): Routes => ({
   ...self,
   attached: HashMap.set(self.attached, clientId, connection)
 })
 
-/** From now on messages for the session are queued. */
+/** Routes messages of a session to its queue. */
 export const detach = (self: Routes, clientId: ClientId): Routes =>
   HashMap.has(self.attached, clientId) ? { ...self, attached: HashMap.remove(self.attached, clientId) } : self
 
@@ -70,10 +70,10 @@ interface Memory {
 
 const remembered = new WeakMap<Routes, Memory>()
 
-/** Bytes that the recipients of all remembered channels may take together. */
+/** Maximum number of bytes of the recipients of all remembered channels. */
 const mostRemembered = 1 << 24
 
-/** The recipients of a message on the channel. */
+/** Finds the recipients of a message on the channel. */
 export const recipients = (self: Routes, channel: Channel): Recipients => {
   let memory = remembered.get(self)
   if (memory === undefined) remembered.set(self, memory = { byChannel: new Map(), size: 0 })

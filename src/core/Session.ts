@@ -1,5 +1,6 @@
 /**
- * What the server remembers behind a `clientId`: its subscriptions, its link to a connection and what waits for it.
+ * Sessions: the server's knowledge of a client, behind its `clientId`. `Transitions` has the states of a session and
+ * what changes them.
  */
 import * as HashSet from "effect/HashSet"
 import type { Pattern } from "./Channel.ts"
@@ -10,7 +11,10 @@ import * as MessageQueue from "./MessageQueue.ts"
 import * as Resets from "./Resets.ts"
 import type { Retries } from "./Retries.ts"
 
-/** A `/meta/connect` that waits for its answer until there is something to deliver, `until` at the latest. */
+/**
+ * Connect that waits for its answer until there is something to deliver, `until` (milliseconds since the epoch) at the
+ * latest.
+ */
 export interface HeldConnect {
   readonly slot: number
   readonly request: Connect
@@ -18,12 +22,13 @@ export interface HeldConnect {
 }
 
 /**
- * How a session is reached.
+ * Connection of a session.
  *
- * - `Detached`: not at all; messages are queued.
- * - `Polling`: by answering a connect that is held over an exchange; once.
- * - `Attached`: by a socket or stream, at any time. A connect that is held beside it does not carry messages, unless
- *   the session acknowledges: then messages are queued until one is held, and leave with its answer only.
+ * - `Detached`: none; messages are queued.
+ * - `Polling`: an exchange whose connect is held; its answer carries messages, once.
+ * - `Attached`: a socket or stream; messages are written at any time. A connect that is held beside it does not carry
+ *   messages, unless the session acknowledges: then messages are queued until one is held, and leave with its answer
+ *   only.
  */
 export type Link =
   | { readonly _tag: "Detached" }
@@ -36,67 +41,67 @@ export type Link =
     readonly held: HeldConnect | undefined
   }
 
-/** A session. Times are milliseconds since the epoch. */
+/** Session. Times are milliseconds since the epoch. */
 export interface Session {
   readonly clientId: ClientId
-  /** The application's own session: it needs no connects and does not time out. */
+  /** Whether it is the application's own: it needs no connects and does not time out. */
   readonly local: boolean
-  /** Its messages stay in the queue until the client says that it has them (CometD's `ext.ack`). */
+  /** Whether its messages stay in the queue until the client acknowledges them (CometD's `ext.ack`). */
   readonly acknowledges: boolean
-  /** Whose it is, as the application calls them; nothing where it has not said so. */
+  /** Name of its user; nothing if the application has not given one. */
   readonly identity: string | undefined
-  /** The position of the last message that was sent from here to be acknowledged; 0 when none was. */
+  /** Position of the last message that was sent from here to be acknowledged; 0 if none was. */
   readonly sent: number
-  /** Its client has all messages up to this position. */
+  /** Position up to which the client has all messages. */
   readonly acknowledged: number
-  /** How many answers with messages it was given since it last acknowledged any. */
+  /** Number of answers with messages since the client last acknowledged any. */
   readonly unheard: number
   readonly createdAt: number
-  /** When it last shook hands or connected. */
+  /** Time of its last handshake or connect. */
   readonly lastSeen: number
-  /** When it ends if it does not connect before, and its socket is not heard. */
+  /** Time of its end if it does not connect before, and its socket is not heard. */
   readonly expiresAt: number
   readonly subscriptions: HashSet.HashSet<Pattern>
   readonly link: Link
   readonly queue: MessageQueue.MessageQueue
-  /** What its client says by the ids of its connects. */
+  /** Knowledge about the ids of its connects. */
   readonly retries: Retries
   readonly resets: Resets.Resets
-  /** When its client first connected as one with a stream while none was open here; nothing since one was opened. */
+  /** Time of the first connect of a client with a stream while none was open here; nothing since one was opened. */
   readonly streamlessSince: number | undefined
-  /** It was taken from a stream of another process, which its browser is about to open again. */
+  /** Whether it was taken from a stream of another process, which its browser is about to open again. */
   readonly isStreamComing: boolean
-  /** The time of its entry in the deadlines, `Infinity` when it has none. */
+  /** Time of its entry in the deadlines, `Infinity` if it has none. */
   readonly armedAt: number
-  /** Its end has been ordered and not yet carried out. */
+  /** Whether its end was committed and is not carried out yet. */
   readonly ending: boolean
 }
 
 /** A session as the owner of the server sees it. Times are milliseconds since the epoch. */
 export interface Info {
   readonly clientId: ClientId
-  /** The application's own, of `Bayeux.subscribe`. */
+  /** Whether it is the application's own, of `Bayeux.subscribe`. */
   readonly local: boolean
-  /** Whose it is (`Extension.identify`), if the application has said so. */
+  /** Name of its user, if the application has given one (`Extension.identify`). */
   readonly identity: string | undefined
   readonly createdAt: number
-  /** When it last shook hands or connected. */
+  /** Time of its last handshake or connect. */
   readonly lastSeen: number
   readonly subscriptions: ReadonlyArray<string>
-  /** How many messages wait for it, or to be acknowledged. */
+  /** Number of messages that wait for it, or to be acknowledged. */
   readonly queueLength: number
-  /** How it is reached now: not at all, by a held connect, or by an open socket or stream. */
+  /** Connection: none, a held connect, or an open socket or stream. */
   readonly link: Link["_tag"]
-  /** The connection type by which it is reached now, `in-process` for the application's own; undefined while it is not. */
+  /** Connection type of its connection, `in-process` for the application's own; undefined if it has none. */
   readonly connectionType: string | undefined
-  /** Its messages stay in the queue until the client says that it has them. */
+  /** Whether its messages stay in the queue until the client acknowledges them. */
   readonly acknowledges: boolean
 }
 
-/** No connection. */
+/** Link of a session without a connection. */
 export const detached: Link = { _tag: "Detached" }
 
-/** A session as it begins. */
+/** Creates a session. */
 export const make = (
   { acknowledges, clientId, identity, local, retries }: Pick<
     Session,
@@ -126,11 +131,11 @@ export const make = (
   ending: false
 })
 
-/** The connect that is held for it, if any. */
+/** Connect that is held, if there is one. */
 export const held = (self: Session): HeldConnect | undefined =>
   self.link._tag === "Detached" ? undefined : self.link.held
 
-/** The connect that is held for it and will carry its messages, if any. */
+/** Connect that is held and whose answer will carry messages, if there is one. */
 export const carrier = (self: Session): HeldConnect | undefined =>
   self.link._tag === "Polling" || self.acknowledges ? held(self) : undefined
 
@@ -138,29 +143,29 @@ export const carrier = (self: Session): HeldConnect | undefined =>
 export const isStreaming = ({ link }: Session): boolean => link._tag === "Attached" && link.kind === "stream"
 
 /**
- * The client has all messages up to this position. One that does not acknowledge has said nothing, and so has one that
- * names a position beyond everything that can have been `sent` to it. Where several processes share an engine that may
- * still have to come here: another process has sent it.
+ * Notes that the client has all messages up to a position. Without effect for a session that does not acknowledge, and
+ * for a position beyond everything that can have been `sent` to it. Where several processes share an engine a message
+ * may still have to come here that another process has sent.
  */
 export const acknowledge = (self: Session, position: number | undefined, sent: number): Session =>
   !self.acknowledges || position === undefined || position > sent || position <= self.acknowledged
     ? self
     : { ...self, acknowledged: position, unheard: 0, queue: MessageQueue.after(self.queue, position) }
 
-/** The session has connected: it may stay away for another `sessionTimeout`. */
+/** Notes a connect: the session lives for another `sessionTimeout` (milliseconds). */
 export const seen = (self: Session, now: number, sessionTimeout: number): Session => ({
   ...self,
   lastSeen: now,
   expiresAt: self.local ? Infinity : now + sessionTimeout
 })
 
-/** Its client is there, although it has not connected: it may stay away for another `sessionTimeout`. */
+/** Notes a sign of life that is no connect: the session lives for another `sessionTimeout` (milliseconds). */
 export const heard = (self: Session, now: number, sessionTimeout: number): Session => ({
   ...self,
   expiresAt: Math.max(self.expiresAt, now + sessionTimeout)
 })
 
-/** Everything that is due for it is due later. */
+/** Moves everything that is due for the session by so many milliseconds. */
 export const postpone = (self: Session, milliseconds: number): Session => {
   const { armedAt, expiresAt, link } = self
   const later = { ...self, armedAt: armedAt + milliseconds, expiresAt: expiresAt + milliseconds }
@@ -168,7 +173,7 @@ export const postpone = (self: Session, milliseconds: number): Session => {
   return { ...later, link: { ...link, held: { ...link.held, until: link.held.until + milliseconds } } }
 }
 
-/** When it has to be looked at: its held connect is to be answered, or it ends. */
+/** Time at which its held connect is to be answered, or it ends. */
 export const dueAt = (self: Session): number =>
   Math.min(held(self)?.until ?? Infinity, self.ending ? Infinity : self.expiresAt)
 

@@ -1,43 +1,49 @@
 /**
- * What a server may be told about the protocol: times and bounds. Plain numbers, so that a state with its settings can
- * be printed and replayed; the running service decodes them from friendlier options (`Bayeux.Options`).
+ * Settings of the protocol: times and bounds. Plain numbers, so that a state with its settings can be printed and
+ * replayed; the running service decodes them from friendlier options (`Bayeux.BayeuxOptions`).
  */
 
-/** Times are milliseconds; bounds are counts, of what their names say. */
+/** Times and bounds. Times are milliseconds. */
 export interface Settings {
-  /** The longest a `/meta/connect` is held. */
+  /** Longest hold time of a `/meta/connect`. */
   readonly timeout: number
-  /** How long a client waits before it connects again. */
+  /** Pause of a client before it connects again. */
   readonly interval: number
-  /** A session ends when it has not connected, nor its socket been heard, for this long. Faye's rule: twice the time-out. */
+  /**
+   * Time after which a session ends that has not connected and whose socket was not heard. Faye's rule: twice the
+   * time-out.
+   */
   readonly sessionTimeout: number
-  /** The most messages that wait for a session. */
+  /** Maximum number of messages that wait for a session. */
   readonly maxQueueLength: number
-  /** The most bytes of messages that wait for a session. */
+  /** Maximum number of bytes of messages that wait for a session. */
   readonly maxQueueBytes: number
   /**
-   * What becomes of a message for which a session has no room: the session ends with the cause `QueueOverflow`, or its
-   * oldest messages are dropped, or the new one is.
+   * Fate of a message for which a session has no room: the session ends with the cause `QueueOverflow`, or its oldest
+   * messages are dropped, or the new one is.
    */
   readonly overflow: "end" | "dropOldest" | "dropNewest"
-  /** The most bytes of messages that wait for all sessions together; beyond it the sessions with the longest queues end. */
+  /**
+   * Maximum number of bytes of messages that wait for all sessions together; beyond it the sessions with the longest
+   * queues end.
+   */
   readonly maxQueuedBytes: number
   /**
-   * The most bytes of messages that one answer or frame delivers; what is left goes with the next. A message that is longer
+   * Maximum number of bytes of messages in one answer or frame; the rest goes with the next. A message that is longer
    * goes by itself.
    */
   readonly maxAnswerBytes: number
-  /** The most sessions; those of the application do not count. */
+  /** Maximum number of sessions; those of the application do not count. */
   readonly maxSessions: number
-  /** The most sessions that have begun over one socket and are there. */
+  /** Maximum number of sessions that have begun over one socket and are there. */
   readonly maxSessionsPerSocket: number
-  /** The most subscriptions of a session. */
+  /** Maximum number of subscriptions of a session. */
   readonly maxSubscriptions: number
-  /** The most subscriptions of all sessions together. */
+  /** Maximum number of subscriptions of all sessions together. */
   readonly maxTotalSubscriptions: number
-  /** The longest channel, in characters. */
+  /** Maximum length of a channel, in characters. */
   readonly maxChannelLength: number
-  /** The deepest channel: `/a/b/c` has three segments. */
+  /** Maximum number of segments of a channel: `/a/b/c` has three. */
   readonly maxChannelSegments: number
 }
 

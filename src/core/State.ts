@@ -1,8 +1,9 @@
 /**
- * All that the server knows, as one immutable value, and the few changes that keep its parts in step.
+ * State of the server as one immutable value, and the few changes that keep its parts in step.
  *
  * A session is in `sessions`; its subscriptions are in `routes` as well, its connection in `bindings` (and in `routes`,
- * if messages go to it at any time), its next deadline in `deadlines`. `test/core/invariants.ts` checks that they agree.
+ * if messages go to it at any time), its next deadline in `deadlines`. `test/core/invariants.ts` checks that they
+ * agree.
  */
 import * as HashMap from "effect/HashMap"
 import * as Option from "effect/Option"
@@ -21,18 +22,18 @@ import * as Session from "./Session.ts"
 import type { Settings } from "./Settings.ts"
 import * as Subscriptions from "./Subscriptions.ts"
 
-/** What can wait for a session to come here. */
+/** Input that waits for its session to come here. */
 export type Awaiting = ConnectReceived | StreamOpened
 
 /** The state of the machine. */
 export interface State {
   readonly settings: Settings
   readonly connectionTypes: ReadonlyArray<string>
-  /** Sessions come from other processes, and go there. */
+  /** Whether sessions come from other processes, and go there. */
   readonly isShared: boolean
   readonly sessions: HashMap.HashMap<ClientId, Session.Session>
   readonly routes: Routes.Routes
-  /** Whose connection it is. Each session has one at the most. */
+  /** Sessions by their connections. Each session has one connection at the most. */
   readonly bindings: HashMap.HashMap<ConnectionId, ClientId>
   readonly deadlines: Deadlines.Deadlines
   /** Number of bytes that wait for all sessions. */
@@ -41,15 +42,15 @@ export interface State {
   readonly begun: HashMap.HashMap<ConnectionId, ReadonlyArray<ClientId>>
   /** Sessions whose held connect is to be answered at the end of this turn, because messages have come for them. */
   readonly toAnswer: ReadonlyArray<ClientId>
-  /** What waits for sessions that this process is about to adopt: their connects, and streams that were opened. */
+  /** Connects and streams of sessions that this process is about to adopt. */
   readonly awaiting: HashMap.HashMap<ClientId, ReadonlyArray<Awaiting>>
-  /** The peers that reset connections of which they have read everything. */
+  /** Peers that reset connections of which they have read everything. */
   readonly disbelieved: Disbelieved
-  /** The sessions that the application has ended last. */
+  /** Sessions that the application has ended, the last ones. */
   readonly kicked: EndedSessions
 }
 
-/** A server to which nobody has come yet. */
+/** Creates the state of a server without sessions. */
 export const make = (settings: Settings, connectionTypes: ReadonlyArray<string>, isShared = false): State => ({
   settings,
   connectionTypes,
@@ -66,17 +67,17 @@ export const make = (settings: Settings, connectionTypes: ReadonlyArray<string>,
   kicked: []
 })
 
-/** The session of that name, if there is one. Any string may be asked for. */
+/** Finds a session. Any string may be asked for. */
 export const session = (self: State, clientId: string): Session.Session | undefined =>
   Option.getOrUndefined(HashMap.get(self.sessions, clientId as ClientId))
 
-/** The session to which a connection belongs. */
+/** Finds the session of a connection. */
 export const sessionOf = (self: State, connection: ConnectionId): Session.Session | undefined => {
   const clientId = HashMap.get(self.bindings, connection)
   return Option.isSome(clientId) ? session(self, clientId.value) : undefined
 }
 
-/** Sessions that have begun over a socket and are there. */
+/** Lists the sessions that have begun over a socket and are there. */
 export const begunOver = (self: State, connection: ConnectionId): ReadonlyArray<ClientId> => {
   const begun = HashMap.get(self.begun, connection)
   return Option.isNone(begun) ? [] : begun.value.filter((clientId) => HashMap.has(self.sessions, clientId))
@@ -88,25 +89,25 @@ export const begin = (self: State, connection: ConnectionId, clientId: ClientId)
   begun: HashMap.set(self.begun, connection, [...begunOver(self, connection), clientId])
 })
 
-/** Forgets what has begun over a socket that is gone. */
+/** Forgets the sessions that have begun over a socket that is gone. */
 export const forget = (self: State, connection: ConnectionId): State =>
   HashMap.has(self.begun, connection) ? { ...self, begun: HashMap.remove(self.begun, connection) } : self
 
-/** Puts a changed session in the place of the old one. */
+/** Puts a session into the state. */
 export const setSession = (self: State, session: Session.Session): State => ({
   ...self,
   queuedBytes: queuedBytesWith(self, session.clientId, session.queue.bytes),
   sessions: HashMap.set(self.sessions, session.clientId, session)
 })
 
-/** Number of bytes that wait for all sessions when so many wait for this one. Mostly nothing does, and nothing is looked up. */
+/**
+ * Number of bytes that wait for all sessions when so many wait for this one. Mostly nothing waits, and nothing is
+ * looked up.
+ */
 const queuedBytesWith = (self: State, clientId: ClientId, bytes: number): number =>
   self.queuedBytes === 0 ? bytes : self.queuedBytes + bytes - (session(self, clientId)?.queue.bytes ?? 0)
 
-/**
- * A state and the session that is being served. The session may be newer than in the state: whoever gets the two puts
- * it there.
- */
+/** State and the session that is being served. The session may be newer than in the state: the caller puts it there. */
 export type WithSession = readonly [state: State, session: Session.Session]
 
 /** Puts the session into the state if it is another one than before. */
@@ -124,7 +125,7 @@ export const arm = (self: State, session: Session.Session): State => {
   )
 }
 
-/** The same for a session whose entry in the deadlines has just come up. */
+/** Does the same for a session whose entry in the deadlines has just come up. */
 export const rearm = (self: State, session: Session.Session): State =>
   arm(
     { ...self, deadlines: Deadlines.remove(self.deadlines, session.armedAt, session.clientId) },
@@ -152,24 +153,24 @@ export const removeSession = (before: State, session: Session.Session): State =>
   }
 }
 
-/** Everything that is due is due later. */
+/** Moves everything that is due by so many milliseconds. */
 export const postpone = (self: State, milliseconds: number): State => ({
   ...self,
   sessions: HashMap.map(self.sessions, (session) => Session.postpone(session, milliseconds)),
   deadlines: Deadlines.postpone(self.deadlines, milliseconds)
 })
 
-/** All sessions, as the owner of the server sees them. */
+/** Lists all sessions, as the owner of the server sees them. */
 export const infos = (self: State): ReadonlyArray<Session.Info> =>
   Array.from(HashMap.values(self.sessions), Session.info)
 
-/** The sessions that would get a message on a channel, by whatever pattern; none of what is no channel. */
+/** Lists the sessions that would get a message on a channel, by whatever pattern; none for an invalid channel. */
 export const subscribers = (self: State, channel: string): ReadonlyArray<ClientId> => {
   const parsed = Channel.parse(channel, self.settings.maxChannelSegments)
   return Result.isFailure(parsed) ? [] : [...Subscriptions.subscribers(self.routes.subscriptions, parsed.success)]
 }
 
-/** The sessions for which messages wait, with the position of the first one. */
+/** Lists the sessions with messages that wait, each with the position of the first one. */
 export const waiting = function*(self: State): Generator<readonly [clientId: ClientId, position: number]> {
   for (const { clientId, queue, retries } of HashMap.values(self.sessions)) {
     const first = Math.min(Retries.firstUnwritten(retries) ?? Infinity, MessageQueue.first(queue) ?? Infinity)

@@ -1,8 +1,8 @@
 /**
- * The index from patterns to the sessions that have subscribed to them.
+ * Index from patterns to the sessions that have subscribed to them.
  *
  * Finding the subscribers of a channel looks up each pattern that matches it (`Channel.expand`): the work grows with
- * the depth of the channel and the number of subscribers found, not with the number of subscriptions there are.
+ * the depth of the channel and the number of subscribers found, not with the number of all subscriptions.
  */
 import * as HashMap from "effect/HashMap"
 import * as HashSet from "effect/HashSet"
@@ -11,13 +11,13 @@ import type { Channel, Pattern } from "./Channel.ts"
 import { expand } from "./Channel.ts"
 import type { ClientId } from "./ClientId.ts"
 
-/** Pattern to subscribers; no pattern has an empty set. */
+/** Subscribers by pattern; no pattern has an empty set. */
 export type Subscriptions = HashMap.HashMap<Pattern, HashSet.HashSet<ClientId>>
 
-/** No subscriptions. */
+/** Index without subscriptions. */
 export const empty: Subscriptions = HashMap.empty()
 
-/** Enters a subscription; one that exists stays as it is. */
+/** Adds a subscription; one that exists stays as it is. */
 export const add = (self: Subscriptions, pattern: Pattern, clientId: ClientId): Subscriptions => {
   const subscribers = HashMap.get(self, pattern)
   return HashMap.set(
@@ -27,7 +27,7 @@ export const add = (self: Subscriptions, pattern: Pattern, clientId: ClientId): 
   )
 }
 
-/** Takes a subscription out; one that does not exist changes nothing. */
+/** Removes a subscription; one that does not exist changes nothing. */
 export const remove = (self: Subscriptions, pattern: Pattern, clientId: ClientId): Subscriptions => {
   const subscribers = HashMap.get(self, pattern)
   if (Option.isNone(subscribers)) return self
@@ -35,7 +35,7 @@ export const remove = (self: Subscriptions, pattern: Pattern, clientId: ClientId
   return HashSet.isEmpty(rest) ? HashMap.remove(self, pattern) : HashMap.set(self, pattern, rest)
 }
 
-/** Who gets a message on the channel: each session once, however many of its patterns match. */
+/** Finds the sessions that get a message on the channel: each once, however many of its patterns match. */
 export const subscribers = (self: Subscriptions, channel: Channel): Iterable<ClientId> => {
   const found: Array<HashSet.HashSet<ClientId>> = []
   for (const pattern of expand(channel)) {

@@ -1,11 +1,12 @@
 /**
- * The states of a session and all transitions between them, as two tables: how it is reached, and whether it lives.
+ * States of a session and all transitions between them, as two tables: how it is reached, and whether it lives.
  *
  * The tables do not run the machine. The functions of `Connects`, `Links`, `Answers` and `Outcomes` do, and
- * `test/core/Transitions.test.ts` drives each cell through `Machine.reduce`; the property tests check that no other
- * transition ever happens.
+ * `test/core/Transitions.test.ts` drives each cell through `Machine.reduce`; all other tests of the core check that no
+ * other transition ever happens.
  *
- * Whether a session acknowledges matters in two rows only, which are told apart below. It is decided by the handshake.
+ * Whether a session acknowledges is decided by the handshake. It matters in a few rows, which have a table of their
+ * own.
  */
 import type * as Session from "./Session.ts"
 
@@ -20,7 +21,7 @@ import type * as Session from "./Session.ts"
  */
 export type Reach = "Detached" | "Polling" | "Socket" | "HoldingSocket" | "Stream"
 
-/** Life of a session: its end may be ordered (`Ending`) and not carried out yet. `Gone`: not in this process. */
+/** Life of a session: its end may be committed (`Ending`) and not carried out yet. `Gone`: not in this process. */
 export type Life = "Alive" | "Ending" | "Gone"
 
 /** Events that may change how a session is reached. */

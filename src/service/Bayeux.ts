@@ -33,40 +33,48 @@ import type { Jsonable } from "./Jsonable.ts"
 import * as LocalTransport from "./LocalTransport.ts"
 import { Shell } from "./Shell.ts"
 
-/** The options of {@link layer}; each may be left out. Times are `"45 seconds"`, milliseconds or a `Duration`. */
+/** Options of {@link layer}; each may be left out. Times are `"45 seconds"`, milliseconds or a `Duration`. */
 export const BayeuxOptions = Schema.Struct({
-  /** The longest a `/meta/connect` is held. Default: 45 seconds. */
+  /** Longest hold time of a `/meta/connect`. Default: 45 seconds. */
   timeout: Schema.optionalKey(Options.PositiveTime),
-  /** How long a client waits before it connects again. Default: 0. */
+  /** Pause of a client before it connects again. Default: 0. */
   interval: Schema.optionalKey(Options.Time),
-  /** How long a session lives without a connect; longer than `timeout`. Default: twice `timeout`, plus `interval`. */
+  /**
+   * Time after which a session ends that has not connected; longer than `timeout`. Default: twice `timeout`, plus
+   * `interval`.
+   */
   sessionTimeout: Schema.optionalKey(Options.PositiveTime),
-  /** How long an extension may take over a message. Default: 10 seconds. */
+  /** Time that an extension may take over a message. Default: 10 seconds. */
   extensionTimeout: Schema.optionalKey(Options.PositiveTime),
-  /** The most messages that wait for a session. Default: 10,000. */
+  /** Maximum number of messages that wait for a session. Default: 10,000. */
   maxQueueLength: Schema.optionalKey(Options.Count),
-  /** The most bytes of messages that wait for a session. Default: 16 MiB. */
+  /** Maximum number of bytes of messages that wait for a session. Default: 16 MiB. */
   maxQueueBytes: Schema.optionalKey(Options.Count),
-  /** What becomes of a message for which a session has no room: `end` the session, `dropOldest` or `dropNewest`. Default: `end`. */
+  /**
+   * Fate of a message for which a session has no room: `end` the session, `dropOldest` or `dropNewest`. Default: `end`.
+   */
   overflow: Schema.optionalKey(Schema.Literals(["end", "dropOldest", "dropNewest"])),
-  /** The most bytes of messages that wait for all sessions; beyond it those with the longest queues end. Default: 128 MiB. */
+  /**
+   * Maximum number of bytes of messages that wait for all sessions; beyond it those with the longest queues end.
+   * Default: 128 MiB.
+   */
   maxQueuedBytes: Schema.optionalKey(Options.Count),
-  /** The most bytes of messages in one answer or frame; what is left goes with the next. Default: 1 MiB. */
+  /** Maximum number of bytes of messages in one answer or frame; the rest goes with the next. Default: 1 MiB. */
   maxAnswerBytes: Schema.optionalKey(Options.Count),
-  /** The most sessions of clients; a handshake more is refused with 503. Default: 100,000. */
+  /** Maximum number of sessions of clients; a handshake more is refused with 503. Default: 100,000. */
   maxSessions: Schema.optionalKey(Options.Count),
-  /** The most sessions that one WebSocket may begin. Default: 8. */
+  /** Maximum number of sessions that one WebSocket may begin. Default: 8. */
   maxSessionsPerSocket: Schema.optionalKey(Options.Count),
-  /** The most subscriptions of a session. Default: 1,000. */
+  /** Maximum number of subscriptions of a session. Default: 1,000. */
   maxSubscriptions: Schema.optionalKey(Options.Count),
-  /** The most subscriptions of all sessions. Default: 1,000,000. */
+  /** Maximum number of subscriptions of all sessions. Default: 1,000,000. */
   maxTotalSubscriptions: Schema.optionalKey(Options.Count),
-  /** The longest channel, in characters. Default: 1,024. */
+  /** Maximum length of a channel, in characters. Default: 1,024. */
   maxChannelLength: Schema.optionalKey(Options.Count),
-  /** The most segments of a channel. Default: 64. */
+  /** Maximum number of segments of a channel. Default: 64. */
   maxChannelSegments: Schema.optionalKey(Options.Count)
 })
-/** The options of {@link layer}. */
+/** Options of {@link layer}. */
 export type BayeuxOptions = typeof BayeuxOptions.Type
 
 /** A message of the application was refused. `error` is as remote clients see it. */
@@ -81,10 +89,10 @@ export class RequestRefused extends Schema.TaggedError<RequestRefused>()("Bayeux
 
 export type { Counts, Health } from "../engine/Engine.ts"
 
-/** A session as the owner of the server sees it. */
+/** Session as the owner of the server sees it. */
 export type SessionInfo = Session.Info
 
-/** A running Bayeux server, without the bytes. */
+/** Running Bayeux server, without the bytes. */
 export class Bayeux extends Context.Service<Bayeux, {
   /**
    * Publishes a message as the application, without a session: its event has `clientId: null`. `data` is any JSON
@@ -92,30 +100,33 @@ export class Bayeux extends Context.Service<Bayeux, {
    */
   readonly publish: <A>(channel: string, data: A & Jsonable<A>) => Effect.Effect<void, RequestRefused>
   /**
-   * All messages on a channel or pattern, `/service/**` as well, while the stream runs. It is a session of its own,
-   * with its events, but it does not time out. Its buffer has no bound unless one is given; a bounded one loses the
-   * newest (`dropping`) or the oldest (`sliding`) messages.
+   * Subscribes to a channel or pattern, `/service/**` as well, while the stream runs. The subscription is a session of
+   * its own, with its events, but it does not time out. Its buffer has no bound unless one is given; a bounded one
+   * loses the newest (`dropping`) or the oldest (`sliding`) messages.
    */
   readonly subscribe: (
     pattern: string,
     options?: LocalTransport.SubscribeOptions
   ) => Stream.Stream<Delivery, RequestRefused>
-  /** The same for the time of a scope: the subscription is in place when the effect ends, so no later message is missed. */
+  /**
+   * Subscribes for the time of a scope: the subscription is in place when the effect ends, so no later message is
+   * missed.
+   */
   readonly subscription: (
     pattern: string,
     options?: LocalTransport.SubscribeOptions
   ) => Effect.Effect<Stream.Stream<Delivery>, RequestRefused, Scope.Scope>
-  /** All sessions of this process. */
+  /** Lists the sessions of this process. */
   readonly sessions: Effect.Effect<ReadonlyArray<SessionInfo>>
-  /** The session of that name, if it is with this process. */
+  /** Finds a session of this process. */
   readonly session: (clientId: string) => Effect.Effect<Option.Option<SessionInfo>>
   /** Numbers of sessions, and of subscribers of each pattern, over all processes that share the engine: exact. */
   readonly counts: Effect.Effect<Counts, EngineError>
-  /** The sessions of this process that would get a message on the channel, each once, by whatever pattern. */
+  /** Lists the sessions of this process that would get a message on the channel, by whatever pattern. */
   readonly subscribers: (channel: string) => Effect.Effect<ReadonlyArray<ClientId.ClientId>>
   /**
-   * Ends a session with the cause `Kicked`; its client is told why, as an error, and not to come back. False when there is
-   * none of that name.
+   * Ends a session with the cause `Kicked`; its client is told the reason, as an error, and not to come back. False if
+   * there is no such session.
    */
   readonly disconnect: (clientId: string, reason: string) => Effect.Effect<boolean>
   /** Adds an extension behind the others, for messages that arrive from now on. */
@@ -144,7 +155,7 @@ const settings = (
   }
 }
 
-/** A session that ended while its connect is held could not be answered. */
+/** Checks that a session outlives a held connect, which could not be answered otherwise. */
 const checkTimes = ({ sessionTimeout, timeout }: Settings.Settings) =>
   sessionTimeout > timeout
     ? Effect.void
@@ -182,7 +193,7 @@ const makeShell = Effect.fnUntraced(function*(
   return shell
 })
 
-/** Records the service if there is a recorder; to the end, so it begins before everything else. */
+/** Records the service if there is a recorder. It is recorded to the end, so this begins before everything else. */
 const record = Effect.fnUntraced(function*(shell: Shell, monitor: Monitor["Service"]) {
   const recorder = yield* Effect.serviceOption(Recorder)
   if (Option.isNone(recorder)) return
@@ -233,7 +244,7 @@ const make = Effect.fnUntraced(function*(input: unknown) {
 })
 
 /**
- * The service, and the {@link Connections.Connections} that transports and servers need of it. Options that do not exist or
+ * Runs the service, and the {@link Connections.Connections} for transports and servers. Options that do not exist or
  * make no sense fail with `OptionsInvalid`.
  */
 export const layer = (
@@ -261,8 +272,8 @@ export const layerConfig = (
 > => Layer.unwrap(Effect.map(Config.unwrap(options), layer))
 
 /**
- * Installs extensions, in this order and behind those that are installed already, for as long as the layer lives. What
- * they need is taken from where the layer is built.
+ * Installs extensions, in this order and behind those that are installed already, for as long as the layer lives. Their
+ * services are taken from where the layer is built.
  */
 export const layerExtensions = <R = never>(
   ...extensions: ReadonlyArray<Extension<R>>

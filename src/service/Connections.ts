@@ -14,23 +14,23 @@ import type { Probe } from "./Probe.ts"
 import type { Shell } from "./Shell.ts"
 import type { Open, Transport } from "./Transport.ts"
 
-/** The connections of a running service. */
+/** Connections of a running service. */
 export class Connections extends Context.Service<Connections, {
   /** Opens a connection, for a peer that a transport has. */
   readonly open: Open
-  /** Ends the connections of a server: what is held is answered, what was written leaves. */
+  /** Ends the connections of a server: held connects are answered, written frames leave. */
   readonly end: (owner: object) => Effect.Effect<void>
   /** Offers a transport for as long as the scope is open. */
   readonly addTransport: (transport: Transport) => Effect.Effect<void, never, Scope.Scope>
   /** Transports that are offered now, in the order in which they came. */
   readonly transports: () => ReadonlyArray<Transport>
-  /** Calls a probe for whatever happens from now on, for as long as the scope is open. */
+  /** Installs a probe for as long as the scope is open. */
   readonly addProbe: (probe: Probe) => Effect.Effect<void, never, Scope.Scope>
   /** Numbers of sessions, subscriptions, held connects and queued messages now. */
   readonly gauges: () => Gauges.Gauges
 }>()("effect-bayeux/service/Connections") {}
 
-/** Transports come and go; the machine offers the connection types of those that are there. */
+/** Keeps the transports that are offered; the machine offers their connection types. */
 const makeTransports = (shell: Shell) => {
   let transports: ReadonlyArray<Transport> = []
   const set = (next: ReadonlyArray<Transport>) =>

@@ -21,13 +21,16 @@ import type { Raw } from "../core/Message.ts"
 import type { LogThrottle } from "./LogThrottle.ts"
 import type { RequestInfo } from "./Transport.ts"
 
-/** Where a message comes from or goes to. */
+/** Origin of an incoming message, or destination of an outgoing one. */
 export interface ExtensionContext {
-  /** The transport: `websocket`, `long-polling`, … and `in-process` for the application's own messages. */
+  /**
+   * Connection type of the transport: `websocket`, `long-polling`, … and `in-process` for the application's own
+   * messages.
+   */
   readonly connectionType: string
-  /** The application's own message. */
+  /** Whether it is the application's own message. */
   readonly local: boolean
-  /** The session to which the socket or stream belongs. For an incoming message of an exchange, look at the message. */
+  /** Session of the socket or stream. For an incoming message of an exchange, look at the message. */
   readonly clientId: ClientId | undefined
   /** Headers, address and URL of the HTTP request, of the upgrade for a WebSocket. In-process messages have none. */
   readonly request: RequestInfo | undefined
@@ -40,15 +43,17 @@ export class Refusal extends Data.TaggedError("BayeuxRefusal")<{
 }> {}
 
 /**
- * What a message becomes: itself or a changed copy, or `undefined` to drop it without an answer. An incoming message
- * is whatever JSON object the peer has sent; only what leaves the last extension is decoded.
+ * Handler of messages: gives the message or a changed copy, or `undefined` to drop it without an answer. An incoming
+ * message is any JSON object that the peer has sent; only the result of the last extension is decoded.
  */
 export type Handler<R = never> = (
   message: Raw,
   context: ExtensionContext
 ) => Effect.Effect<Raw | undefined, Refusal, R>
 
-/** An extension. One that fails otherwise, or takes longer than the service allows, has its message refused. */
+/**
+ * Extension. If it fails otherwise than by a refusal, or takes longer than the service allows, its message is refused.
+ */
 export interface Extension<R = never> {
   readonly name: string
   readonly incoming?: Handler<R>
@@ -69,12 +74,11 @@ export const refuse = (
   )
 
 /**
- * Says who is behind a handshake: gives a copy of it from which the session gets its `identity`, what the application
- * calls its user. Nothing that a client sends can do that. Extensions behind this one keep it when they copy the message
- * with `{ ...message }`.
+ * Names the user behind a handshake: gives a copy of it from which the session gets its `identity`. Nothing that a
+ * client sends can do that. Extensions behind this one keep it when they copy the message with `{ ...message }`.
  *
- * An identity that cannot be used (empty, longer than 256 characters, for another message than a handshake) is a mistake
- * of the application: the message is refused with `500`, and the log says why.
+ * An identity that cannot be used (empty, longer than 256 characters, for another message than a handshake) is a
+ * mistake of the application: the message is refused with `500`, and the log says why.
  */
 export const identify = (message: Raw, identity: string): Effect.Effect<Raw, Refusal> => {
   const { channel } = message
@@ -86,20 +90,20 @@ export const identify = (message: Raw, identity: string): Effect.Effect<Raw, Ref
     : Effect.andThen(Effect.logError(complaint), refuse(BayeuxError.serverError))
 }
 
-/** The way of a message: `incoming` passes the extensions in their order, `outgoing` as well. */
+/** Direction of a message. Both pass the extensions in the order in which they were added. */
 export type Direction = "incoming" | "outgoing"
 
-/** How extensions are treated. */
+/** Limits for extensions. */
 export interface Treatment {
-  /** How long each may take over a message. */
+  /** Time that each may take over a message. */
   readonly extensionTimeout: Duration.Duration
-  /** How their failures are logged. */
+  /** Throttle of the log lines about their failures. */
   readonly logThrottle: LogThrottle
 }
 
 /**
- * Sees to it that a client that comes back does not do so at once, and not at the same time as all others: after the
- * interval of `otherwise` and up to half as much again, unless the advice says when.
+ * Adds a pause to the advice of a client that comes back, so that it does not at once, and not at the same time as all
+ * others: the interval of `otherwise` and up to half as much again, unless the advice has one.
  */
 const paced = (
   { channel }: Raw,
@@ -115,13 +119,13 @@ const paced = (
 
 const refused = { interval: Advice.pause }
 
-/** Who connects keeps the session: it is not the session that failed. */
+/** Chooses the advice when an extension has failed. A client that connects keeps its session: that has not failed. */
 const failed = ({ channel }: Raw) => ({
   interval: 5_000,
   ...(channel === Channel.connect ? { reconnect: "retry" } as const : undefined)
 })
 
-/** An extension that does not do its work: its message is refused, and the log tells once a while. */
+/** Refuses the message of an extension that has failed, and logs that once a while. */
 const broken = (
   extension: Extension,
   direction: Direction,
@@ -141,7 +145,7 @@ const broken = (
     )
 }
 
-/** What becomes of a message in one extension: every way to fail is a refusal, and is logged unless it was meant. */
+/** Passes a message through one extension: every way to fail is a refusal, and is logged unless it was meant. */
 const pass = (
   extension: Extension,
   direction: Direction,

@@ -1,17 +1,20 @@
 /**
- * What leaves for a connection in one turn: some messages, as one JSON array.
+ * Frames: the messages for a connection in one turn, as one JSON array.
  *
  * Frames are shared. Each connection begins a turn with {@link empty}; appending the same message to the same frame
- * gives the same frame again, so a message to 1,000 sockets is put into JSON once, into bytes once, and not at all
- * anew for each of them. Where the turn holds several messages for the same sockets, they still share.
+ * gives the same frame again, so a message to 1,000 sockets is put into JSON once, into bytes once, and not at all anew
+ * for each of them. Where the turn holds several messages for the same sockets, they still share.
  */
 import { Delivery, isReply, type Outgoing } from "../core/Message.ts"
 import * as OriginalMessage from "./OriginalMessage.ts"
 
-/** What an extension has made of a delivery is no longer one: it is for one connection only, as an answer is. */
+/**
+ * Writes a message as JSON. A delivery that an extension has changed is no delivery any more: it is for one connection
+ * only, as an answer is.
+ */
 const serialise = (message: Outgoing): string => message instanceof Delivery ? message.json : JSON.stringify(message)
 
-/** The lowest position of some messages, `Infinity` if there are none. */
+/** Lowest position of some messages, `Infinity` if there are none. */
 export const lowest = (deliveries: ReadonlyArray<Delivery>): number =>
   deliveries.reduce((least, { position }) => Math.min(least, position), Infinity)
 
@@ -21,7 +24,7 @@ export type Bytes = Buffer | string
 /** Makes the bytes of a JSON array, in the form of a transport. The same function each time: frames are kept by it. */
 export type Encoder = (text: string) => Bytes
 
-/** Some messages on their way to one or more connections. */
+/** Messages on their way to one or more connections. */
 export class Frame {
   readonly #before: Frame | undefined
   readonly #message: Outgoing | undefined
@@ -35,9 +38,9 @@ export class Frame {
   #otherwise: Map<Encoder, Bytes> | undefined
   /** Number of its bytes in the encoding that was made first; 0 before. Other encodings differ by a few bytes. */
   size = 0
-  /** The number of messages. */
+  /** Number of messages. */
   readonly length: number
-  /** Whether there are others than replies among them. */
+  /** Whether there are deliveries among them. */
   readonly delivers: boolean
 
   constructor(before?: Frame, message?: Outgoing) {
@@ -47,7 +50,7 @@ export class Frame {
     this.delivers = message !== undefined && (before?.delivers === true || !isReply(message))
   }
 
-  /** The frame with one more message at its end. */
+  /** Appends a message. */
   append(message: Outgoing): Frame {
     if (this.#next !== undefined && this.#next.#message === message) return this.#next
     return this.#next = new Frame(this, message)
@@ -58,7 +61,7 @@ export class Frame {
     this.#next = undefined
   }
 
-  /** The messages in their order. */
+  /** Messages in their order. */
   get messages(): ReadonlyArray<Outgoing> {
     const messages = new Array<Outgoing>(this.length)
     for (let frame: Frame = this; frame.#before !== undefined; frame = frame.#before) {
@@ -67,7 +70,7 @@ export class Frame {
     return messages
   }
 
-  /** What it delivers, as it was before extensions. */
+  /** Deliveries, as they were before extensions. */
   get deliveries(): ReadonlyArray<Delivery> {
     return this.#deliveries ??= this.#collect()
   }
@@ -82,19 +85,19 @@ export class Frame {
     return deliveries.reverse()
   }
 
-  /** The lowest position of what it delivers, `Infinity` if that is nothing. */
+  /** Lowest position of its deliveries, `Infinity` if there are none. */
   get lowest(): number {
     return this.#lowest ??= lowest(this.deliveries)
   }
 
   #parts: ReadonlyArray<Frame> | undefined
 
-  /** The same messages in frames that deliver no more than so many bytes each; a message that is longer is alone. */
+  /** Splits the frame into frames that deliver no more than so many bytes each; a message that is longer is alone. */
   parts(most: number): ReadonlyArray<Frame> {
     return this.#parts ??= this.length < 2 || this.#isShort(most) ? [this] : this.#split(most)
   }
 
-  /** A UTF-16 code unit has three bytes at the most. */
+  /** Whether the frame is short for certain: a UTF-16 code unit has at most three bytes. */
   #isShort(most: number): boolean {
     let length = 0
     for (let frame: Frame = this; frame.#before !== undefined; frame = frame.#before) {
@@ -119,7 +122,7 @@ export class Frame {
     return [...parts, part]
   }
 
-  /** The JSON array. */
+  /** JSON array of the messages. */
   get text(): string {
     return this.#text ??= this.#serialise()
   }
@@ -170,7 +173,7 @@ export class Frame {
   }
 }
 
-/** The frames that are being written. */
+/** Frames that are being written. */
 let written: Array<Frame> = []
 
 const forgetBytes = (): void => {
@@ -178,9 +181,9 @@ const forgetBytes = (): void => {
   written = []
 }
 
-/** No messages. */
+/** Frame without messages. */
 export const empty = new Frame()
 
-/** These messages, in a frame that is nobody else's. */
+/** Creates a frame that is shared with no other connection. */
 export const of = (messages: ReadonlyArray<Outgoing>): Frame =>
   messages.reduce((frame, message) => new Frame(frame, message), new Frame())

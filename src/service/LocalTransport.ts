@@ -1,6 +1,6 @@
 /**
- * The in-process transport: what the application's own `publish` and `subscribe` run on. Its messages take the same way
- * as everybody's, extensions included; there is only no request, and nothing is put into bytes.
+ * In-process transport, by which the application's own `publish` and `subscribe` run. Its messages take the same way as
+ * all others, extensions included; there is only no request, and nothing is put into bytes.
  */
 import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
@@ -17,18 +17,18 @@ import { inProcess } from "../core/Protocol.ts"
 import * as Traceparent from "../core/Traceparent.ts"
 import type { ConnectionInfo, Open, OpenConnection } from "./Transport.ts"
 
-/** What a subscription of the application does when its consumer is slow. Default: it buffers without bound. */
+/** Buffer of a subscription whose consumer is slow. Default: it has no bound. */
 export interface SubscribeOptions {
-  /** The number of messages the buffer holds. */
+  /** Maximum number of messages in the buffer. */
   readonly bufferSize: number
   /** `sliding` loses the oldest messages, `dropping` the newest. */
   readonly strategy: "sliding" | "dropping"
 }
 
-/** What the application's messages need of the service. */
+/** Parts of the service for the application's messages. */
 export interface Service {
   readonly open: Open
-  /** Ends a session that the application no longer needs, whatever extensions think of it. */
+  /** Ends a session that the application no longer needs, without asking extensions. */
   readonly leave: (clientId: ClientId.ClientId) => void
 }
 
@@ -40,7 +40,9 @@ const info = (kind: ConnectionInfo["kind"]): ConnectionInfo => ({
   owner: undefined
 })
 
-/** Sends a message; fails with the error of its reply. A reply that comes when nobody waits any more is `unwanted`. */
+/**
+ * Sends a message; fails with the error of its reply. A reply that comes when nobody waits any more goes to `unwanted`.
+ */
 const request = (
   open: Open,
   message: Message.Raw,
@@ -71,7 +73,7 @@ const copy = (data: unknown): Effect.Effect<Schema.Json, string> =>
     catch: (cause) => `its data is not JSON (${String(cause)}): give a value that JSON.stringify can take`
   })
 
-/** The trace context of the application, if it is within a span. */
+/** Trace context of the application, if it is within a span. */
 const traceExt = Effect.map(Effect.serviceOption(Tracer.ParentSpan), (span) =>
   Option.match(span, {
     onNone: () => undefined,
@@ -88,8 +90,8 @@ export const publish = Effect.fnUntraced(function*(
 })
 
 /**
- * The messages of a channel or pattern, by a session of their own that ends with the scope. The subscription is in
- * place when the effect ends; it fails with the error of the reply.
+ * Subscribes to a channel or pattern, by a session of its own that ends with the scope. The subscription is in place
+ * when the effect ends; it fails with the error of the reply.
  */
 export const subscribe = Effect.fnUntraced(function*(
   { leave, open }: Service,
@@ -114,7 +116,7 @@ export const subscribe = Effect.fnUntraced(function*(
   return Stream.fromQueue(queue)
 })
 
-/** A stream needs no connects: a session of the application does not time out. */
+/** Opens the stream of a session. It needs no connects: a session of the application does not time out. */
 const attach = (open: Open, clientId: string, queue: Queue.Enqueue<Message.Delivery, Cause.Done>): OpenConnection => {
   const connection = open(info("stream"), {
     send: (frame) => Queue.offerAllUnsafe(queue, frame.messages.filter(Message.isDelivery)),

@@ -1,14 +1,17 @@
 /**
- * What keeps coming, in the log: the first time at once, and from then on once a while with how often it came. When it
- * has not come for that long, the next time is the first one.
+ * Throttle for log lines that come again and again: the first one is logged at once, and from then on their number once
+ * a while. A line that has not come for that long is a first one again.
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { RunFork } from "./TaskQueue.ts"
 
-/** Lines of a log that do not come one after the other. */
+/** Throttle of a log. */
 export interface LogThrottle {
-  /** Says a line, or counts it. The last one that was counted says how many there were, and within what time. */
+  /**
+   * Logs a line, or counts it under its name. Later `again` logs the number of counted lines, and within what time they
+   * came.
+   */
   readonly say: (
     what: string,
     line: Effect.Effect<void>,
@@ -16,7 +19,7 @@ export interface LogThrottle {
   ) => Effect.Effect<void>
 }
 
-/** Lines that come once in a period; what is counted is said by fibers of the service. */
+/** Creates a throttle with a period; counted lines are logged by fibers of the service. */
 export const make = (runFork: RunFork, period: Duration.Input = "1 minute"): LogThrottle => {
   const counted = new Map<string, { times: number; again: Parameters<LogThrottle["say"]>[2] }>()
   const within = Duration.format(Duration.fromInputUnsafe(period))

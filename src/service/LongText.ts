@@ -1,7 +1,7 @@
 /**
- * Texts that are too long to be read as a whole. They are walked through once: what lies between the outermost brackets
- * is told apart, and of a message that is too long only what its answer needs is read. Whether all of it is JSON nobody
- * finds out.
+ * Texts that are too long to be parsed as a whole. They are walked through once: the parts between the outermost
+ * brackets are told apart, and of a message that is too long only the fields of its answer are parsed. Whether all of
+ * it is JSON is not found out.
  */
 import { type Raw, TooLong } from "../core/Message.ts"
 
@@ -13,7 +13,7 @@ const isOpening = (code: number): boolean => code === 91 || code === 123
 const isClosing = (code: number): boolean => code === 93 || code === 125
 const isSpace = (code: number): boolean => code === 32 || code === 9 || code === 10 || code === 13
 
-/** Where the string that begins at a quote ends; the length of the text if it does not. */
+/** Finds the end of the string that begins at a quote; the length of the text if it does not end. */
 export const endOfString = (text: string, start: number): number => {
   for (let i = start + 1;; i++) {
     const end = text.indexOf("\"", i)
@@ -25,7 +25,7 @@ export const endOfString = (text: string, start: number): number => {
   }
 }
 
-/** What is wrong with a text: its brackets, or that they nest too deep. */
+/** Flaw of a text: its brackets do not match, or nest too deep. */
 export type Flaw = "NotJson" | "TooDeep"
 
 /**
@@ -65,12 +65,12 @@ const isBlank = (text: string, from: number): boolean => {
 
 const wanted = /^\s*"(channel|clientId|id|subscription)"\s*:/
 
-/** A channel, an id or a name that is longer is not worth an answer. */
+/** Maximum length of a field; a longer channel, id or name is not worth an answer. */
 const longestField = 1_000
 
 /**
- * What the answer to a message needs: `channel`, `id`, `clientId` and `subscription`, as far as they are short. Of a field
- * that comes twice the last one counts, as with `JSON.parse`.
+ * Parses the fields that the answer to a message needs: `channel`, `id`, `clientId` and `subscription`, as far as they
+ * are short. Of a field that comes twice the last one counts, as with `JSON.parse`.
  */
 export const fieldsOf = (text: string): Raw => {
   const members = new Map<string, string>()
@@ -88,6 +88,6 @@ export const fieldsOf = (text: string): Raw => {
   }
 }
 
-/** A message that is longer than the limit (bytes): its answer names both. */
+/** Creates a message that is longer than the limit (bytes): its answer names both. */
 export const tooLong = (text: string, limit: number): TooLong =>
   new TooLong(fieldsOf(text), Buffer.byteLength(text), limit)

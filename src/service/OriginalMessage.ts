@@ -1,10 +1,10 @@
-/** What an extension has made of a message on its way out, and the message itself: who writes, counts what it was. */
+/** Messages before extensions have changed them: positions and counts are those of the originals. */
 import type { Outgoing } from "../core/Message.ts"
 
 const originals = new WeakMap<Outgoing, Outgoing>()
 
-/** An extension has made one message of another one. */
+/** Remembers the original of a message that an extension has made. */
 export const remember = (made: Outgoing, original: Outgoing): void => void originals.set(made, original)
 
-/** What a message was before extensions; itself, if none has changed it. */
+/** Finds the message as it was before extensions; itself, if none has changed it. */
 export const of = (message: Outgoing): Outgoing => originals.get(message) ?? message

@@ -1,19 +1,19 @@
 /**
- * What the running service tells, on its hot path, to whoever counts or traces: plain calls, in the very moment. An
+ * Probes of the running service, for counters and traces: plain calls on its hot path, at the very moment. An
  * implementation counts or notes and returns; it starts no effect, does not wait and does not throw.
  *
- * Events are for what has changed, and for everybody who monitors; a probe also sees what changes nothing, each message
- * and each delivery. Where none is installed, the service asks once whether there is one and goes on.
+ * Events are for changes, and for all monitors; a probe also sees what changes nothing, each message and each delivery.
+ * Where none is installed, the service checks that once and goes on.
  */
 import type { Outcome } from "../core/Change.ts"
 import type { Incoming } from "../core/Message.ts"
 import type { DropReason } from "../core/Output.ts"
 import type { Frame } from "./Frame.ts"
 
-/** Why messages get lost: see `Output.DropReason`. `Extension`: an extension has not let them pass. */
+/** Reasons for the loss of messages: those of the machine, and `Extension`: an extension has not let them pass. */
 export type LossReason = DropReason | "Extension"
 
-/** Who is told. */
+/** Observer of the hot path. */
 export interface Probe {
   /** A turn of the event loop begins, at this time of the service's clock (milliseconds since the epoch). */
   readonly turnBegan: (now: number) => void
@@ -21,17 +21,17 @@ export interface Probe {
   readonly turnEnded: () => void
   /** A message has arrived, from a client or from the application, and goes to the machine. */
   readonly received: (message: Incoming) => void
-  /** The engine has answered an order, or tells what another process did. */
+  /** The engine has told an outcome, of this process or of another one. */
   readonly happened: (outcome: Outcome) => void
   /** A frame was written to a connection. The same frame may go to many of them, one after the other. */
   readonly sent: (frame: Pick<Frame, "deliveries">) => void
-  /** So many messages, each for one session, will not be delivered. A message that was refused counts as one. */
+  /** Messages, each for one session, will not be delivered. A message that was refused counts as one. */
   readonly dropped: (reason: LossReason, messages: number) => void
   /** Whether publishes are to keep the `ext.traceparent` that they bring. */
   readonly keepsTraces: boolean
 }
 
-/** One probe for all of them; none for none. */
+/** Combines probes into one; none into none. */
 export const combine = (probes: ReadonlyArray<Probe>): Probe | undefined =>
   probes.length < 2 ? probes[0] : {
     turnBegan: (now) => probes.forEach((probe) => probe.turnBegan(now)),

@@ -10,7 +10,7 @@ import type { ConnectionId } from "../core/Connection.ts"
 import * as Frame from "./Frame.ts"
 import type { CloseReason, Sink } from "./Transport.ts"
 
-/** A connection that shares its socket. */
+/** Connection that shares a socket. */
 export interface Branch {
   readonly id: ConnectionId
   readonly canBeAnswered: boolean
@@ -19,7 +19,7 @@ export interface Branch {
   readonly closed: (resetBy?: string) => void
 }
 
-/** The connection whose socket it is. */
+/** Connection that has the socket itself. */
 export interface Trunk<B> {
   readonly id: ConnectionId
   readonly sink: Sink
@@ -29,14 +29,17 @@ export interface Trunk<B> {
   readonly isBound: (connection: ConnectionId) => boolean
 }
 
-/** So many sessions have branches; one more takes the place of whoever has the socket itself, and gives it up again. */
+/**
+ * Maximum number of branches; one more session takes the place of the one that has the socket itself, and gives it up
+ * again.
+ */
 const most = 100
 
-/** The branches of a socket. */
+/** Branches of a socket. */
 export class SharedSocket<B extends Branch> {
   readonly #trunk: Trunk<B>
   readonly #bySession = new Map<string, B>()
-  /** SharedSocket that have had a session and were given up: what they have written may come back yet. */
+  /** Branches that have had a session and were given up: their frames may return yet. */
   readonly #former = new Set<B>()
   readonly #settled = new WeakSet<B>()
   readonly #owners = new WeakMap<Frame.Frame, B>()
@@ -45,13 +48,13 @@ export class SharedSocket<B extends Branch> {
     this.#trunk = trunk
   }
 
-  /** The branch of a session, if it has one. */
+  /** Finds the branch of a session. */
   get(clientId: string): B | undefined {
     const branch = this.#bySession.get(clientId)
     return branch?.canBeAnswered === true ? branch : undefined
   }
 
-  /** A branch for a session that has none, if there is room. */
+  /** Adds a branch for a session that has none, if there is room. */
   add(clientId: string): B | undefined {
     const closing = this.#bySession.get(clientId)
     if (closing !== undefined) this.#giveUp(closing)
@@ -69,7 +72,7 @@ export class SharedSocket<B extends Branch> {
     return false
   }
 
-  /** The frames that are no branch's. */
+  /** Selects the frames that are no branch's. */
   withoutTheirs(frames: ReadonlyArray<Frame.Frame>): ReadonlyArray<Frame.Frame> {
     return frames.filter((frame) => !this.#owners.has(frame))
   }
@@ -82,7 +85,7 @@ export class SharedSocket<B extends Branch> {
     for (const branch of [...this.#bySession.values()]) branch.flush()
   }
 
-  /** The socket is gone. */
+  /** Closes all branches: the socket is gone. */
   closed(resetBy?: string): void {
     for (const branch of [...this.#bySession.values(), ...this.#former]) branch.closed(resetBy)
     this.#bySession.clear()
@@ -113,14 +116,17 @@ export class SharedSocket<B extends Branch> {
     return this.#trunk.sink.unwritten?.().filter((frame) => this.#owners.get(frame) === branch) ?? []
   }
 
-  /** The socket is closed with the last session that has it; with it all are when it cannot be written to. */
+  /** Closes a branch. The socket is closed with its last session, or when it cannot be written to. */
   #close(branch: B, reason: CloseReason): void {
     if (reason === "ServerError") return this.#trunk.sink.close(reason)
     this.#giveUp(branch)
     if (reason !== "Shutdown" && !this.isInUse && !this.#trunk.isBound(this.#trunk.id)) this.#trunk.close(reason)
   }
 
-  /** What has not been read comes back when the socket is gone, as long as there are not too many. */
+  /**
+   * Gives a branch up. Its frames that were not read return when the socket is gone, as long as there are not too many
+   * such branches.
+   */
   #giveUp(branch: B): void {
     for (const [clientId, other] of this.#bySession) if (other === branch) this.#bySession.delete(clientId)
     if (!this.#settled.has(branch)) return branch.closed()

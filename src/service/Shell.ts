@@ -1,10 +1,11 @@
 /**
- * The shell around the reducer: it holds the state, steps the machine with whatever happens and carries out what comes
- * of it, in the same call. From a transport's callback to the frame that leaves there is no fiber and no promise.
+ * Shell around the reducer: it holds the state, steps the machine with each input and carries out the outputs, in the
+ * same call. From a transport's callback to the frame that leaves there is no fiber and no promise.
  *
- * What comes of all that has arrived in one turn of the event loop is collected; at its end connects for which messages have
- * come are answered, each connection writes one frame, the events go to the monitor and the timer is set. Writing after reading,
- * not in between, wakes a peer once for all that is there for it: a write that has to wake somebody costs double.
+ * A turn is everything that has arrived in one turn of the event loop. At its end connects for which messages have come
+ * are answered, each connection writes one frame, the events go to the monitor and the timer is set. Writing after
+ * reading, not in between, wakes a peer once for everything that is there for it: a write that has to wake a process
+ * costs double.
  */
 import type * as Clock from "effect/Clock"
 import type * as Duration from "effect/Duration"
@@ -35,7 +36,7 @@ import { ShellConnection } from "./ShellConnection.ts"
 import { ShellTimer } from "./ShellTimer.ts"
 import type { ConnectionInfo, Sink } from "./Transport.ts"
 
-/** What the shell is made of. */
+/** Parts of the shell. */
 export interface Parts {
   readonly settings: Settings
   readonly extensionTimeout: Duration.Duration
@@ -46,7 +47,7 @@ export interface Parts {
   readonly runFork: <A>(effect: Effect.Effect<A>) => Fiber.Fiber<A>
 }
 
-/** The running machine. */
+/** Running machine, and host of its connections. */
 export class Shell implements Host<ShellConnection> {
   readonly #parts: Parts
   readonly #connections = new Map<ConnectionId, ShellConnection>()
@@ -77,7 +78,7 @@ export class Shell implements Host<ShellConnection> {
     })
   }
 
-  /** The state as it is now. */
+  /** State as it is now. */
   get state(): State.State {
     return this.#state
   }
@@ -92,7 +93,7 @@ export class Shell implements Host<ShellConnection> {
   readonly #inputs: Array<Input> = []
   #isStepping = false
 
-  /** Something happens: the machine takes a step, and further ones for what that brings about. */
+  /** Steps the machine, and steps it further with the inputs that this brings about. */
   step(input: Input): void {
     this.#beginTurn()
     this.#inputs.push(input)
@@ -119,7 +120,10 @@ export class Shell implements Host<ShellConnection> {
     this.#reduce({ _tag: "Happened", now, outcome })
   }
 
-  /** A step that throws is our own bug. It is told, the state stays as it was, and everybody else is served. */
+  /**
+   * Takes one step. A step that throws is our own bug: it is logged, the state stays as it was, and other clients are
+   * served.
+   */
   #reduce(input: Input): void {
     let step: Machine.Step | undefined
     try {
@@ -135,7 +139,7 @@ export class Shell implements Host<ShellConnection> {
 
   #recording: Recording | undefined
 
-  /** From now on steps are recorded. */
+  /** Records the steps from now on. */
   record(recording: Recording): void {
     this.#recording = recording
   }
@@ -212,7 +216,7 @@ export class Shell implements Host<ShellConnection> {
 
   #touchedLocal: Array<ShellConnection> = []
 
-  /** In the same process there are no writes to gather: such connections do not wait for the end of the turn. */
+  /** Flushes a connection of the same process at the end of the task: there are no writes to gather. */
   #touchLocal(connection: ShellConnection): void {
     if (this.#touchedLocal.push(connection) === 1) queueMicrotask(this.#flushLocal)
   }
@@ -223,7 +227,10 @@ export class Shell implements Host<ShellConnection> {
     for (const connection of touched) this.#flush(connection)
   }
 
-  /** A connection that cannot be written to (an extension has made something of a message that is not JSON) is closed. */
+  /**
+   * Flushes a connection. One that cannot be written to (an extension has made something of a message that is not JSON)
+   * is closed.
+   */
   #flush(connection: ShellConnection): void {
     try {
       connection.flush()
@@ -236,7 +243,7 @@ export class Shell implements Host<ShellConnection> {
   // -------------------------------------------------------------------------------------------------------------------
   // connections
 
-  /** The extensions that are installed now, in their order. */
+  /** Extensions that are installed now, in their order. */
   extensions: ReadonlyArray<Extension> = []
   incoming: ReadonlyArray<Extension> = []
   outgoing: ReadonlyArray<Extension> = []
@@ -249,7 +256,7 @@ export class Shell implements Host<ShellConnection> {
     this.outgoing = extensions.filter((extension) => extension.outgoing !== undefined)
   }
 
-  /** The probes that are installed now, and one for all of them. */
+  /** Probes that are installed now, and one for all of them. */
   probes: ReadonlyArray<Probe.Probe> = []
   probe: Probe.Probe | undefined
 
@@ -259,7 +266,7 @@ export class Shell implements Host<ShellConnection> {
     this.probe = Probe.combine(probes)
   }
 
-  /** A transport has a new connection. */
+  /** Opens a connection for a transport. */
   open(info: ConnectionInfo, sink: Sink): ShellConnection {
     const connection = new ShellConnection(++this.#lastConnection, info, sink, this)
     this.#connections.set(connection.id, connection)
@@ -289,7 +296,7 @@ export class Shell implements Host<ShellConnection> {
     this.#parts.runFork(this.logThrottle.say("TooLong", Effect.logWarning(line), again))
   }
 
-  /** The sessions of which messages have left and may yet come back, each with the lowest position of these. */
+  /** Lists the sessions of which messages have left and may yet return, each with the lowest position of these. */
   *unconfirmed(): Generator<readonly [clientId: ClientId, position: number]> {
     for (const connection of this.#connections.values()) yield* connection.unconfirmed
   }
@@ -302,9 +309,9 @@ export class Shell implements Host<ShellConnection> {
   #isStopped = false
 
   /**
-   * Ends all sessions that end with this process, with their events, writes what they are still to get and closes what
-   * is still open. Sessions with which other processes can go on are left, their connects answered. What is opened later
-   * is closed at once.
+   * Ends all sessions that end with this process, with their events, writes their last messages and closes the
+   * connections that are still open. Sessions with which other processes can go on are left, their connects answered.
+   * Connections that are opened later are closed at once.
    */
   stop(): void {
     this.#isStopped = true
@@ -318,7 +325,7 @@ export class Shell implements Host<ShellConnection> {
     for (const connection of [...this.#connections.values()]) connection.abort("Shutdown")
   }
 
-  /** The application ends a session, or asks the engine to. */
+  /** Ends a session for the application, or asks the engine to. */
   endSession(clientId: ClientId, cause: Cause): void {
     this.step({ _tag: "EndRequested", now: this.now, clientId, cause })
   }

@@ -1,10 +1,10 @@
 /**
- * A connection inside the service: it keeps the order of what comes in and goes out.
+ * Connection inside the service: it keeps the order of incoming and outgoing messages.
  *
  * - Messages are handed to the machine in the order in which they arrived, also when extensions take their time.
- * - Answers leave in the order of their requests, although an engine may take its time. A `/meta/connect` that came
- *   alone over a socket is answered out of turn, since it may be held.
- * - What is written in a turn leaves at its end as one frame; the answers to an exchange leave when all are there.
+ * - Answers leave in the order of their requests, although an engine may take its time. A `/meta/connect` that may be
+ *   held over a socket is answered out of turn.
+ * - Messages of a turn leave at its end as one frame; the answers to an exchange leave when all are there.
  */
 import * as Effect from "effect/Effect"
 import * as Channel from "../core/Channel.ts"
@@ -21,13 +21,13 @@ import * as TaskQueue from "./TaskQueue.ts"
 import type { CloseReason, ConnectionInfo, OpenConnection, Sink } from "./Transport.ts"
 import * as Unread from "./Unread.ts"
 
-/** The slot of an answer that waits for no other. */
+/** Slot of an answer that waits for no other. */
 const outOfTurn = -1
 
 /** Whether a request makes no sense when its connection is gone. A publish is as good as before. */
 const needsAnswer = ({ _tag }: Message.Incoming): boolean => _tag === "Connect" || _tag === "Handshake"
 
-/** A connection that a transport has opened. */
+/** Connection that a transport has opened. */
 export class ShellConnection implements OpenConnection, Connection, Listener, Branch {
   readonly id: ConnectionId
   readonly kind: Kind
@@ -38,7 +38,7 @@ export class ShellConnection implements OpenConnection, Connection, Listener, Br
   readonly #host: Host<ShellConnection>
   #isOpen = true
   #clientId: ClientId | undefined
-  /** The socket has changed its session, so nobody can say any more whose an unwritten frame is. */
+  /** Whether the socket has changed its session, so that nobody knows any more whose an unwritten frame is. */
   #isMixed = false
 
   constructor(id: ConnectionId, info: ConnectionInfo, sink: Sink, host: Host<ShellConnection>) {
@@ -101,12 +101,12 @@ export class ShellConnection implements OpenConnection, Connection, Listener, Br
     )
   }
 
-  /** Whose connect is on its way to an answer, where the socket has no session yet. */
+  /** Session whose connect is on its way to an answer, where the socket has no session yet. */
   #expected: string | undefined
   /** Further sessions over the same socket. */
   #branches: SharedSocket<ShellConnection> | undefined
 
-  /** The connection by which a session is reached: this one, or a branch of it where this one has another session. */
+  /** Finds the connection of a session: this one, or a branch of it where this one has another session. */
   #connectionOf(clientId: string): ShellConnection {
     if (this.kind !== "socket" || this.local || this.#clientId === clientId) return this
     const known = this.#branches?.get(clientId)
@@ -141,19 +141,19 @@ export class ShellConnection implements OpenConnection, Connection, Listener, Br
   // out
 
   #frame: Frame.Frame = Frame.empty
-  /** With whom it has in common what it is to write. */
+  /** Group with which it shares its frame. */
   #group: FrameGroup | undefined
   #isTouched = false
   #answered = 0
   #early: Map<number, ReadonlyArray<Message.Outgoing>> | undefined
   #outgoing: TaskQueue.TaskQueue | undefined
-  /** What an exchange has been given for sessions: it comes back if the answer cannot be written. */
+  /** Messages that an exchange has for sessions: they return if the answer cannot be written. */
   #delivered: Array<Unread.Delivered> | undefined
   #isSent = false
   /** Messages that are on their way through extensions, the oldest first. */
   #passing: ReadonlyArray<Message.Outgoing> = []
 
-  /** The session to which the connection belongs from now on. */
+  /** Binds the connection to a session. */
   bind(clientId: ClientId): void {
     this.#expected = undefined
     this.#isMixed ||= this.#clientId !== undefined && this.#clientId !== clientId
@@ -161,19 +161,19 @@ export class ShellConnection implements OpenConnection, Connection, Listener, Br
     this.#sink.bound?.(clientId)
   }
 
-  /** The session has gone to another connection. */
+  /** Tells the transport that the session has gone to another connection. */
   left(): void {
     if (this.#isOpen) this.#sink.left?.()
   }
 
-  /** The answer to the request at a slot, with what is delivered to a session along with it. */
+  /** Answers the request at a slot, with the deliveries behind it. */
   reply(slot: number, messages: ReadonlyArray<Message.Outgoing>, clientId: ClientId | undefined): void {
     if (this.#expected !== undefined && messages[0]?.channel === Channel.connect) this.#expected = undefined
     if (clientId !== undefined && this.kind === "exchange") (this.#delivered ??= []).push({ clientId, messages })
     this.#passOut(messages, (passed) => this.#answer(slot, passed))
   }
 
-  /** A message for the session to which the connection belongs. */
+  /** Delivers a message to the session of the connection. */
   deliver(message: Message.Delivery): void {
     if (this.#isPassing) return this.#passOut([message], (passed) => this.#write(passed))
     this.#leaveGroup()
@@ -181,7 +181,7 @@ export class ShellConnection implements OpenConnection, Connection, Listener, Br
     this.#touch()
   }
 
-  /** What the peer has not asked for. */
+  /** Writes a message that the peer has not asked for. */
   advise(message: Message.Reply): void {
     this.#passOut([message], (passed) => this.#write(passed))
   }
@@ -253,7 +253,7 @@ export class ShellConnection implements OpenConnection, Connection, Listener, Br
     )
   }
 
-  /** Writes what this turn has brought, and closes the connection if that is due. */
+  /** Writes the messages of this turn, and closes the connection if that is due. */
   flush(): void {
     this.#isTouched = false
     this.#leaveGroup()
@@ -285,12 +285,15 @@ export class ShellConnection implements OpenConnection, Connection, Listener, Br
 
   #isStopping = false
 
-  /** The service stops: from now on nothing waits for extensions. */
+  /** Prepares the end of the service: from now on nothing waits for extensions. */
   stop(): void {
     this.#isStopping = true
   }
 
-  /** Nothing more is written. A sink that cannot even be closed is its transport's trouble. */
+  /**
+   * Closes the connection at once; nothing more is written. A sink that cannot even be closed is its transport's
+   * trouble.
+   */
   abort(reason: CloseReason): void {
     try {
       this.#sink.close(reason)
@@ -302,8 +305,8 @@ export class ShellConnection implements OpenConnection, Connection, Listener, Br
   #closing: CloseReason | undefined
 
   /**
-   * Whether somebody is there to be answered. A socket or stream that is being closed takes no session: the messages would
-   * come back later, and might have been overtaken by then.
+   * Whether an answer can reach the peer. A socket or stream that is being closed takes no session: the messages would
+   * return later, and might have been overtaken by then.
    */
   get canBeAnswered(): boolean {
     return this.#isOpen && (this.kind === "exchange" || this.#closing === undefined)
@@ -340,24 +343,24 @@ export class ShellConnection implements OpenConnection, Connection, Listener, Br
     return Unread.ofSession(this.#clientId, this.#sent, [...this.#frame.messages, ...this.#passing], resetBy)
   }
 
-  /** What an exchange has been given for sessions and may not have left. */
+  /** Messages that an exchange has for sessions and that may not have left. */
   get #returnable(): ReadonlyArray<Unread.Delivered> {
     return this.#isSent && this.#unwritten.length === 0 ? [] : this.#delivered ?? []
   }
 
-  /** The frames that may not have left, the oldest first. */
+  /** Frames that may not have left, the oldest first. */
   get #unwritten(): ReadonlyArray<Frame.Frame> {
     const sent = this.#sent
     return this.#frame === Frame.empty ? sent : [...sent, this.#frame]
   }
 
-  /** What its sink has and may not have left. */
+  /** Frames of its sink that may not have left. */
   get #sent(): ReadonlyArray<Frame.Frame> {
     const frames = this.#sink.unwritten?.() ?? []
     return this.#branches?.withoutTheirs(frames) ?? frames
   }
 
-  /** The sessions whose messages return if the connection breaks now, each with the lowest position of these. */
+  /** Sessions whose messages return if the connection breaks now, each with the lowest position of these. */
   get unconfirmed(): ReadonlyArray<Unread.Lowest> {
     if (this.kind === "exchange") return Unread.lowestOfExchange(this.#returnable)
     const frames = this.#unwritten
@@ -365,7 +368,7 @@ export class ShellConnection implements OpenConnection, Connection, Listener, Br
     return [[this.#clientId, Unread.lowestOf(frames, this.#passing)]]
   }
 
-  /** Who speaks over the socket: where there are several sessions, the one that the message names. */
+  /** Context of a message: where several sessions share the socket, that of the session that the message names. */
   #contextOf({ clientId }: Message.Raw): Extension.ExtensionContext {
     const branch = typeof clientId === "string" ? this.#branches?.get(clientId) : undefined
     return branch === undefined ? this.#context : branch.#context

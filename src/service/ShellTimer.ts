@@ -1,9 +1,9 @@
 /**
- * The time of the shell: one time for all of a turn, a timer for deadlines, and the detection of halts.
+ * Time of the shell: the same for all of a turn, a timer for deadlines, and the detection of halts.
  *
  * While anything is due at all, the timer comes once a second. If it comes much too late, the process was halted (a
- * suspended machine, a frozen container): nobody could reach it meanwhile, and what has arrived in its sockets is not
- * read yet, so that time does not count.
+ * suspended machine, a frozen container): no client could reach it meanwhile, and bytes that have arrived in its
+ * sockets are not read yet, so that time does not count.
  */
 import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
@@ -11,7 +11,7 @@ import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import * as MonotonicClock from "../base/MonotonicClock.ts"
 
-/** The parts of the shell that a timer uses. Times are milliseconds since the epoch. */
+/** Parts of the shell that the timer uses. Times are milliseconds since the epoch. */
 export interface Host {
   readonly clock: Clock.Clock
   /** Starts an effect that ends with the service. */
@@ -30,7 +30,7 @@ const heartbeat = 1_000
 /** Delays of the timer from which the process was busy, or as good as halted, in milliseconds. */
 const late = { busy: 100, halted: 1_000 }
 
-/** The clock and the timer. */
+/** Clock and timer of a shell. */
 export class ShellTimer {
   readonly #host: Host
   readonly #readClock: () => number

@@ -1,17 +1,17 @@
-/** A queue of effects that are run one after the other: what keeps the order of messages although extensions may wait. */
+/** Queue of effects that run one after the other: it keeps the order of messages although extensions may wait. */
 import * as Effect from "effect/Effect"
 
 /** Starts an effect in the scope of the service. */
 export type RunFork = (effect: Effect.Effect<void>) => void
 
-/** Effects that wait for those before them. */
+/** Queue of effects. */
 export interface TaskQueue {
-  /** Nothing runs and nothing waits. */
+  /** Whether nothing runs and nothing waits. */
   readonly isIdle: boolean
   readonly push: (task: Effect.Effect<void>) => void
 }
 
-/** A task that fails is our own bug: it is logged, and the next one runs. */
+/** Creates a queue. A task that fails is our own bug: it is logged, and the next one runs. */
 export const make = (runFork: RunFork): TaskQueue => {
   const tasks: Array<Effect.Effect<void>> = []
   let isIdle = true

@@ -1,9 +1,9 @@
 /**
- * The contract between the running service and what carries bytes.
+ * Contract between the running service and the transports, which carry bytes.
  *
- * A transport turns what its peer does into calls of an {@link OpenConnection}, and gets back, through the
- * {@link Sink} it gave when it opened the connection, whole frames to write. It knows no sessions, no subscriptions and
- * no rule of Bayeux.
+ * A transport turns the actions of its peer into calls of an {@link OpenConnection}, and gets whole frames to write
+ * through the {@link Sink} that it gave when it opened the connection. It knows no sessions, no subscriptions and no
+ * rule of Bayeux.
  */
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http"
 import type { Duplex } from "node:stream"
@@ -11,27 +11,27 @@ import type { ClientId } from "../core/ClientId.ts"
 import type { Kind } from "../core/Connection.ts"
 import type { Frame } from "./Frame.ts"
 
-/** The HTTP request by which a peer came; in-process connections have none. */
+/** HTTP request of a peer; in-process connections have none. */
 export interface RequestInfo {
   readonly method: string
   readonly url: string
   readonly headers: IncomingHttpHeaders
-  /** The peer's address; undefined when it has gone before anybody asked. */
+  /** Address of the peer; undefined if it has gone before anybody asked. */
   readonly remoteAddress: string | undefined
 }
 
-/** What a transport says of a connection when it opens it. */
+/** Description of a connection that is opened. */
 export interface ConnectionInfo {
   readonly connectionType: string
   readonly kind: Kind
-  /** The application's own: it may do what remote clients may not. */
+  /** Whether it is the application's own: it may do what remote clients may not. */
   readonly local: boolean
   readonly request: RequestInfo | undefined
-  /** The server through which it came, so that a server that stops can end its connections and no others. */
+  /** Server through which it came, so that a server that stops can end its connections and no others. */
   readonly owner: object | undefined
 }
 
-/** A request as extensions see it. Only one that asks for the address costs a call of the system. */
+/** Request as extensions see it. Only reading the address costs a call of the system. */
 class Arrived implements RequestInfo {
   readonly method: string
   readonly url: string
@@ -50,10 +50,10 @@ class Arrived implements RequestInfo {
   }
 }
 
-/** What extensions are told of a request. */
+/** Creates the request as extensions see it. */
 export const requestInfo = (request: IncomingMessage): RequestInfo => new Arrived(request)
 
-/** Why the service closes a connection. */
+/** Reasons of the service to close a connection. */
 export type CloseReason =
   | "SessionEnded"
   | "SessionMoved"
@@ -63,24 +63,24 @@ export type CloseReason =
   | "Shutdown"
   | "ServerError"
 
-/** Where the service writes to. */
+/** Writer of a connection. */
 export interface Sink {
   /** Writes a frame. An exchange gets one: its whole answer. */
   readonly send: (frame: Frame) => void
-  /** Closes the connection when what was sent has left. */
+  /** Closes the connection when all frames have left. */
   readonly close: (reason: CloseReason) => void
   /**
-   * The frames that were sent and of which it is not certain that they have left, the oldest first. Without it all have.
-   * When the connection is gone they go out again.
+   * Frames that were sent and may not have left, the oldest first. Without it all have. When the connection is gone
+   * they go out again.
    */
   readonly unwritten?: () => ReadonlyArray<Frame>
-  /** The connection now belongs to a session. */
+  /** The connection belongs to a session now. */
   readonly bound?: (clientId: ClientId) => void
   /** The session has gone to another connection: the peer of this one may have gone, too. */
   readonly left?: () => void
 }
 
-/** A connection that the service knows of. */
+/** Connection that the service has opened. */
 export interface OpenConnection {
   /** Hands in a batch of messages, each any JSON value. An exchange hands in one batch. */
   readonly receive: (messages: ReadonlyArray<unknown>) => void
@@ -89,41 +89,41 @@ export interface OpenConnection {
   /** The peer has shown that it is there, without a message: it has answered a ping. */
   readonly heard: () => void
   /**
-   * The connection is gone, with what its sink has not written. `resetBy` is the address of a peer that has reset the
-   * connection when all was written: it may not have read what the sink still has. `hadEnded` says that it had closed its
-   * socket before it got all of an answer.
+   * The connection is gone, with the frames that its sink has not written. `resetBy` is the address of a peer that has
+   * reset the connection when all was written: it may not have read the frames of {@link Sink.unwritten}. `hadEnded`:
+   * it had closed its socket before it got all of an answer.
    */
   readonly closed: (resetBy?: string, hadEnded?: boolean) => void
-  /** Closes the connection from this side: what is held is answered, what was sent leaves first. */
+  /** Closes the connection from this side: a held connect is answered, written frames leave first. */
   readonly end: () => void
 }
 
-/** How the service takes a connection. */
+/** Opens a connection. */
 export type Open = (info: ConnectionInfo, sink: Sink) => OpenConnection
 
 interface Call {
   readonly request: IncomingMessage
-  /** What follows the mount: `""`, or `/` and more. */
+  /** Rest of the path behind the mount: `""`, or `/` and more. */
   readonly path: string
   readonly open: Open
   readonly owner: object
 }
 
-/** A request that a server hands to the transports. */
+/** Request that a server hands to the transports. */
 export interface HttpCall extends Call {
   readonly response: ServerResponse
   readonly query: URLSearchParams
 }
 
-/** A request to become something else than HTTP. */
+/** Request to upgrade the connection to another protocol than HTTP. */
 export interface UpgradeCall extends Call {
   readonly socket: Duplex
   readonly head: Buffer
 }
 
-/** What a transport offers to servers and, in the handshake, to clients. */
+/** Transport: its connection types for handshakes, and its handlers for servers. */
 export interface Transport {
-  /** The connection types that it carries, in the order of preference. */
+  /** Connection types that it carries, in the order of preference. */
   readonly connectionTypes: ReadonlyArray<string>
   /** Takes a request, or leaves it to the next transport by giving false. */
   readonly handle?: (call: HttpCall) => boolean

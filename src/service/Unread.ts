@@ -13,7 +13,7 @@ import * as OriginalMessage from "./OriginalMessage.ts"
 
 type Messages = ReadonlyArray<Message.Outgoing>
 
-/** A message that returns, without the time at which it does. */
+/** Input of messages that return, without its time. */
 export type Return = Omit<Returned, "_tag" | "now">
 
 /** Deliveries and replies that were written for a session. */
@@ -22,7 +22,7 @@ export interface Delivered {
   readonly messages: Messages
 }
 
-/** A session and the lowest position of messages; `Infinity` if there are none. */
+/** Session with the lowest position of messages; `Infinity` if there are none. */
 export type Lowest = readonly [clientId: ClientId, position: number]
 
 const deliveries = (messages: Messages): ReadonlyArray<Message.Delivery> =>

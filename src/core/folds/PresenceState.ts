@@ -1,13 +1,13 @@
 /**
- * Who is there: members by the identity of their sessions, and what each thing that is told makes of that.
+ * Presence as a fold of events: members by the identity of their sessions.
  *
  * A session that has ended lingers for a grace period, with the subscriptions that it had. A member is there as long as
- * one of its sessions is or lingers, and in a channel as long as one of those has subscribed to it; so who changes the
- * page and comes back in time never leaves, neither the server nor its channels. Who unsubscribes leaves the channel at
- * once.
+ * one of its sessions is or lingers, and in a channel as long as one of those has subscribed to it; so a member that
+ * changes the page and comes back in time never leaves, neither the server nor its channels. A member that unsubscribes
+ * leaves the channel at once.
  *
- * Each {@link Step} changes one session. So whoever compares the states before and behind each step knows exactly who
- * comes and goes, anywhere ({@link change}), and when.
+ * Each {@link Step} changes one session. So a comparison of the states before and behind each step ({@link change})
+ * shows exactly which member comes and goes, anywhere, and when.
  */
 import * as HashMap from "effect/HashMap"
 import * as HashSet from "effect/HashSet"
@@ -25,13 +25,13 @@ export interface End {
   readonly cause: Cause | undefined
 }
 
-/** A session with an identity, as it is found. Times are milliseconds since the epoch. */
+/** Session with an identity, as it is stored. Times are milliseconds since the epoch. */
 export interface IdentifiedSession {
   readonly identity: string
-  /** When it began. */
+  /** Time of its beginning. */
   readonly since: number
   readonly subscriptions: Iterable<Channel.Pattern>
-  /** That it has ended, within the grace period. */
+  /** Its end, within the grace period. */
   readonly end?: End
 }
 
@@ -42,16 +42,16 @@ export interface PresenceSnapshot {
   readonly sessions: ReadonlyMap<ClientId, IdentifiedSession>
 }
 
-/** Everything is told that happened before that time. */
+/** Every event before that time has been given. */
 export interface TimePassed {
   readonly _tag: "TimePassed"
   readonly at: number
 }
 
-/** What can be told. Events that a reading knows of already do no harm behind it. */
+/** Input of the fold. Events that a snapshot contains already do no harm behind it. */
 export type PresenceInput = PresenceSnapshot | TimePassed | (Event & { readonly at: number })
 
-/** A session that is there, or lingers behind its end. */
+/** Session that is there, or lingers behind its end. */
 interface Visit {
   readonly identity: string
   readonly subscriptions: HashSet.HashSet<Channel.Pattern>
@@ -63,17 +63,17 @@ interface Presence {
   readonly visits: HashSet.HashSet<ClientId>
 }
 
-/** All who are there. */
+/** Members and their sessions. */
 export interface PresenceState {
   readonly gracePeriod: number
   readonly visits: HashMap.HashMap<ClientId, Visit>
   readonly members: HashMap.HashMap<string, Presence>
   readonly subscriptions: Subscriptions.Subscriptions
-  /** When which visit lingers no more. */
+  /** Times at which sessions linger no more. */
   readonly lapses: Deadlines.Deadlines
 }
 
-/** A session of a member has come, has changed or has gone. */
+/** Change of one session of a member: it has come, has changed or has gone. */
 export interface Step {
   readonly state: PresenceState
   readonly identity: string
@@ -81,7 +81,7 @@ export interface Step {
   readonly cause: Cause | undefined
 }
 
-/** Nobody is there. The grace period is milliseconds. */
+/** Creates the state without members. The grace period is milliseconds. */
 export const make = (gracePeriod: number): PresenceState => ({
   gracePeriod,
   visits: HashMap.empty(),
@@ -93,19 +93,19 @@ export const make = (gracePeriod: number): PresenceState => ({
 // ---------------------------------------------------------------------------------------------------------------------
 // questions
 
-/** Somebody who is there. */
+/** Member that is there. */
 export interface Member {
   readonly identity: string
-  /** When the member came, in milliseconds since the epoch. */
+  /** Time at which the member came, in milliseconds since the epoch. */
   readonly since: number
-  /** How many of its sessions are there. With 0 all have ended, and the grace period runs. */
+  /** Number of its sessions that are there. With 0 all have ended, and the grace period runs. */
   readonly sessions: number
 }
 
-/** Where somebody can be: on the server, or on the channel that these patterns match. */
+/** Place of members: the server, or the channel that these patterns match. */
 export type Place = "server" | ReadonlyArray<Channel.Pattern>
 
-/** The place of a channel; nobody is on what is no channel. */
+/** Creates the place of a channel; nobody is on an invalid channel. */
 export const onChannel = (name: string): Place =>
   Result.match(Channel.parse(name, Infinity), { onFailure: () => [], onSuccess: Channel.expand })
 
@@ -131,7 +131,7 @@ const visitsTo = (self: PresenceState, place: Place): Iterable<ClientId> => {
   return new Set(place.flatMap((pattern) => [...Option.getOrElse(HashMap.get(self.subscriptions, pattern), () => [])]))
 }
 
-/** The members that are there, by their identities. */
+/** Lists the members that are there, by their identities. */
 export const members = (self: PresenceState, place: Place): ReadonlyMap<string, Member> => {
   const found = new Map<string, Member>()
   for (const clientId of visitsTo(self, place)) {
@@ -142,13 +142,16 @@ export const members = (self: PresenceState, place: Place): ReadonlyMap<string, 
   return found
 }
 
-/** When somebody lingers no more, if nothing happens before: `Passed` is to be told then. `Infinity` when nobody lingers. */
+/**
+ * Time at which a session lingers no more, if nothing happens before: a {@link TimePassed} is needed then. `Infinity`
+ * if none lingers.
+ */
 export const nextLapse = (self: PresenceState): number => Deadlines.next(self.lapses)
 
 // ---------------------------------------------------------------------------------------------------------------------
 // who comes and goes
 
-/** Somebody has come. */
+/** A member has come. */
 export interface Join {
   readonly _tag: "Join"
   readonly identity: string
@@ -156,7 +159,7 @@ export interface Join {
 }
 
 /**
- * Somebody has left: at the end of the grace period behind the end of the last session, or when the last one has
+ * A member has left: at the end of the grace period behind the end of the last session, or when the last one has
  * unsubscribed. The cause is that of its end; it is missing where that was missed.
  */
 export interface Leave {
@@ -166,7 +169,7 @@ export interface Leave {
   readonly cause: Cause | undefined
 }
 
-/** What a step means at a place. */
+/** Finds what a step changes at a place. */
 export const change = (
   before: PresenceState,
   { at, cause, identity, state }: Step,
@@ -177,7 +180,9 @@ export const change = (
   return was ? { _tag: "Leave", identity, at, cause } : { _tag: "Join", identity, at }
 }
 
-/** Who has left and who has come between two states, for somebody who has missed what was in between. */
+/**
+ * Lists the members that have left and come between two states, for a consumer that has missed the steps in between.
+ */
 export const difference = (
   before: PresenceState,
   after: PresenceState,
@@ -198,7 +203,7 @@ export const difference = (
 
 type Steps = Generator<Step, PresenceState>
 
-/** What comes of something that is told, one session after the other; the state of the last step is the next state. */
+/** Applies an input, one session after the other; the state of the last step is the next state. */
 export const steps = function*(before: PresenceState, input: PresenceInput): Steps {
   if (input._tag === "PresenceSnapshot") return yield* read(before, input)
   const state = yield* lapse(before, input.at)
@@ -211,7 +216,7 @@ const take = function*(step: Step): Steps {
   return step.state
 }
 
-/** Visits whose grace period is over at that time are over. */
+/** Ends the sessions whose grace period is over at that time. */
 const lapse = function*(before: PresenceState, time: number): Steps {
   let state = before
   for (;;) {
@@ -223,7 +228,9 @@ const lapse = function*(before: PresenceState, time: number): Steps {
   }
 }
 
-/** What has come meanwhile goes before what has gone, each at its time as far as that is known. */
+/**
+ * Applies a snapshot: sessions that have come go before those that have gone, each at its time as far as that is known.
+ */
 const read = function*(before: PresenceState, { at, sessions }: PresenceSnapshot): Steps {
   const arrived = yield* readArrivals(before, sessions)
   const state = yield* lapse(arrived, at)
@@ -271,7 +278,10 @@ const each = function*<A>(
   return state
 }
 
-/** An unsubscribe that comes with the end of its session does not count: the session lingers with its subscriptions. */
+/**
+ * Applies an event. An unsubscribe that comes with the end of its session does not count: the session lingers with its
+ * subscriptions.
+ */
 const happen = (self: PresenceState, event: Event & { readonly at: number }): Step | undefined => {
   switch (event._tag) {
     case "Publish":
@@ -304,7 +314,9 @@ const index = (
   by: typeof Subscriptions.add
 ): Subscriptions.Subscriptions => Array.from(patterns).reduce((all, pattern) => by(all, pattern, clientId), self)
 
-/** One that lingers may turn out to be there: a store that has gone back knows nothing of its end. */
+/**
+ * Takes a session in. One that lingers may turn out to be there: a store that has gone back knows nothing of its end.
+ */
 const arrive = (
   self: PresenceState,
   clientId: ClientId,
@@ -350,7 +362,7 @@ const resubscribe = (
   return { state, identity: own.identity, at, cause }
 }
 
-/** From now on it lingers. The cause of an end that was missed may become known later. */
+/** Lets a session linger. The cause of an end that was missed may become known later. */
 const end = (self: PresenceState, clientId: ClientId, { at, cause }: When): Step | undefined => {
   const own = visit(self, clientId)
   if (own === undefined || (own.end !== undefined && own.end.cause !== undefined)) return undefined

@@ -1,8 +1,8 @@
 /**
- * The sessions of a process at one moment between two events, and what each further event makes of them.
+ * Sessions of a process at one moment between two events, and the fold of further events.
  *
  * The law: a snapshot into which all events are folded that follow it is the later snapshot, in everything but the
- * {@link Readings}, of which no event tells.
+ * {@link Readings}, which no event tells.
  */
 import * as HashMap from "effect/HashMap"
 import * as HashSet from "effect/HashSet"
@@ -13,10 +13,10 @@ import type { Arrive, Lagged, MonitorEvent } from "../MonitorEvent.ts"
 import type * as Session from "../Session.ts"
 import type { State } from "../State.ts"
 
-/** What no event tells of a session, as it was when the snapshot was taken. */
+/** Facts about a session that no event tells, as they were when the snapshot was taken. */
 export type Readings = Pick<Session.Info, "local" | "lastSeen" | "queueLength" | "link">
 
-/** A session as the events tell of it. */
+/** Session as the events tell it. */
 export interface Entry {
   readonly identity: string | undefined
   readonly createdAt: number
@@ -32,10 +32,10 @@ export interface Snapshot {
   readonly sessions: HashMap.HashMap<ClientId, Entry>
 }
 
-/** Before anything has happened. */
+/** Snapshot before the first event. */
 export const empty: Snapshot = { _tag: "Snapshot", sequence: 0, sessions: HashMap.empty() }
 
-/** The sessions of these states, which are as they are after the event of that number. */
+/** Takes a snapshot of states, after the event of that number. */
 export const take = (sequence: number, states: Iterable<State>): Snapshot => ({
   _tag: "Snapshot",
   sequence,
@@ -54,7 +54,7 @@ const read = ({ createdAt, identity, lastSeen, link, local, queue, subscriptions
 })
 
 /**
- * What a snapshot becomes by what `Monitor.watch` tells: by the next event, the later snapshot; by a snapshot, that one.
+ * Applies an item of `Monitor.watch` to a snapshot: an event gives the later snapshot, a snapshot takes its place.
  * Where events were missed it stays as it is until the snapshot that follows.
  */
 export const fold = (self: Snapshot, told: Snapshot | MonitorEvent | Lagged): Snapshot => {
@@ -88,7 +88,7 @@ const change = (sessions: Snapshot["sessions"], event: MonitorEvent): Snapshot["
   }
 }
 
-/** It may have been here before, and have been changed elsewhere. */
+/** Takes a session in. It may have been here before, and have been changed elsewhere. */
 const arrived = ({ createdAt, identity, subscriptions }: Arrive, before: Option.Option<Entry>): Entry => ({
   identity,
   createdAt,
