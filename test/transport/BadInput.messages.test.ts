@@ -144,7 +144,7 @@ besideNeighbours("a server that is sent bad messages", () => {
         assert.strictEqual(replies.length, batch.length, json(batch).slice(0, 1_000))
         for (const { error, successful } of replies) {
           if (successful === true) continue
-          assert.match(String(error), /^[34]\d\d:[A-Za-z0-9\-_!~()$@ /*.,]*:[A-Z][a-z A-Z]+$/)
+          assert.match(String(error), /^[34]\d\d:[A-Za-z0-9\-_!~()$@ /*.,]*:[A-Z][a-z A-Z0-9]+$/)
           assert.isBelow(String(error).length, 1_200)
         }
       }
@@ -157,9 +157,11 @@ besideNeighbours("a server that is sent bad messages", () => {
       assert.isDefined(await server.session(clientId))
     })
 
-    it("with thousands of channel segments are refused, in a word", async () => {
+    it.each([
+      ["hundreds of channel segments", "/a".repeat(500), /^405:\/a\/a.{96}\.\.\.:Too many channel segments$/],
+      ["channels of 200,000 characters", "/a".repeat(100_000), /^405:1024:Channel is longer than 1024 characters$/]
+    ])("with %s are refused, in a word", async (_, deep, error) => {
       const clientId = await begin(server)
-      const deep = "/a".repeat(100_000)
       for (
         const message of [
           { channel: deep, data: 1 },
@@ -168,16 +170,16 @@ besideNeighbours("a server that is sent bad messages", () => {
         ]
       ) {
         const [reply] = (await post(server, [message])).messages
-        assert.match(String(reply?.error), /^405:\/a\/a.{96}\.\.\.:Too many channel segments$/)
+        assert.match(String(reply?.error), error)
       }
       assert.deepStrictEqual((await server.session(clientId))?.subscriptions, [])
     })
 
     it("with more subscriptions than a session may have are refused, all of them", async () => {
       const clientId = await begin(server)
-      const patterns = Array.from({ length: 10_001 }, (_, n) => `/a${n}`)
+      const patterns = Array.from({ length: 1_001 }, (_, n) => `/a${n}`)
       const [reply] = (await post(server, [subscribeMessage(clientId, patterns)])).messages
-      assert.strictEqual(reply?.error, "403:10000:Too many subscriptions")
+      assert.strictEqual(reply?.error, "403:1000:Too many subscriptions")
       assert.deepStrictEqual((await server.session(clientId))?.subscriptions, [])
     })
 
