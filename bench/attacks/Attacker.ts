@@ -33,6 +33,7 @@ export class AttackSocket {
   constructor(socket: WebSocket, signal: AbortSignal) {
     this.#socket = socket
     this.#signal = signal
+    socket.setMaxListeners(0)
     socket.on("message", (bytes: Buffer) => {
       if (this.#waiting.size === 0) return
       for (const message of JSON.parse(bytes.toString()) as ReadonlyArray<Message>) this.#take(message)

@@ -77,7 +77,7 @@ export const connections: ReadonlyArray<Attack> = [
     title: "a message in 1,000,000 fragments",
     seconds: 40,
     run: async (attacker) => {
-      const socket = attacker.raw()
+      const socket = attacker.raw().setMaxListeners(0)
       await new Promise((resolve) => socket.once("data", resolve).write(upgrade))
       const fragment = Buffer.from([0x00, 0x80, 0, 0, 0, 0])
       const many = Buffer.concat(Array.from({ length: 10_000 }, () => fragment))
