@@ -301,6 +301,14 @@ it("README.md is short", () => {
   assert.isAtMost(readFileSync(new URL("README.md", root), "utf8").split("\n").length - 1, 120)
 })
 
+it("README.md tells the commands that .ci/run calls", () => {
+  const commands = [...readFileSync(new URL("README.md", root), "utf8").matchAll(/```sh\n(.*?)\n```/gs)]
+    .map(([, text]) => text)
+  assert.includeMembers(commands, ["npm ci && npm start", "npm ci && npm test"])
+  const ci = readFileSync(new URL(".ci/run", root), "utf8")
+  for (const call of [/^if step \d+ npm ci; then$/m, /^ *step \S+ npm test\b/m]) assert.match(ci, call)
+})
+
 it("docs/images has small pictures", () => {
   for (const file of readdirSync(new URL("docs/images", root))) {
     assert.isBelow(readFileSync(new URL(`docs/images/${file}`, root)).length, 150_000, file)

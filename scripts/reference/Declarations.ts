@@ -122,9 +122,12 @@ export class Reader {
 
   #module(name: string, path: string): Module {
     const source = path.replace(`${this.#root}/dist/`, `${this.#root}/src/`).replace(/\.d\.ts$/, ".ts")
-    const [head = ""] = existsSync(source) ? /^(?:#!.*\n)?\/\*\*.*?\*\//s.exec(readFileSync(source, "utf8")) ?? [] : []
+    const texts = sourcesOf(source)
+    const [head = ""] = /^(?:#!.*\n)?\/\*\*.*?\*\//s.exec(texts[0] ?? "") ?? []
     const found = new Map<string, ReadonlyArray<Declaration>>()
-    for (const [name, declaration] of this.#exports(path)) found.set(name, [...found.get(name) ?? [], declaration])
+    for (const [name, declaration] of this.#exports(path)) {
+      found.set(name, [...found.get(name) ?? [], withSharedFields(declaration, texts)])
+    }
     return { name, doc: docIn(head), items: [...found].map(([name, declarations]) => ({ name, declarations })) }
   }
 
@@ -145,6 +148,31 @@ export class Reader {
       }
     }
   }
+}
+
+/** The text of a source, and of those that it imports from its package, and of those that they import. */
+const sourcesOf = (path: string, depth = 2): ReadonlyArray<string> => {
+  if (!existsSync(path)) return []
+  const text = readFileSync(path, "utf8")
+  const imported = [...text.matchAll(/ from "(\.[^"]*)"/g)].map(([, target = ""]) => resolve(dirname(path), target))
+  return depth === 0 ? [text] : [text, ...imported.flatMap((target) => sourcesOf(target, depth - 1))]
+}
+
+/** Fields that options share with others have no comments in declaration files: they are in the sources. */
+const withSharedFields = (declaration: Declaration, sources: ReadonlyArray<string>): Declaration => {
+  const { code, members } = declaration
+  if (!/^const \w+: Schema\.Struct<\{/.test(code)) return declaration
+  const fields = members.length > 0
+    ? members
+    : [...code.matchAll(/^ {4}(?:readonly )?(\w+\??: .*);$/gm)].map(([, code = ""]) => ({ code, doc: "" }))
+  const found = fields.map((field) => field.doc === "" ? { ...field, doc: fieldDoc(field, sources) } : field)
+  return found.some(({ doc }) => doc !== "") ? { ...declaration, code: headOf(code), members: found } : declaration
+}
+
+const fieldDoc = ({ code }: Member, sources: ReadonlyArray<string>): string => {
+  const [name = ""] = /^\w+/.exec(code) ?? []
+  const field = new RegExp(`/\\*\\*(?:(?!\\*/).)*\\*/(?=\\s*${name}: Schema\\.)`, "s")
+  return docIn(sources.map((text) => field.exec(text)?.[0]).find((text) => text !== undefined) ?? "")
 }
 
 type Named = readonly [name: string, declaration: Declaration]

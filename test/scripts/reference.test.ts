@@ -42,7 +42,10 @@ export declare const open: (options?: Options) => Shop;
 declare const hidden: number;
 export {};
 `,
+  "src/Till.ts": "import { fields } from \"./fields.ts\"\n",
+  "src/fields.ts": "export const fields = {\n  /** Number of coins. */\n  coins: Schema.optionalKey(Schema.Int)\n}\n",
   "dist/Till.d.ts": "/** Money | and coins; no notes. */\nexport type Till = {\n    readonly sum: number;\n};\n"
+    + "export declare const Options: Schema.Struct<{\n    coins: Schema.optionalKey<Schema.Int>;\n}>;\n"
 }
 
 describe("the API reference", () => {
@@ -83,6 +86,12 @@ describe("the API reference", () => {
     assert.include(page("Shop.md"), "- `count?: number`\\\n  Number of things. Default: 3.\n- `name?: string`\n")
     assert.notInclude(page("Shop.md"), "typeof")
   })
+
+  it("finds the comments of fields that are shared", () =>
+    assert.include(
+      page("Till.md"),
+      "const Options: Schema.Struct<{ … }>;\n```\n\n- `coins?: number`\\\n  Number of coins.\n"
+    ))
 
   it("lists the fields of services and of interfaces", () => {
     assert.include(page("Shop.md"), "class Shop extends Context.ServiceClass<Shop, \"Shop\", { … }>\n")
