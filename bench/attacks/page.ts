@@ -85,6 +85,9 @@ interface Page {
   readonly fetch: (url: string, init: object) => Promise<{ readonly text: () => Promise<string> }>
 }
 
+/** A name that is no loopback address for whoever looks at the origin only. */
+const host = "attacker.example"
+
 export const page: Attack = {
   name: "page",
   title: "a page of another origin, in Chromium",
@@ -94,10 +97,10 @@ export const page: Attack = {
     if (path === undefined) return "there is no Chromium here: install one, or say in CHROMIUM_PATH where it is"
     const server = createServer((_, response) => response.setHeader("Content-Type", "text/html").end("<!doctype html>"))
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
-    const browser = await launchChromium(path)
+    const browser = await launchChromium(path, `--host-resolver-rules=MAP ${host} 127.0.0.1`)
     try {
       const page = await browser.newPage()
-      await page.goto(`http://localhost:${(server.address() as AddressInfo).port}/`)
+      await page.goto(`http://${host}:${(server.address() as AddressInfo).port}/`)
       const taken = await page.evaluate(script, attacker.port)
       return taken === "" ? "nothing was taken" : `taken: ${taken}`
     } finally {

@@ -10,7 +10,7 @@ export const findChromium = (): string | undefined =>
   findExecutable("CHROMIUM_PATH", ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"])
 
 /** Starts Chromium without a window, and without traffic of its own. The caller closes it. */
-export const launchChromium = async (executablePath: string): Promise<Browser> => {
+export const launchChromium = async (executablePath: string, ...more: ReadonlyArray<string>): Promise<Browser> => {
   const { chromium } = await import("playwright-core")
   return chromium.launch({
     executablePath,
@@ -22,7 +22,8 @@ export const launchChromium = async (executablePath: string): Promise<Browser> =
       "--no-first-run",
       "--disable-background-networking",
       "--disable-component-update",
-      "--disable-sync"
+      "--disable-sync",
+      ...more
     ]
   })
 }
