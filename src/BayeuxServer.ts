@@ -16,11 +16,14 @@ import * as NodeServer from "./transport/NodeServer.ts"
 import * as Transports from "./transport/Transports.ts"
 
 const monitorFields = {
-  /** Name of this process in its events. Default: the host's name and the process id. */
   node: Schema.optionalKey(Schema.NonEmptyString)
 }
 
-/** The options of {@link layer} that are data: those of `NodeServer.layer` and of `Bayeux.layer`, and `node`. */
+/**
+ * Checks the options that are data.
+ *
+ * @internal
+ */
 export const BayeuxServerOptions = Schema.Struct({
   ...NodeServer.NodeServerOptions.fields,
   ...Bayeux.BayeuxOptions.fields,
@@ -40,8 +43,11 @@ export interface Parts<A = never, E = never> {
   readonly install?: Layer.Layer<A, E, Services>
 }
 
-/** The options of {@link layer} without its parts. */
-export type ServerOptions = NodeServer.NodeServerOptions & typeof BayeuxServerOptions.Type
+/** The options of {@link layer} without its parts: those of `NodeServer.layer` and `Bayeux.layer`, and `node`. */
+export type ServerOptions = NodeServer.NodeServerOptions & Bayeux.BayeuxOptions & {
+  /** Name of this process in its events. Default: the host's name and the process id. */
+  readonly node?: string
+}
 
 /** The options of {@link layer}; each may be left out. */
 export type BayeuxServerOptions<A = never, E = never> = ServerOptions & Parts<A, E>

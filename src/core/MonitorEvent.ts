@@ -28,7 +28,11 @@ export type Cause =
   | { readonly _tag: "EngineLost" }
   | { readonly _tag: "ProcessLost" }
 
-/** Cause of an end that the client asked for. */
+/**
+ * Cause of an end that the client asked for.
+ *
+ * @internal
+ */
 export const clientRequest: Cause = { _tag: "ClientRequest" }
 
 /**
@@ -41,7 +45,11 @@ export interface Handshake {
   readonly identity?: string
 }
 
-/** Creates the event of a session that begins. */
+/**
+ * Creates the event of a session that begins.
+ *
+ * @internal
+ */
 export const handshake = (clientId: ClientId, identity: string | undefined): Handshake =>
   identity === undefined ? { _tag: "Handshake", clientId } : { _tag: "Handshake", clientId, identity }
 
@@ -79,7 +87,11 @@ export interface Disconnect {
   readonly cause: Cause
 }
 
-/** Creates the events of ended subscriptions, all with the same cause. */
+/**
+ * Creates the events of ended subscriptions, all with the same cause.
+ *
+ * @internal
+ */
 export const unsubscribes = (
   patterns: Iterable<Pattern>,
   end: Pick<Unsubscribe, "clientId" | "cause" | "withSession">

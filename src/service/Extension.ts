@@ -90,10 +90,18 @@ export const identify = (message: Raw, identity: string): Effect.Effect<Raw, Ref
     : Effect.andThen(Effect.logError(complaint), refuse(BayeuxError.serverError))
 }
 
-/** Direction of a message. Both pass the extensions in the order in which they were added. */
+/**
+ * Direction of a message. Both pass the extensions in the order in which they were added.
+ *
+ * @internal
+ */
 export type Direction = "incoming" | "outgoing"
 
-/** Limits for extensions. */
+/**
+ * Limits for extensions.
+ *
+ * @internal
+ */
 export interface Treatment {
   /** Time that each may take over a message. */
   readonly extensionTimeout: Duration.Duration
@@ -172,7 +180,11 @@ const pass = (
   )
 }
 
-/** Sends a message through all extensions, as far as it gets. */
+/**
+ * Sends a message through all extensions, as far as it gets.
+ *
+ * @internal
+ */
 export const run = Effect.fnUntraced(function*(
   extensions: ReadonlyArray<Extension>,
   direction: Direction,

@@ -35,7 +35,11 @@ export interface Snapshot {
 /** Snapshot before the first event. */
 export const empty: Snapshot = { _tag: "Snapshot", sequence: 0, sessions: HashMap.empty() }
 
-/** Takes a snapshot of states, after the event of that number. */
+/**
+ * Takes a snapshot of states, after the event of that number.
+ *
+ * @internal
+ */
 export const take = (sequence: number, states: Iterable<State>): Snapshot => ({
   _tag: "Snapshot",
   sequence,
