@@ -232,10 +232,10 @@ describe("docs/configuration.md", () => {
 
   it("says which options the other servers have", () => {
     const line =
-      "`NodeServer.attach(server, options)` and `HttpRoutes.layer(options)` have `mount`, `gracePeriod` and `origins`."
+      "`NodeServer.attach(server, options)` and `HttpRoutes.layer(options)` have `mount`, `gracePeriod`, `origins` and `trustedProxies`."
     assert.include(document, line)
     for (const { fields } of [NodeServer.AttachOptions, HttpRoutes.HttpRoutesOptions]) {
-      assert.sameMembers(Object.keys(fields), ["mount", "gracePeriod", "origins"])
+      assert.sameMembers(Object.keys(fields), ["mount", "gracePeriod", "origins", "trustedProxies"])
     }
   })
 })

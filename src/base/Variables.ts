@@ -19,6 +19,8 @@ export const socketMode = nested(Config.String("SOCKET_MODE"))
 export const mount = nested(Config.String("MOUNT"))
 /** `BAYEUX_ORIGIN` */
 export const origin = nested(Config.NonEmptyString("ORIGIN"))
+/** `BAYEUX_TRUSTED_PROXIES`, a list with commas. */
+export const trustedProxies = nested(Config.NonEmptyString("TRUSTED_PROXIES"))
 /** `BAYEUX_TIMEOUT`, in seconds. */
 export const timeout = nested(Config.Finite("TIMEOUT"))
 /** `BAYEUX_SESSION_TIMEOUT`, in seconds. */
@@ -32,9 +34,12 @@ export const lease = nested(Config.Finite("LEASE"))
 /** `BAYEUX_MONITOR_TOKEN` */
 export const monitorToken = nested(Config.Redacted("MONITOR_TOKEN"))
 
+/** Elements of a list with commas. */
+export const parseList = (text: string): ReadonlyArray<string> => text.split(",").map((element) => element.trim())
+
 /** Origins as the command takes them: `any`, `loopback`, or a list with commas. */
 export const parseOrigins = (origin: string): "any" | "loopback" | ReadonlyArray<string> =>
-  origin === "any" || origin === "loopback" ? origin : origin.split(",").map((origin) => origin.trim())
+  origin === "any" || origin === "loopback" ? origin : parseList(origin)
 
 /** Options of a layer, each from a variable. Options whose variable is not set are left out. */
 export const options = <A extends object>(

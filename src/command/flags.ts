@@ -56,6 +56,13 @@ export const flags = {
     Flag.withFallbackConfig(Variables.origin),
     Flag.optional
   ),
+  trustedProxies: Flag.String("trusted-proxies").pipe(
+    Flag.withDescription(
+      "Proxies that name the address of a client, with commas: 10.0.0.1, 10.0.0.0/8, loopback, unix (default: none)"
+    ),
+    Flag.withFallbackConfig(Variables.trustedProxies),
+    Flag.optional
+  ),
   jsonp: Flag.Boolean("jsonp").pipe(
     Flag.withDescription("Serve callback-polling (JSONP) as well, for very old browsers"),
     fromEnvironment(Config.Boolean("JSONP")),
@@ -165,6 +172,7 @@ export interface ServeFlags {
   readonly socketMode: number
   readonly mount: string
   readonly origin: Option.Option<string>
+  readonly trustedProxies: Option.Option<string>
   readonly jsonp: boolean
   readonly faye: boolean
   readonly timeout: number

@@ -151,6 +151,7 @@ const serverLayer = (flags: ServeFlags) => {
     ...listenOptions(flags),
     mount,
     origins: originsOf(flags),
+    trustedProxies: Option.match(flags.trustedProxies, { onNone: () => [], onSome: Variables.parseList }),
     createServer: () => createServer(chatPage)
   })
   return Layer.mergeAll(monitorLayer(flags), metricsPageLayer(flags)).pipe(

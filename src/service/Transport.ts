@@ -16,7 +16,7 @@ export interface RequestInfo {
   readonly method: string
   readonly url: string
   readonly headers: IncomingHttpHeaders
-  /** Address of the peer; undefined if it has gone before anybody asked. */
+  /** Address of the client, as trusted proxies name it, or of the peer; undefined on Unix sockets and once the peer is gone. */
   readonly remoteAddress: string | undefined
 }
 
@@ -31,22 +31,31 @@ export interface ConnectionInfo {
   readonly owner: object | undefined
 }
 
+/** Addresses of clients that trusted proxies have named. */
+const clientAddresses = new WeakMap<IncomingMessage, string | undefined>()
+
+/** Notes the address of a request's client, in the place of its peer's. */
+export const setClientAddress = (request: IncomingMessage, address: string | undefined): void =>
+  void clientAddresses.set(request, address)
+
 /** Request as extensions see it. Only reading the address costs a call of the system. */
 class Arrived implements RequestInfo {
   readonly method: string
   readonly url: string
   readonly headers: IncomingHttpHeaders
-  readonly #socket: IncomingMessage["socket"]
+  readonly #request: IncomingMessage
 
-  constructor({ headers, method = "GET", socket, url = "/" }: IncomingMessage) {
-    this.method = method
-    this.url = url
-    this.headers = headers
-    this.#socket = socket
+  constructor(request: IncomingMessage) {
+    this.method = request.method ?? "GET"
+    this.url = request.url ?? "/"
+    this.headers = request.headers
+    this.#request = request
   }
 
   get remoteAddress(): string | undefined {
-    return this.#socket.remoteAddress
+    return clientAddresses.has(this.#request)
+      ? clientAddresses.get(this.#request)
+      : this.#request.socket.remoteAddress
   }
 }
 

@@ -153,10 +153,10 @@ export const layer = (
 ): Layer.Layer<never, Options.OptionsInvalid, Bayeux | Connections | HttpRouter.HttpRouter> =>
   Layer.effectDiscard(Effect.gen(function*() {
     const decoded = yield* Options.decode("HttpRoutes.layer", HttpRoutesOptions, options)
-    const { gracePeriod, mount: path, origins } = { ...Mount.defaults, ...decoded }
+    const { gracePeriod, mount: path, origins, trustedProxies } = { ...Mount.defaults, ...decoded }
     const service = yield* Mount.service
     const router = yield* HttpRouter.HttpRouter
-    const mount = Mount.make(service, path, origins)
+    const mount = Mount.make(service, { mount: path, origins, trustedProxies })
     const served = new ServedConnections(service.connections, mount, Duration.fromInputUnsafe(gracePeriod))
     // The wildcard of the router matches the mount itself as well.
     for (const route of [`${path}/*`, `${path}.js`] as ReadonlyArray<`/${string}`>) {

@@ -12,7 +12,8 @@ import type { Duplex } from "node:stream"
 import * as Options from "../base/Options.ts"
 import { Bayeux, type Health } from "../service/Bayeux.ts"
 import { Connections } from "../service/Connections.ts"
-import type { Open } from "../service/Transport.ts"
+import { type Open, setClientAddress } from "../service/Transport.ts"
+import * as Addresses from "./Addresses.ts"
 import { beginStream, closeErrors, isStreamRequest, respond, respondError } from "./Http.ts"
 import * as Origins from "./Origins.ts"
 import * as Receipt from "./Receipt.ts"
@@ -31,11 +32,18 @@ export const fields = {
   /** Time that open connections have at the end to read their last messages. Default: 3 seconds. */
   gracePeriod: Schema.optionalKey(Options.Time),
   /** Origins of pages that may use the service; programs always may. Default: `"any"`, without their cookies. */
-  origins: Schema.optionalKey(Origins.Origins)
+  origins: Schema.optionalKey(Origins.Origins),
+  /** Proxies that name the address of the client in `X-Forwarded-For` or `Forwarded`. Default: none. */
+  trustedProxies: Schema.optionalKey(Addresses.TrustedProxies)
 }
 
+const AllFields = Schema.Struct(fields)
+
 /** Defaults of {@link fields}. */
-export const defaults = { mount: "/bayeux", gracePeriod: "3 seconds", origins: "any" } as const
+export const defaults = { mount: "/bayeux", gracePeriod: "3 seconds", origins: "any", trustedProxies: [] } as const
+
+/** Options of a mount, all given. */
+export type MountOptions = Required<Pick<typeof AllFields.Type, "mount" | "origins" | "trustedProxies">>
 
 /** The parts of a service that a mount uses. */
 export interface Service {
@@ -137,7 +145,15 @@ const refuseWhileDraining = (request: IncomingMessage, response: ServerResponse)
 const noQuery = new URLSearchParams()
 
 /** Creates a service at a path. */
-export const make = ({ connections, health }: Service, mount: string, origins: Origins.Origins = "any"): Mount => {
+export const make = (
+  { connections, health }: Service,
+  { mount, origins, trustedProxies }: MountOptions
+): Mount => {
+  const addressOf = trustedProxies.length === 0 ? undefined : Addresses.make(trustedProxies)
+  const admit = (request: IncomingMessage): boolean => {
+    if (addressOf !== undefined) setClientAddress(request, addressOf(request))
+    return Origins.admit(request, origins)
+  }
   const owner = {}
   let isDraining = false
 
@@ -162,7 +178,7 @@ export const make = ({ connections, health }: Service, mount: string, origins: O
         respondHealth(health, response)
         return true
       }
-      if (!isOpen(path) && !Origins.admit(request, origins)) {
+      if (!isOpen(path) && !admit(request)) {
         respondRefusal(request, response)
         return true
       }
@@ -184,7 +200,7 @@ export const make = ({ connections, health }: Service, mount: string, origins: O
       const path = pathBelow(mount, splitTarget(request.url ?? "")[0])
       if (path === undefined) return false
       const call = { request, socket, head, path, open, owner }
-      if (!Origins.admit(request, origins)) refuseUpgrade(socket, "403 Forbidden", `${Origins.sentence}\n`)
+      if (!admit(request)) refuseUpgrade(socket, "403 Forbidden", `${Origins.sentence}\n`)
       else if (isDraining) refuseUpgrade(socket, "503 Service Unavailable", "The server stops: try again in a moment\n")
       else if (!connections.transports().some((transport) => transport.upgrade?.(call) === true)) {
         refuseUpgrade(socket, "404 Not Found", `There is no WebSocket here: connect to ${mount}\n`)

@@ -142,9 +142,9 @@ const trackConnections = () => {
 const attachTo = (
   service: Mount.Service,
   server: AnyServer,
-  { gracePeriod, mount, origins }: Required<typeof AttachOptions.Type>
+  { gracePeriod, mount, origins, trustedProxies }: Required<typeof AttachOptions.Type>
 ) => {
-  const mounted = Mount.make(service, mount, origins)
+  const mounted = Mount.make(service, { mount, origins, trustedProxies })
   const upgraded = trackConnections()
   const undo = [
     HostServer.upgradeWebSocketsOnly(server, mounted.owns),
@@ -261,17 +261,21 @@ export const layer = (
 ): Layer.Layer<NodeServer, Options.OptionsInvalid | ServerError, Bayeux | Connections> =>
   Layer.effect(NodeServer, make(options))
 
-/** Options from the variables of the command: `BAYEUX_HOST`, `_PORT`, `_SOCKET`, `_SOCKET_MODE`, `_MOUNT` and `_ORIGIN`. */
+/** Options from the variables of the command: `BAYEUX_HOST`, `_PORT`, `_SOCKET`, `_SOCKET_MODE`, `_MOUNT`, `_ORIGIN` and `_TRUSTED_PROXIES`. */
 export const config: Config.Config<NodeServerOptions> = Variables.options<Configured>({
   host: Variables.host,
   port: Variables.port,
   socketPath: Variables.socket,
   socketMode: Config.map(Variables.socketMode, (mode) => parseInt(mode, 8)),
   mount: Variables.mount,
-  origins: Config.map(Variables.origin, Variables.parseOrigins)
+  origins: Config.map(Variables.origin, Variables.parseOrigins),
+  trustedProxies: Config.map(Variables.trustedProxies, Variables.parseList)
 })
 
-type Configured = Pick<NodeServerOptions, "host" | "port" | "socketPath" | "socketMode" | "mount" | "origins">
+type Configured = Pick<
+  NodeServerOptions,
+  "host" | "port" | "socketPath" | "socketMode" | "mount" | "origins" | "trustedProxies"
+>
 
 /** The server with options from the configuration; by default from the variables of the command ({@link config}). */
 export const layerConfig = (
