@@ -4,7 +4,7 @@
  * time; one session, picked by chance, does what clients do, and the oldest goes. Whoever has gone is replaced.
  */
 import { HashMap } from "effect"
-import * as Deadlines from "../../src/core/Deadlines.ts"
+import * as DeadlineTree from "../../src/core/DeadlineTree.ts"
 import * as Machine from "../../src/core/Machine.ts"
 import * as Session from "../../src/core/Session.ts"
 import * as State from "../../src/core/State.ts"
@@ -80,11 +80,11 @@ const dueNow = ({ state, now }: Pick<Server, "state" | "now">): ReadonlyArray<Se
   const found: Array<Session.Session> = []
   let { deadlines } = state
   for (;;) {
-    const clientId = Deadlines.due(deadlines, now)
+    const clientId = DeadlineTree.due(deadlines, now)
     const session = clientId === undefined ? undefined : State.session(state, clientId)
     if (session === undefined) return found
     found.push(session)
-    deadlines = Deadlines.remove(deadlines, session.armedAt, session.clientId)
+    deadlines = DeadlineTree.remove(deadlines, session.armedAt, session.clientId)
   }
 }
 

@@ -45,6 +45,9 @@ const check = <A extends Pattern>(
   return Result.succeed(name as A)
 }
 
+/** Whether a name has more characters than a channel may. Look first: the grammar is checked in the length of the name. */
+export const isTooLong = (name: string, maxLength: number): boolean => name.length > maxLength
+
 /** Parses a channel to publish to. Fails with `405`, also for a pattern. */
 export const parse = (name: string, maxSegments: number): Result.Result<Channel, BayeuxError.BayeuxError> =>
   check<Channel>(name, maxSegments, channelName.test(name))

@@ -9,7 +9,7 @@ import type { ConnectReceived } from "./Input.ts"
 import * as Links from "./Links.ts"
 import { type Output, reply } from "./Output.ts"
 import * as Retries from "./Retries.ts"
-import * as Returns from "./Returns.ts"
+import * as ReturnedMessages from "./ReturnedMessages.ts"
 import * as Session from "./Session.ts"
 import * as State from "./State.ts"
 
@@ -24,7 +24,7 @@ export const connect = (
   input: ConnectReceived,
   out: Out
 ): State.State => {
-  const [state, session] = Returns.settle(before, known, input, out)
+  const [state, session] = ReturnedMessages.settle(before, known, input, out)
   if (input.connection.kind === "socket") return overSocket(state, session, input, out)
   if (isRepeated(session, input)) return answerAgain(state, session, input, out)
   if (Session.isStreaming(session)) return besideStream(state, session, input, out)
@@ -154,5 +154,5 @@ const unread = (
   const { acknowledges, retries } = session
   if (acknowledges || !Retries.isUnread(retries, message, connection.id)) return [state, session]
   const messages = retries.answered?.messages ?? []
-  return Returns.takeBack(state, { ...session, retries: Retries.forgetMessages(retries) }, messages, out)
+  return ReturnedMessages.takeBack(state, { ...session, retries: Retries.forgetMessages(retries) }, messages, out)
 }

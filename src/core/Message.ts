@@ -371,12 +371,12 @@ const decodeConnect = (raw: Fields): Field<Incoming> =>
       }))
   )
 
-const isTooLong = (name: string, { maxChannelLength }: Settings): boolean => name.length > maxChannelLength
-
 const parsePatterns = (names: ReadonlyArray<string>, settings: Settings): Field<ReadonlyArray<Channel.Pattern>> => {
   const patterns: Array<Channel.Pattern> = []
   for (const name of names) {
-    if (isTooLong(name, settings)) return Result.fail(BayeuxError.channelTooLong(settings.maxChannelLength))
+    if (Channel.isTooLong(name, settings.maxChannelLength)) {
+      return Result.fail(BayeuxError.channelTooLong(settings.maxChannelLength))
+    }
     const pattern = Channel.parsePattern(name, settings.maxChannelSegments)
     if (Result.isFailure(pattern)) return Result.fail(pattern.failure)
     patterns.push(pattern.success)
@@ -403,7 +403,9 @@ const decodeDisconnect = (raw: Fields): Field<Incoming> =>
 
 /** Decodes a publish. On the hot path: plain checks, no intermediate results. */
 const decodePublish = (raw: Fields, name: string, settings: Settings): Field<Incoming> => {
-  if (isTooLong(name, settings)) return Result.fail(BayeuxError.channelTooLong(settings.maxChannelLength))
+  if (Channel.isTooLong(name, settings.maxChannelLength)) {
+    return Result.fail(BayeuxError.channelTooLong(settings.maxChannelLength))
+  }
   const channel = Channel.parse(name, settings.maxChannelSegments)
   if (Result.isFailure(channel)) return Result.fail(channel.failure)
   const clientId = raw["clientId"] ?? null

@@ -11,18 +11,19 @@ import * as Advice from "./Advice.ts"
 import * as Answers from "./Answers.ts"
 import * as Awaiting from "./Awaiting.ts"
 import * as BayeuxError from "./BayeuxError.ts"
+import { type Cause, clientRequest } from "./Cause.ts"
 import type { Adopted, CreateSession, Origin, Outcome, PublishChange } from "./Change.ts"
 import type { ClientId } from "./ClientId.ts"
 import * as EndedSessions from "./EndedSessions.ts"
 import * as Links from "./Links.ts"
 import * as Message from "./Message.ts"
 import * as MessageQueue from "./MessageQueue.ts"
-import { type Cause, clientRequest, type Event, handshake, type Move, unsubscribes } from "./MonitorEvent.ts"
+import { type Event, handshake, type Move, unsubscribes } from "./MonitorEvent.ts"
 import { type DropReason, type Output, reply } from "./Output.ts"
 import * as Protocol from "./Protocol.ts"
 import * as Resets from "./Resets.ts"
 import * as Retries from "./Retries.ts"
-import * as Returns from "./Returns.ts"
+import * as ReturnedMessages from "./ReturnedMessages.ts"
 import * as Routes from "./Routes.ts"
 import * as Session from "./Session.ts"
 import * as State from "./State.ts"
@@ -225,7 +226,7 @@ const release = (before: State.State, session: Session.Session, out: Out): State
 
 const givenBack = (state: State.State, outcome: Of<"GivenBack">, out: Out): State.State => {
   const session = State.session(state, outcome.clientId)
-  return session === undefined ? state : State.update(session, Returns.givenBack(state, session, outcome, out))
+  return session === undefined ? state : State.update(session, ReturnedMessages.givenBack(state, session, outcome, out))
 }
 
 // ---------------------------------------------------------------------------------------------------------------------

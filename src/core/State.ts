@@ -11,7 +11,7 @@ import * as Result from "effect/Result"
 import * as Channel from "./Channel.ts"
 import type { ClientId } from "./ClientId.ts"
 import type { ConnectionId } from "./Connection.ts"
-import * as Deadlines from "./Deadlines.ts"
+import * as DeadlineTree from "./DeadlineTree.ts"
 import type { EndedSessions } from "./EndedSessions.ts"
 import type { ConnectReceived, StreamOpened } from "./Input.ts"
 import * as MessageQueue from "./MessageQueue.ts"
@@ -35,7 +35,7 @@ export interface State {
   readonly routes: Routes.Routes
   /** Sessions by their connections. Each session has one connection at the most. */
   readonly bindings: HashMap.HashMap<ConnectionId, ClientId>
-  readonly deadlines: Deadlines.Deadlines
+  readonly deadlines: DeadlineTree.DeadlineTree
   /** Number of bytes that wait for all sessions. */
   readonly queuedBytes: number
   /** Sessions that have begun over a socket, while it is open. Some may be gone. */
@@ -58,7 +58,7 @@ export const make = (settings: Settings, connectionTypes: ReadonlyArray<string>,
   sessions: HashMap.empty(),
   routes: Routes.empty,
   bindings: HashMap.empty(),
-  deadlines: Deadlines.empty,
+  deadlines: DeadlineTree.empty,
   queuedBytes: 0,
   begun: HashMap.empty(),
   toAnswer: [],
@@ -114,13 +114,13 @@ export type WithSession = readonly [state: State, session: Session.Session]
 export const update = (before: Session.Session, [self, session]: WithSession): State =>
   session === before ? self : setSession(self, session)
 
-/** Puts a session into the state, and has it looked at when its held connect or its end is due (see `Deadlines`). */
+/** Puts a session into the state, and has it looked at when its held connect or its end is due (see `DeadlineTree`). */
 export const arm = (self: State, session: Session.Session): State => {
   const next = Session.dueAt(session)
   if (session.armedAt <= next) return setSession(self, session)
-  const deadlines = Deadlines.remove(self.deadlines, session.armedAt, session.clientId)
+  const deadlines = DeadlineTree.remove(self.deadlines, session.armedAt, session.clientId)
   return setSession(
-    { ...self, deadlines: Deadlines.add(deadlines, next, session.clientId) },
+    { ...self, deadlines: DeadlineTree.add(deadlines, next, session.clientId) },
     { ...session, armedAt: next }
   )
 }
@@ -128,7 +128,7 @@ export const arm = (self: State, session: Session.Session): State => {
 /** Does the same for a session whose entry in the deadlines has just come up. */
 export const rearm = (self: State, session: Session.Session): State =>
   arm(
-    { ...self, deadlines: Deadlines.remove(self.deadlines, session.armedAt, session.clientId) },
+    { ...self, deadlines: DeadlineTree.remove(self.deadlines, session.armedAt, session.clientId) },
     { ...session, armedAt: Infinity }
   )
 
@@ -149,7 +149,7 @@ export const removeSession = (before: State, session: Session.Session): State =>
     queuedBytes: queuedBytesWith(self, clientId, 0),
     sessions: HashMap.remove(self.sessions, clientId),
     routes: Routes.unsubscribe(self.routes, clientId, session.subscriptions),
-    deadlines: Deadlines.remove(self.deadlines, session.armedAt, clientId)
+    deadlines: DeadlineTree.remove(self.deadlines, session.armedAt, clientId)
   }
 }
 
@@ -157,7 +157,7 @@ export const removeSession = (before: State, session: Session.Session): State =>
 export const postpone = (self: State, milliseconds: number): State => ({
   ...self,
   sessions: HashMap.map(self.sessions, (session) => Session.postpone(session, milliseconds)),
-  deadlines: Deadlines.postpone(self.deadlines, milliseconds)
+  deadlines: DeadlineTree.postpone(self.deadlines, milliseconds)
 })
 
 /** Lists all sessions, as the owner of the server sees them. */

@@ -9,9 +9,9 @@ import type { Counts } from "../engine/Engine.ts"
 import type { Now, Point, Second, Tables } from "./PageProtocol.ts"
 import { RateHistory } from "./RateHistory.ts"
 import { Rates } from "./Rates.ts"
+import * as Rows from "./Rows.ts"
 import { SessionIndex } from "./SessionIndex.ts"
 import { SessionScan } from "./SessionScan.ts"
-import * as View from "./View.ts"
 
 const sum = (numbers: Iterable<number>): number => Array.from(numbers).reduce((sum, number) => sum + number, 0)
 
@@ -83,8 +83,8 @@ export class PageModel {
   tables(): Tables {
     const { cluster, sessionIndex: { nameOf, subscribers }, scan } = this
     return {
-      channels: this.#rates.rows(subscribers).map((row) => ({ ...row, channel: View.text(row.channel, nameOf) })),
-      sessions: scan.rows.map((info) => View.session(info, nameOf)),
+      channels: this.#rates.rows(subscribers).map((row) => ({ ...row, channel: Rows.text(row.channel, nameOf) })),
+      sessions: scan.rows.map((info) => Rows.session(info, nameOf)),
       cluster: cluster === undefined
         ? null
         : { sessions: cluster.sessions, subscriptions: sum(cluster.subscribers.values()) }

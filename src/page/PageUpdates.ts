@@ -19,7 +19,7 @@ import type * as Filter from "./Filter.ts"
 import { PageModel } from "./PageModel.ts"
 import type { SessionState } from "./PageProtocol.ts"
 import { Pages } from "./Pages.ts"
-import * as View from "./View.ts"
+import * as Rows from "./Rows.ts"
 
 /** Interval of updates. */
 const interval = "250 millis"
@@ -52,7 +52,7 @@ const sessionState = (bayeux: Bayeux["Service"], { sessionIndex }: PageModel, { 
       bayeux.session(clientId),
       Option.match({
         onNone: (): SessionState => ({ _tag: "Absent" }),
-        onSome: (info) => View.sessionState(info, sessionIndex.nameOf)
+        onSome: (info) => Rows.sessionState(info, sessionIndex.nameOf)
       })
     )
 

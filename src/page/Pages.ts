@@ -9,15 +9,15 @@ import { Feed, type Formatter } from "./Feed.ts"
 import type * as Filter from "./Filter.ts"
 import type { PageModel } from "./PageModel.ts"
 import type { Hello } from "./PageProtocol.ts"
-import * as View from "./View.ts"
+import * as Rows from "./Rows.ts"
 
 /** Highest number of open pages. */
 const maxPages = 100
 
 const makeFormatter = ({ sessionIndex: { nameOf } }: PageModel, showData: boolean): Formatter => ({
-  event: (event) => View.event(event, nameOf, showData),
-  channel: (channel) => View.text(channel, nameOf),
-  cause: (cause) => View.cause(cause, nameOf)
+  event: (event) => Rows.event(event, nameOf, showData),
+  channel: (channel) => Rows.text(channel, nameOf),
+  cause: (cause) => Rows.cause(cause, nameOf)
 })
 
 /** The open pages. Times are milliseconds since the epoch. */

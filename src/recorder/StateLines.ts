@@ -10,7 +10,7 @@ import * as HashSet from "effect/HashSet"
 import type * as Schema from "effect/Schema"
 import type { Change } from "../core/Change.ts"
 import type { ClientId } from "../core/ClientId.ts"
-import * as Deadlines from "../core/Deadlines.ts"
+import * as DeadlineTree from "../core/DeadlineTree.ts"
 import type { Delivery } from "../core/Message.ts"
 import * as MessageQueue from "../core/MessageQueue.ts"
 import type { Retries } from "../core/Retries.ts"
@@ -154,6 +154,6 @@ const enter = (before: State.State, session: Session): State.State => {
     ...state,
     routes: isAttached ? Routes.attach(subscribed, clientId, link.connection) : subscribed,
     bindings: link._tag === "Detached" ? state.bindings : HashMap.set(state.bindings, link.connection, clientId),
-    deadlines: armedAt === Infinity ? state.deadlines : Deadlines.add(state.deadlines, armedAt, clientId)
+    deadlines: armedAt === Infinity ? state.deadlines : DeadlineTree.add(state.deadlines, armedAt, clientId)
   }
 }

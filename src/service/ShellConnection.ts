@@ -19,7 +19,7 @@ import type { Host } from "./Host.ts"
 import { type Branch, SharedSocket } from "./SharedSocket.ts"
 import * as TaskQueue from "./TaskQueue.ts"
 import type { CloseReason, ConnectionInfo, OpenConnection, Sink } from "./Transport.ts"
-import * as Unread from "./Unread.ts"
+import * as UnreadMessages from "./UnreadMessages.ts"
 
 /** Slot of an answer that waits for no other. */
 const outOfTurn = -1
@@ -148,7 +148,7 @@ export class ShellConnection implements OpenConnection, Connection, Listener, Br
   #early: Map<number, ReadonlyArray<Message.Outgoing>> | undefined
   #outgoing: TaskQueue.TaskQueue | undefined
   /** Messages that an exchange has for sessions: they return if the answer cannot be written. */
-  #delivered: Array<Unread.Delivered> | undefined
+  #delivered: Array<UnreadMessages.Delivered> | undefined
   #isSent = false
   /** Messages that are on their way through extensions, the oldest first. */
   #passing: ReadonlyArray<Message.Outgoing> = []
@@ -337,14 +337,14 @@ export class ShellConnection implements OpenConnection, Connection, Listener, Br
     this.#branches?.closed(resetBy)
   }
 
-  #returns(resetBy: string | undefined, hadEnded: boolean): ReadonlyArray<Unread.Return> {
-    if (this.kind === "exchange") return Unread.ofExchange(this.id, this.#returnable, resetBy, hadEnded)
+  #returns(resetBy: string | undefined, hadEnded: boolean): ReadonlyArray<UnreadMessages.Return> {
+    if (this.kind === "exchange") return UnreadMessages.ofExchange(this.id, this.#returnable, resetBy, hadEnded)
     if (this.#isMixed || this.#clientId === undefined) return []
-    return Unread.ofSession(this.#clientId, this.#sent, [...this.#frame.messages, ...this.#passing], resetBy)
+    return UnreadMessages.ofSession(this.#clientId, this.#sent, [...this.#frame.messages, ...this.#passing], resetBy)
   }
 
   /** Messages that an exchange has for sessions and that may not have left. */
-  get #returnable(): ReadonlyArray<Unread.Delivered> {
+  get #returnable(): ReadonlyArray<UnreadMessages.Delivered> {
     return this.#isSent && this.#unwritten.length === 0 ? [] : this.#delivered ?? []
   }
 
@@ -361,11 +361,11 @@ export class ShellConnection implements OpenConnection, Connection, Listener, Br
   }
 
   /** Sessions whose messages return if the connection breaks now, each with the lowest position of these. */
-  get unconfirmed(): ReadonlyArray<Unread.Lowest> {
-    if (this.kind === "exchange") return Unread.lowestOfExchange(this.#returnable)
+  get unconfirmed(): ReadonlyArray<UnreadMessages.Lowest> {
+    if (this.kind === "exchange") return UnreadMessages.lowestOfExchange(this.#returnable)
     const frames = this.#unwritten
     if (this.#clientId === undefined || this.#isMixed || frames.length + this.#passing.length === 0) return []
-    return [[this.#clientId, Unread.lowestOf(frames, this.#passing)]]
+    return [[this.#clientId, UnreadMessages.lowestOf(frames, this.#passing)]]
   }
 
   /** Context of a message: where several sessions share the socket, that of the session that the message names. */

@@ -19,7 +19,7 @@
 import type { Duplex, Writable } from "node:stream"
 import type { Bytes, Frame } from "../service/Frame.ts"
 import * as Receipt from "./Receipt.ts"
-import { Unconfirmed } from "./Unconfirmed.ts"
+import { UnconfirmedFrames } from "./UnconfirmedFrames.ts"
 
 /** Called when the system has taken the bytes of a write, or cannot take them any more. */
 export type Taken = (error?: Error | null) => void
@@ -96,7 +96,7 @@ export class FrameWriter {
   #last: Frame | undefined
   #lastAt = 0
   #isReset = false
-  #unconfirmed: Unconfirmed | undefined
+  #unconfirmed: UnconfirmedFrames | undefined
   #isAsked = false
   #isSilent = false
   #buffered = 0
@@ -165,7 +165,7 @@ export class FrameWriter {
     this.#last = frame
     this.#lastAt = timeOfTask()
     if (this.#bounds.maxUnconfirmed === 0) return
-    this.#unconfirmed ??= new Unconfirmed(this.#bounds.maxUnconfirmed)
+    this.#unconfirmed ??= new UnconfirmedFrames(this.#bounds.maxUnconfirmed)
     if (this.#unconfirmed.isEmpty) this.#target.unconfirmed?.()
     this.#unconfirmed.add(frame)
   }

@@ -47,9 +47,9 @@ const pageOf = ({ headers }: IncomingMessage): string | undefined => headers.ori
 
 const isLoopback = (request: IncomingMessage): boolean => {
   const page = pageOf(request)
-  const isPage = page === undefined ? isSameOrigin(request) : loopbackHost.test(hostOf(page) ?? "")
-  // A page whose name has been pointed at this machine (DNS rebinding) asks for that name.
-  return isPage && loopbackHost.test(request.headers.host ?? "")
+  if (page !== undefined) return loopbackHost.test(hostOf(page) ?? "")
+  // A page whose name has been pointed at this machine (DNS rebinding) may hide its name, but asks for it.
+  return isSameOrigin(request) && loopbackHost.test(request.headers.host ?? "")
 }
 
 const isListed = (request: IncomingMessage, origins: ReadonlyArray<string>): boolean => {

@@ -1,11 +1,11 @@
 /** What holds in every state: the parts of it tell the same story. */
 import { assert } from "@effect/vitest"
 import { HashMap, HashSet } from "effect"
-import type * as Deadlines from "../../src/core/Deadlines.ts"
+import type * as DeadlineTree from "../../src/core/DeadlineTree.ts"
 import * as Session from "../../src/core/Session.ts"
 import type * as State from "../../src/core/State.ts"
 
-const entries = (tree: Deadlines.Deadlines): ReadonlyArray<Deadlines.Entry> =>
+const entries = (tree: DeadlineTree.DeadlineTree): ReadonlyArray<DeadlineTree.Entry> =>
   tree === undefined ? [] : [...entries(tree.before), tree, ...entries(tree.after)]
 
 export const check = (state: State.State): void => {

@@ -38,7 +38,7 @@ const serve = (engine: Engine, port = 0): Promise<Server> =>
 const before = (...ports: ReadonlyArray<number>): Promise<WebProxy> =>
   startNginx(
     nginx,
-    `upstream bayeux { ${ports.map((port) => `server 127.0.0.1:${port};`).join(" ")} }
+    `upstream bayeux { ${ports.map((port) => `server 127.0.0.1:${port} max_fails=0;`).join(" ")} }
 server {
   listen 80;
   location / { proxy_pass http://bayeux; proxy_http_version 1.1; proxy_set_header Connection ""; }

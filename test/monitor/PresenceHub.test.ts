@@ -2,9 +2,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Queue, Stream } from "effect"
 import * as fc from "fast-check"
+import { clientRequest } from "../../src/core/Cause.ts"
 import * as ClientId from "../../src/core/ClientId.ts"
 import * as PresenceState from "../../src/core/folds/PresenceState.ts"
-import { clientRequest } from "../../src/core/MonitorEvent.ts"
 import { type PresenceEvent, PresenceHub } from "../../src/monitor/PresenceHub.ts"
 import { forAll, turn, until } from "../engine/laws.ts"
 

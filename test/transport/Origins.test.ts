@@ -68,6 +68,7 @@ describe("origins", () => {
     ["a sandbox", ["https://app.example"], { Origin: "null" }, false],
     ["a page of this machine", "loopback", { Origin: "http://localhost:3000" }, true],
     ["a page of this machine by its number", "loopback", { Origin: "http://127.0.0.1:3000" }, true],
+    ["a page of this machine through a proxy", "loopback", { Origin: "http://localhost:3000", Host: "bayeux" }, true],
     ["a page of another machine", "loopback", { Origin: evil }, false],
     ["a page whose name has become this machine's", "loopback", { Origin: evil, Host: "evil.example" }, false],
     ["a script of such a page", "loopback", { "Sec-Fetch-Site": "same-origin", Host: "evil.example" }, false],

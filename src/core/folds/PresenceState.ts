@@ -15,7 +15,7 @@ import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Channel from "../Channel.ts"
 import type { ClientId } from "../ClientId.ts"
-import * as Deadlines from "../Deadlines.ts"
+import * as DeadlineTree from "../DeadlineTree.ts"
 import type { Cause, Event } from "../MonitorEvent.ts"
 import * as Subscriptions from "../Subscriptions.ts"
 
@@ -70,7 +70,7 @@ export interface PresenceState {
   readonly members: HashMap.HashMap<string, Presence>
   readonly subscriptions: Subscriptions.Subscriptions
   /** Times at which sessions linger no more. */
-  readonly lapses: Deadlines.Deadlines
+  readonly lapses: DeadlineTree.DeadlineTree
 }
 
 /** Change of one session of a member: it has come, has changed or has gone. */
@@ -87,7 +87,7 @@ export const make = (gracePeriod: number): PresenceState => ({
   visits: HashMap.empty(),
   members: HashMap.empty(),
   subscriptions: Subscriptions.empty,
-  lapses: Deadlines.empty
+  lapses: DeadlineTree.empty
 })
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -146,7 +146,7 @@ export const members = (self: PresenceState, place: Place): ReadonlyMap<string, 
  * Time at which a session lingers no more, if nothing happens before: a {@link TimePassed} is needed then. `Infinity`
  * if none lingers.
  */
-export const nextLapse = (self: PresenceState): number => Deadlines.next(self.lapses)
+export const nextLapse = (self: PresenceState): number => DeadlineTree.next(self.lapses)
 
 // ---------------------------------------------------------------------------------------------------------------------
 // who comes and goes
@@ -220,7 +220,7 @@ const take = function*(step: Step): Steps {
 const lapse = function*(before: PresenceState, time: number): Steps {
   let state = before
   for (;;) {
-    const clientId = Deadlines.due(state.lapses, time)
+    const clientId = DeadlineTree.due(state.lapses, time)
     const due = clientId === undefined ? undefined : visit(state, clientId)
     if (clientId === undefined || due?.end === undefined) return state
     const { end: { at, cause }, identity } = due
@@ -336,7 +336,7 @@ const arrive = (
       visits: HashMap.set(state.visits, clientId, { identity, subscriptions: patterns, end }),
       members: HashMap.set(state.members, identity, member),
       subscriptions: index(state.subscriptions, patterns, clientId, Subscriptions.add),
-      lapses: end === undefined ? state.lapses : Deadlines.add(state.lapses, end.at + self.gracePeriod, clientId)
+      lapses: end === undefined ? state.lapses : DeadlineTree.add(state.lapses, end.at + self.gracePeriod, clientId)
     }
   }
 }
@@ -367,7 +367,7 @@ const end = (self: PresenceState, clientId: ClientId, { at, cause }: When): Step
   const own = visit(self, clientId)
   if (own === undefined || (own.end !== undefined && own.end.cause !== undefined)) return undefined
   const visits = HashMap.set(self.visits, clientId, { ...own, end: { at: own.end?.at ?? at, cause } })
-  const lapses = isThere(own) ? Deadlines.add(self.lapses, at + self.gracePeriod, clientId) : self.lapses
+  const lapses = isThere(own) ? DeadlineTree.add(self.lapses, at + self.gracePeriod, clientId) : self.lapses
   return { state: { ...self, visits, lapses }, identity: own.identity, at, cause }
 }
 
@@ -381,6 +381,6 @@ const remove = (self: PresenceState, clientId: ClientId, { end, identity, subscr
       ? HashMap.remove(self.members, identity)
       : HashMap.set(self.members, identity, { since, visits: others }),
     subscriptions: index(self.subscriptions, subscriptions, clientId, Subscriptions.remove),
-    lapses: end === undefined ? self.lapses : Deadlines.remove(self.lapses, end.at + self.gracePeriod, clientId)
+    lapses: end === undefined ? self.lapses : DeadlineTree.remove(self.lapses, end.at + self.gracePeriod, clientId)
   }
 }

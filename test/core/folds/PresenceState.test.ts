@@ -1,10 +1,10 @@
 /** Who is there: examples, then arbitrary stories against a model that knows nothing but when each session was there. */
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
+import { type Cause, clientRequest } from "../../../src/core/Cause.ts"
 import type { Pattern } from "../../../src/core/Channel.ts"
 import * as ClientId from "../../../src/core/ClientId.ts"
 import * as PresenceState from "../../../src/core/folds/PresenceState.ts"
-import { type Cause, clientRequest } from "../../../src/core/MonitorEvent.ts"
 import { runs } from "../../support/seeds.ts"
 
 const grace = 10

@@ -12,36 +12,36 @@ import * as Hash from "effect/Hash"
 import type { ClientId } from "./ClientId.ts"
 
 /** Entries; `undefined` is the empty tree. */
-export type Deadlines = Entry | undefined
+export type DeadlineTree = Entry | undefined
 
 /** Entry with the entries before and after it. Times are milliseconds since the epoch. */
 export interface Entry {
   readonly at: number
   readonly clientId: ClientId
   readonly priority: number
-  readonly before: Deadlines
-  readonly after: Deadlines
+  readonly before: DeadlineTree
+  readonly after: DeadlineTree
 }
 
 /** Tree without entries. */
-export const empty: Deadlines = undefined
+export const empty: DeadlineTree = undefined
 
 /** Time of the first entry; `Infinity` if there is none. */
-export const next = (self: Deadlines): number => {
+export const next = (self: DeadlineTree): number => {
   let entry = self
   while (entry?.before !== undefined) entry = entry.before
   return entry === undefined ? Infinity : entry.at
 }
 
 /** Session of the first entry, if that entry is at `now` or earlier. */
-export const due = (self: Deadlines, now: number): ClientId | undefined => {
+export const due = (self: DeadlineTree, now: number): ClientId | undefined => {
   let entry = self
   while (entry?.before !== undefined) entry = entry.before
   return entry !== undefined && entry.at <= now ? entry.clientId : undefined
 }
 
 /** Number of entries. */
-export const size = (self: Deadlines): number => self === undefined ? 0 : size(self.before) + 1 + size(self.after)
+export const size = (self: DeadlineTree): number => self === undefined ? 0 : size(self.before) + 1 + size(self.after)
 
 const precedes = (at: number, clientId: ClientId, entry: Entry): boolean =>
   at < entry.at || (at === entry.at && clientId < entry.clientId)
@@ -50,10 +50,10 @@ const isAbove = (a: Entry, b: Entry): boolean =>
   a.priority > b.priority || (a.priority === b.priority && a.clientId > b.clientId)
 
 /** Adds an entry for a session, which must not have one yet. */
-export const add = (self: Deadlines, at: number, clientId: ClientId): Deadlines =>
+export const add = (self: DeadlineTree, at: number, clientId: ClientId): DeadlineTree =>
   insert(self, { at, clientId, priority: Hash.string(clientId), before: undefined, after: undefined })
 
-const insert = (self: Deadlines, entry: Entry): Entry => {
+const insert = (self: DeadlineTree, entry: Entry): Entry => {
   if (self === undefined) return entry
   if (isAbove(entry, self)) {
     const [before, after] = split(self, entry)
@@ -64,7 +64,7 @@ const insert = (self: Deadlines, entry: Entry): Entry => {
     : { ...self, after: insert(self.after, entry) }
 }
 
-const split = (self: Deadlines, entry: Entry): readonly [Deadlines, Deadlines] => {
+const split = (self: DeadlineTree, entry: Entry): readonly [DeadlineTree, DeadlineTree] => {
   if (self === undefined) return [undefined, undefined]
   if (precedes(entry.at, entry.clientId, self)) {
     const [before, after] = split(self.before, entry)
@@ -75,7 +75,7 @@ const split = (self: Deadlines, entry: Entry): readonly [Deadlines, Deadlines] =
 }
 
 /** Moves all entries by so many milliseconds. */
-export const postpone = (self: Deadlines, milliseconds: number): Deadlines =>
+export const postpone = (self: DeadlineTree, milliseconds: number): DeadlineTree =>
   self && {
     ...self,
     at: self.at + milliseconds,
@@ -84,7 +84,7 @@ export const postpone = (self: Deadlines, milliseconds: number): Deadlines =>
   }
 
 /** Removes the entry of a session at exactly this time; without such an entry nothing changes. */
-export const remove = (self: Deadlines, at: number, clientId: ClientId): Deadlines => {
+export const remove = (self: DeadlineTree, at: number, clientId: ClientId): DeadlineTree => {
   if (self === undefined) return undefined
   if (self.at === at && self.clientId === clientId) return merge(self.before, self.after)
   if (precedes(at, clientId, self)) {
@@ -95,7 +95,7 @@ export const remove = (self: Deadlines, at: number, clientId: ClientId): Deadlin
   return after === self.after ? self : { ...self, after }
 }
 
-const merge = (before: Deadlines, after: Deadlines): Deadlines => {
+const merge = (before: DeadlineTree, after: DeadlineTree): DeadlineTree => {
   if (before === undefined) return after
   if (after === undefined) return before
   return isAbove(before, after)

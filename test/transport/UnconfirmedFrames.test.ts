@@ -4,7 +4,7 @@ import { setImmediate } from "node:timers/promises"
 import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
 import { Frame } from "../../src/service/Frame.ts"
-import { Unconfirmed } from "../../src/transport/Unconfirmed.ts"
+import { UnconfirmedFrames } from "../../src/transport/UnconfirmedFrames.ts"
 import { runs } from "../support/seeds.ts"
 
 setFlagsFromString("--expose-gc")
@@ -14,7 +14,7 @@ const frame = (size: number): Frame => Object.assign(new Frame(), { size })
 
 describe("what is not confirmed", () => {
   it("is what was written behind the last mark that was confirmed", () => {
-    const unconfirmed = new Unconfirmed(1_000)
+    const unconfirmed = new UnconfirmedFrames(1_000)
     const frames = [1, 2, 3, 4].map(frame)
     for (const each of frames.slice(0, 2)) unconfirmed.add(each)
     unconfirmed.mark()
@@ -32,7 +32,7 @@ describe("what is not confirmed", () => {
     const action = fc.oneof({ weight: 8, arbitrary: fc.nat(300) }, fc.constantFrom("mark" as const, "confirm" as const))
     fc.assert(
       fc.property(fc.array(action, { maxLength: 300 }), (actions) => {
-        const unconfirmed = new Unconfirmed(1_000)
+        const unconfirmed = new UnconfirmedFrames(1_000)
         const written: Array<Frame> = []
         let marked = 0
         let confirmed = 0
@@ -66,7 +66,7 @@ describe("what is not confirmed", () => {
       confirms: fc.subarray(indices)
     })
     fc.assert(fc.property(fc.array(turn, { maxLength: 200 }), (turns) => {
-      const peers = indices.map(() => ({ unconfirmed: new Unconfirmed(1_000), written: [] as Array<Frame> }))
+      const peers = indices.map(() => ({ unconfirmed: new UnconfirmedFrames(1_000), written: [] as Array<Frame> }))
       for (const { confirms, sizes, to } of turns) {
         const frames = sizes.map(frame)
         for (const [index, { unconfirmed, written }] of peers.entries()) {
@@ -89,7 +89,7 @@ describe("what is not confirmed", () => {
   })
 
   it("of a peer that never confirms anything keeps hardly anything of what others get later", async () => {
-    const [silent, other] = [new Unconfirmed(1_000), new Unconfirmed(1_000)]
+    const [silent, other] = [new UnconfirmedFrames(1_000), new UnconfirmedFrames(1_000)]
     const first = frame(10)
     silent.add(first)
     other.add(first)
@@ -100,7 +100,7 @@ describe("what is not confirmed", () => {
     })
     other.mark()
     other.confirm()
-    new Unconfirmed(1_000).add(frame(1))
+    new UnconfirmedFrames(1_000).add(frame(1))
     await setImmediate()
     collectGarbage()
     assert.deepStrictEqual(silent.frames, [first])

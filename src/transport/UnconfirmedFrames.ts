@@ -65,7 +65,7 @@ class Stretch {
 }
 
 /** The frames of one peer. */
-export class Unconfirmed {
+export class UnconfirmedFrames {
   readonly #mostBytes: number
   readonly #stretches: Array<Stretch> = []
   #last: Stretch | undefined
